@@ -1,0 +1,187 @@
+//! What a call carries: one message or a stream of them.
+
+use crate::{Context, Payload, Status};
+use futures_core::Stream;
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+    task::{self, Poll},
+};
+
+/// One message, or a stream of them.
+#[derive(Debug)]
+pub enum Body {
+    /// One message.
+    Message(Payload),
+    /// A stream of messages; its end is the end of the call.
+    Stream(PayloadStream),
+}
+
+impl Body {
+    /// The message.
+    ///
+    /// # Errors
+    /// `Internal` for a stream: the two sides disagree on the kind of the method.
+    pub fn message(self) -> Result<Payload, Status> {
+        match self {
+            Self::Message(payload) => Ok(payload),
+            Self::Stream(_) => Err(Status::internal("a stream came where one message was expected")),
+        }
+    }
+
+    /// The stream. A single message is a stream of one.
+    pub fn stream(self) -> PayloadStream {
+        match self {
+            Self::Message(payload) => PayloadStream::new(futures_util::stream::iter([Ok(payload)])),
+            Self::Stream(stream) => stream,
+        }
+    }
+
+    /// The same body again. A stream cannot be had twice.
+    pub fn try_clone(&self) -> Option<Self> {
+        match self {
+            Self::Message(payload) => Some(Self::Message(payload.clone())),
+            Self::Stream(_) => None,
+        }
+    }
+
+    /// Keeps `guard` until the body has ended: at once for a message, with the last item, or the drop, of a stream.
+    /// Permits, in-flight counts, spans and metrics ride here.
+    #[must_use]
+    pub fn guarded(self, guard: impl Send + 'static) -> Self {
+        self.map_stream(|inner| Guarded { inner, guard: Some(guard) })
+    }
+
+    /// Polls the body inside the context of its call, so that nested calls made while streaming inherit the deadline.
+    #[must_use]
+    pub fn in_context(self, context: Context) -> Self {
+        self.map_stream(|inner| Scoped { inner, context })
+    }
+
+    /// Wraps the stream, if it is one. What a layer does for the life of a call, it does here as well.
+    #[must_use]
+    pub fn map_stream<S>(self, wrap: impl FnOnce(PayloadStream) -> S) -> Self
+    where
+        S: Stream<Item = Result<Payload, Status>> + Send + 'static,
+    {
+        match self {
+            Self::Message(_) => self,
+            Self::Stream(stream) => Self::Stream(PayloadStream::new(wrap(stream))),
+        }
+    }
+}
+
+type Inner = Pin<Box<dyn Stream<Item = Result<Payload, Status>> + Send>>;
+
+/// A stream of messages whose types are forgotten.
+pub struct PayloadStream(
+    // Never locked: it makes the stream `Sync`, so that a layer may hold `&Request` across an await.
+    Mutex<Inner>,
+);
+
+impl PayloadStream {
+    /// Forgets the type of a stream.
+    pub fn new(stream: impl Stream<Item = Result<Payload, Status>> + Send + 'static) -> Self {
+        Self(Mutex::new(Box::pin(stream)))
+    }
+
+    /// The next message; `None` after the last, and after an error.
+    pub async fn next(&mut self) -> Option<Result<Payload, Status>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for PayloadStream {
+    type Item = Result<Payload, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(cx)
+    }
+}
+
+impl fmt::Debug for PayloadStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PayloadStream")
+    }
+}
+
+struct Guarded<G> {
+    inner: PayloadStream,
+    guard: Option<G>,
+}
+
+impl<G> Unpin for Guarded<G> {}
+
+impl<G: Send> Stream for Guarded<G> {
+    type Item = Result<Payload, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = Pin::new(&mut self.inner).poll_next(cx);
+        if let Poll::Ready(None) = next {
+            self.guard = None;
+        }
+        next
+    }
+}
+
+struct Scoped {
+    inner: PayloadStream,
+    context: Context,
+}
+
+impl Stream for Scoped {
+    type Item = Result<Payload, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { inner, context } = &mut *self;
+        context.enter(|| Pin::new(inner).poll_next(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    fn stream_of(count: usize) -> Body {
+        let items = (0..count).map(|_| Ok(Payload::Encoded(Bytes::new())));
+        Body::Stream(PayloadStream::new(futures_util::stream::iter(items)))
+    }
+
+    #[tokio::test]
+    async fn a_guard_lives_until_the_stream_has_ended() {
+        let guard = Arc::new(());
+        let mut stream = stream_of(2).guarded(guard.clone()).stream();
+        stream.next().await.unwrap().unwrap();
+        stream.next().await.unwrap().unwrap();
+        assert_eq!(Arc::strong_count(&guard), 2);
+        assert!(stream.next().await.is_none());
+        assert_eq!(Arc::strong_count(&guard), 1);
+    }
+
+    #[tokio::test]
+    async fn a_guard_is_dropped_with_an_unread_stream_and_at_once_with_a_message() {
+        let guard = Arc::new(());
+        let body = stream_of(2).guarded(guard.clone());
+        assert_eq!(Arc::strong_count(&guard), 2);
+        drop(body);
+        assert_eq!(Arc::strong_count(&guard), 1);
+        let _body = Body::Message(Payload::Encoded(Bytes::new())).guarded(guard.clone());
+        assert_eq!(Arc::strong_count(&guard), 1);
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_polled_inside_its_calls_context() {
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(3);
+        let seen = futures_util::stream::poll_fn(move |_| {
+            assert_eq!(Context::current().deadline(), Some(deadline));
+            Poll::Ready(None)
+        });
+        let context = Context::default().with_deadline(deadline);
+        let mut stream = Body::Stream(PayloadStream::new(seen)).in_context(context).stream();
+        assert!(stream.next().await.is_none());
+        assert_eq!(Context::current().deadline(), None);
+    }
+}

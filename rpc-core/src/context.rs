@@ -1,0 +1,332 @@
+//! The circumstances of a call.
+
+use crate::{Address, Metadata};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// The circumstances of a call: deadline, metadata, trace, baggage, who called, which call and which attempt at it.
+///
+/// One pointer wide, cheap to clone, empty by default. Inside a handler it is *ambient*: [`Context::current`] finds
+/// it, and a call made there inherits what is left of the deadline, the trace and the baggage, and nothing else: never
+/// inbound metadata, never credentials. A task that is spawned leaves it behind unless it is spawned in it.
+#[derive(Clone, Default)]
+pub struct Context(Option<Arc<Inner>>);
+
+#[derive(Clone, Default)]
+struct Inner {
+    deadline: Option<Instant>,
+    metadata: Metadata,
+    baggage: Metadata,
+    trace: Option<TraceContext>,
+    peer: Option<Peer>,
+    call_id: Option<CallId>,
+    attempt: u32,
+    cancelled: Option<CancellationToken>,
+}
+
+tokio::task_local! {
+    static CURRENT: Context;
+}
+
+impl Context {
+    /// The context of the call that is being handled here; empty outside a handler.
+    pub fn current() -> Self {
+        CURRENT.try_with(Clone::clone).unwrap_or_default()
+    }
+
+    /// Runs a future as part of this call.
+    pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, future)
+    }
+
+    /// Runs a function as part of this call.
+    pub fn enter<R>(&self, function: impl FnOnce() -> R) -> R {
+        CURRENT.sync_scope(self.clone(), function)
+    }
+
+    /// The context of a call made from here: the sooner of this deadline and `timeout` from now, the trace, the
+    /// baggage, and the number of attempts upstream, which keeps a retried call from being retried again downstream.
+    #[must_use]
+    pub fn child(&self, timeout: Option<Duration>) -> Self {
+        let own = timeout.map(|timeout| deadline_in(Instant::now(), timeout));
+        let Some(parent) = &self.0 else {
+            return Self(Some(Arc::new(Inner { deadline: own, attempt: 1, ..Inner::default() })));
+        };
+        Self(Some(Arc::new(Inner {
+            deadline: sooner(parent.deadline, own),
+            baggage: parent.baggage.clone(),
+            trace: parent.trace,
+            attempt: parent.attempt.max(1),
+            ..Inner::default()
+        })))
+    }
+
+    /// When the caller stops waiting.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.as_ref().and_then(|inner| inner.deadline)
+    }
+
+    /// What is left until then; zero when it has passed.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// What the caller sent beside the message.
+    pub fn metadata(&self) -> &Metadata {
+        static EMPTY: Metadata = Metadata::EMPTY;
+        self.0.as_ref().map_or(&EMPTY, |inner| &inner.metadata)
+    }
+
+    /// What the caller wants to be passed on through the whole chain of calls.
+    pub fn baggage(&self) -> &Metadata {
+        static EMPTY: Metadata = Metadata::EMPTY;
+        self.0.as_ref().map_or(&EMPTY, |inner| &inner.baggage)
+    }
+
+    /// The trace that the call belongs to.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.0.as_ref().and_then(|inner| inner.trace)
+    }
+
+    /// Who called.
+    pub fn peer(&self) -> Option<&Peer> {
+        self.0.as_ref().and_then(|inner| inner.peer.as_ref())
+    }
+
+    /// Which call this is: the same for all attempts at it, so that a service can make its writes idempotent.
+    pub fn call_id(&self) -> Option<CallId> {
+        self.0.as_ref().and_then(|inner| inner.call_id)
+    }
+
+    /// Which attempt at the call this is, counted from 1. Above 1 nothing downstream retries.
+    pub fn attempt(&self) -> u32 {
+        self.0.as_ref().map_or(1, |inner| inner.attempt.max(1))
+    }
+
+    /// Whether nobody waits for the answer any more. Only a handler that runs to its end can see this; others are gone.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancellation().is_some_and(CancellationToken::is_cancelled)
+    }
+
+    /// Waits until nobody waits for the answer any more.
+    pub async fn cancelled(&self) {
+        match self.cancellation() {
+            Some(token) => token.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn cancellation(&self) -> Option<&CancellationToken> {
+        self.0.as_ref().and_then(|inner| inner.cancelled.as_ref())
+    }
+}
+
+/// Making one. For callers' options, layers and transports.
+impl Context {
+    /// With a deadline, unless it has a sooner one: deadlines only shrink.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Instant) -> Self {
+        self.change(|inner| inner.deadline = sooner(inner.deadline, Some(deadline)))
+    }
+
+    /// With this metadata instead of what it had.
+    #[must_use]
+    pub fn with_metadata(self, metadata: Metadata) -> Self {
+        self.change(|inner| inner.metadata = metadata)
+    }
+
+    /// With this baggage instead of what it had.
+    #[must_use]
+    pub fn with_baggage(self, baggage: Metadata) -> Self {
+        self.change(|inner| inner.baggage = baggage)
+    }
+
+    /// As part of a trace.
+    #[must_use]
+    pub fn with_trace(self, trace: TraceContext) -> Self {
+        self.change(|inner| inner.trace = Some(trace))
+    }
+
+    /// From a peer.
+    #[must_use]
+    pub fn with_peer(self, peer: Peer) -> Self {
+        self.change(|inner| inner.peer = Some(peer))
+    }
+
+    /// As attempt `attempt` at call `id`.
+    #[must_use]
+    pub fn with_attempt(self, id: CallId, attempt: u32) -> Self {
+        self.change(|inner| {
+            inner.call_id = Some(id);
+            inner.attempt = attempt;
+        })
+    }
+
+    /// With the token that tells the handler that nobody waits.
+    #[must_use]
+    pub fn with_cancellation(self, token: CancellationToken) -> Self {
+        self.change(|inner| inner.cancelled = Some(token))
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(self.0.get_or_insert_default()));
+        self
+    }
+}
+
+fn sooner(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The instant `timeout` from `now`; a timeout of more than a day is a day, so that no timer overflows.
+pub(crate) fn deadline_in(now: Instant, timeout: Duration) -> Instant {
+    now + timeout.min(Duration::from_secs(24 * 3600))
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("remaining", &self.remaining())
+            .field("metadata", &self.metadata().len())
+            .field("call_id", &self.call_id())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Names one call, whatever the number of attempts at it: 128 random bits, written as 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallId(u128);
+
+impl CallId {
+    /// A new one.
+    pub fn random() -> Self {
+        Self(fastrand::u128(..))
+    }
+
+    /// Its bits.
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+
+    /// The one with these bits.
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for CallId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u128::from_str_radix(text, 16).map(Self)
+    }
+}
+
+/// The trace a call belongs to, as in the `traceparent` header of W3C Trace Context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The whole trace.
+    pub trace_id: u128,
+    /// The span that made the call.
+    pub span_id: u64,
+    /// Bit 0: the trace is recorded.
+    pub flags: u8,
+}
+
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags)
+    }
+}
+
+impl TraceContext {
+    /// Reads a `traceparent`. Anything malformed, and ids of zero, give `None`, as the recommendation asks.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        if (version.len(), trace.len(), span.len(), flags.len()) != (2, 32, 16, 2) || version == "ff" {
+            return None;
+        }
+        let trace_id = u128::from_str_radix(trace, 16).ok().filter(|&id| id != 0)?;
+        let span_id = u64::from_str_radix(span, 16).ok().filter(|&id| id != 0)?;
+        Some(Self { trace_id, span_id, flags: u8::from_str_radix(flags, 16).ok()? })
+    }
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer {
+    /// Where it is; `None` inside this process.
+    pub address: Option<Address>,
+    /// The wire it speaks: `"grpc"`, `"tarpc"`, `"local"`.
+    pub transport: &'static str,
+}
+
+impl Peer {
+    /// A peer on a wire.
+    pub fn new(transport: &'static str, address: Option<Address>) -> Self {
+        Self { address, transport }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_child_never_outlives_its_parent_and_takes_no_metadata() {
+        let mut metadata = Metadata::default();
+        metadata.insert("authorization", "secret").unwrap();
+        let now = Instant::now();
+        let parent = Context::default()
+            .with_deadline(now + Duration::from_millis(300))
+            .with_metadata(metadata)
+            .with_attempt(CallId::random(), 2);
+        let child = parent.child(Some(Duration::from_secs(5)));
+        assert_eq!(child.deadline(), Some(now + Duration::from_millis(300)));
+        assert!(child.metadata().is_empty());
+        assert_eq!(child.call_id(), None);
+        assert_eq!(child.attempt(), 2);
+        assert_eq!(parent.child(Some(Duration::from_millis(100))).remaining(), Some(Duration::from_millis(100)));
+    }
+
+    #[tokio::test]
+    async fn it_is_ambient_inside_and_gone_outside() {
+        let context = Context::default().with_deadline(Instant::now());
+        context.scope(async { assert!(Context::current().deadline().is_some()) }).await;
+        assert!(Context::current().deadline().is_none());
+    }
+
+    #[test]
+    fn traceparent_is_read_and_written() {
+        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(TraceContext::parse(text).unwrap().to_string(), text);
+        for bad in ["", "00-0-0-0", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", &text.replace('b', "g")]
+        {
+            assert_eq!(TraceContext::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn absurd_timeouts_do_not_overflow() {
+        assert!(Context::default().child(Some(Duration::MAX)).deadline().is_some());
+    }
+}

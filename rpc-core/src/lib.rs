@@ -1,0 +1,54 @@
+//! What is the same on every wire and on every registry.
+//!
+//! A call is an asynchronous function from [`Request`] to `Result<Response, Status>`, and everything a call passes
+//! through has that one shape, [`Service`]: the generated client's channel, each layer, the balancer, a connection,
+//! the router, the generated server. This crate holds the shape and all that does not depend on a protocol; it names
+//! neither HTTP, gRPC, tarpc nor ZooKeeper. People depend on the facade crate `rpc`, not on this one.
+//!
+//! The modules are listed in the order in which a call meets them.
+
+// What a call is made of.
+mod body;
+mod code;
+mod context;
+pub mod message;
+mod metadata;
+mod method;
+mod payload;
+mod request;
+mod service;
+mod status;
+mod streaming;
+
+// What generated code calls.
+pub mod stub;
+
+// The way out: channel, balancer, endpoint, connection.
+pub mod client;
+
+// The seams: a wire, a byte stream, the place where servers are found, who watches.
+mod address;
+mod io;
+mod observer;
+pub mod registry;
+mod tasks;
+pub mod transport;
+
+// The way in: listener, layers, router.
+pub mod server;
+
+pub use address::{Address, AddressError};
+pub use body::{Body, PayloadStream};
+pub use code::Code;
+pub use context::{CallId, Context, Peer, TraceContext};
+pub use io::{AsyncIo, Io};
+pub use metadata::{Metadata, MetadataError, Value};
+pub use method::{Cancel, Idempotency, Kind, Method, ServiceDescriptor};
+pub use observer::{Observer, Observers};
+pub use payload::{Decode, ErasedMessage, Payload};
+pub use request::{Hints, Request, Response, Transports};
+pub use service::{BoxFuture, BoxService, Service, ServiceFn, service_fn};
+pub use status::{Delivery, Detail, Origin, RpcError, Status};
+pub use streaming::{IntoItem, Streaming};
+pub use tasks::Tasks;
+pub use tower_layer::{Layer, Stack};

@@ -1,0 +1,1 @@
+//! Messages: how ordinary Rust types become protobuf.

@@ -1,0 +1,175 @@
+//! What is known of a method before any call.
+
+use std::{fmt, time::Duration};
+
+/// A method of a service, described once, at compile time, by generated code.
+///
+/// Compared by identity of the path: `/package.Service/Method` is what names a method on every wire.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Method {
+    /// The full name of the service, as in `baedal.orders.v1.Orders`.
+    pub service: &'static str,
+    /// The name of the method, as in `Find`.
+    pub name: &'static str,
+    /// Both, as gRPC writes them: `/baedal.orders.v1.Orders/Find`.
+    pub path: &'static str,
+    /// Which of the two directions are streams.
+    pub kind: Kind,
+    /// Whether the call may be made twice.
+    pub idempotency: Idempotency,
+    /// What becomes of the handler when its caller leaves.
+    pub cancel: Cancel,
+    /// `#[rpc(timeout = "..")]`, if there is one.
+    pub timeout: Option<Duration>,
+    /// The name of the argument that is the key for routing.
+    pub key: Option<&'static str>,
+    /// The documentation that stands at the method.
+    pub docs: &'static str,
+}
+
+/// Which directions of a call are streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// One message there, one back.
+    Unary,
+    /// A stream there, one message back.
+    ClientStream,
+    /// One message there, a stream back.
+    ServerStream,
+    /// Streams both ways.
+    Bidi,
+}
+
+impl Kind {
+    /// The kind of a method whose argument and whose reply are streams, or not.
+    pub const fn of(argument: bool, reply: bool) -> Self {
+        match (argument, reply) {
+            (false, false) => Self::Unary,
+            (true, false) => Self::ClientStream,
+            (false, true) => Self::ServerStream,
+            (true, true) => Self::Bidi,
+        }
+    }
+
+    /// Whether the client sends a stream.
+    pub const fn request_streams(self) -> bool {
+        matches!(self, Self::ClientStream | Self::Bidi)
+    }
+
+    /// Whether the server sends a stream.
+    pub const fn response_streams(self) -> bool {
+        matches!(self, Self::ServerStream | Self::Bidi)
+    }
+}
+
+/// Whether making a call twice does what making it once does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Idempotency {
+    /// It may not: at most one execution.
+    Unknown,
+    /// It does: `#[rpc(idempotent)]`. Such a call is sent again when it may have been lost.
+    Idempotent,
+}
+
+/// What becomes of a handler whose caller is gone or whose deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cancel {
+    /// It is dropped at its next `.await`. What idempotent and streaming methods do.
+    Drop,
+    /// It runs to its end in a task that the server owns, so that no write stops between two awaits; it can see that
+    /// nobody waits through [`Context::cancelled`](crate::Context::cancelled). What all other methods do.
+    Finish,
+}
+
+impl Method {
+    /// A method without idempotency, timeout or key. `path` is `/service/name`; the three are given apart because
+    /// generated code has them apart and constants cannot be joined for free.
+    pub const fn new(service: &'static str, name: &'static str, path: &'static str, kind: Kind) -> Self {
+        let cancel = if matches!(kind, Kind::Unary) { Cancel::Finish } else { Cancel::Drop };
+        Self {
+            service,
+            name,
+            path,
+            kind,
+            idempotency: Idempotency::Unknown,
+            cancel,
+            timeout: None,
+            key: None,
+            docs: "",
+        }
+    }
+
+    /// May be made twice; and is therefore dropped with its caller.
+    #[must_use]
+    pub const fn idempotent(mut self) -> Self {
+        self.idempotency = Idempotency::Idempotent;
+        self.cancel = Cancel::Drop;
+        self
+    }
+
+    /// What becomes of the handler when its caller leaves, where the default for the kind is wrong.
+    #[must_use]
+    pub const fn with_cancel(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// The timeout written at the method.
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The argument that routes the call.
+    #[must_use]
+    pub const fn with_key(mut self, argument: &'static str) -> Self {
+        self.key = Some(argument);
+        self
+    }
+
+    /// The documentation at the method.
+    #[must_use]
+    pub const fn with_docs(mut self, docs: &'static str) -> Self {
+        self.docs = docs;
+        self
+    }
+
+    /// Whether the call may be made twice.
+    pub const fn is_idempotent(&self) -> bool {
+        matches!(self.idempotency, Idempotency::Idempotent)
+    }
+}
+
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Method({})", self.path)
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.path)
+    }
+}
+
+/// What is known of a service before any call.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ServiceDescriptor {
+    /// Its full name, as in `baedal.orders.v1.Orders`.
+    pub name: &'static str,
+    /// Its methods, in the order in which they are declared.
+    pub methods: &'static [&'static Method],
+    /// The documentation that stands at the trait.
+    pub docs: &'static str,
+}
+
+impl ServiceDescriptor {
+    /// A service and its methods.
+    pub const fn new(name: &'static str, methods: &'static [&'static Method], docs: &'static str) -> Self {
+        Self { name, methods, docs }
+    }
+}

@@ -1,0 +1,105 @@
+//! From the name of a service to its implementation.
+
+use crate::{
+    BoxService, Delivery, Method, Request, Response, Service, ServiceDescriptor, Status,
+    transport::{Lookup, Routes},
+};
+use std::{collections::HashMap, fmt, sync::Arc};
+
+/// A service that says which one it is: what `..Server::new` gives.
+pub trait NamedService: Service {
+    /// Its name and its methods.
+    fn descriptor(&self) -> &'static ServiceDescriptor;
+}
+
+/// Sends each call to the service that its path names.
+#[derive(Default)]
+pub struct Router {
+    services: HashMap<&'static str, BoxService>,
+    methods: HashMap<&'static str, &'static Method>,
+    descriptors: Vec<&'static ServiceDescriptor>,
+}
+
+impl Router {
+    /// A router without services.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a service.
+    ///
+    /// # Errors
+    /// When there is one of that name already.
+    pub fn add(&mut self, service: impl NamedService) -> Result<(), RouterError> {
+        let descriptor = service.descriptor();
+        if self.services.contains_key(descriptor.name) {
+            return Err(RouterError(descriptor.name));
+        }
+        self.services.insert(descriptor.name, service.boxed());
+        self.methods.extend(descriptor.methods.iter().map(|method| (method.path, *method)));
+        self.descriptors.push(descriptor);
+        Ok(())
+    }
+
+    /// The services, in the order in which they were added.
+    pub fn descriptors(&self) -> &[&'static ServiceDescriptor] {
+        &self.descriptors
+    }
+
+    /// What transports need: a way to find methods, and the router under `layer`.
+    pub fn into_routes<S: Service>(self, layer: impl FnOnce(Arc<Self>) -> S) -> Routes {
+        let router = Arc::new(self);
+        Routes::new(router.clone(), layer(router).boxed())
+    }
+
+    #[cold]
+    fn unknown(&self, path: &str) -> Status {
+        // What the peer sent is cut; an error should not be a way to have us repeat a megabyte.
+        let path: String = path.chars().take(256).collect();
+        let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        let message = match self.descriptors.iter().find(|descriptor| descriptor.name == service) {
+            Some(descriptor) => {
+                let methods: Vec<_> = descriptor.methods.iter().map(|method| method.name).collect();
+                format!("no method {path} here; {service} has {}", methods.join(", "))
+            }
+            None => {
+                let services: Vec<_> = self.descriptors.iter().map(|descriptor| descriptor.name).collect();
+                format!("no service `{service}` here; this server has {}", services.join(", "))
+            }
+        };
+        Status::unimplemented(message).with_delivery(Delivery::Unprocessed)
+    }
+}
+
+impl Lookup for Router {
+    fn method(&self, path: &str) -> Result<&'static Method, Status> {
+        self.methods.get(path).copied().ok_or_else(|| self.unknown(path))
+    }
+}
+
+impl Service for Router {
+    async fn call(&self, request: Request) -> Result<Response, Status> {
+        match self.services.get(request.method.service) {
+            Some(service) => service.call(request).await,
+            None => Err(self.unknown(request.method.path)),
+        }
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.descriptors.iter().map(|descriptor| descriptor.name)).finish()
+    }
+}
+
+/// Two services of one name in one server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouterError(&'static str);
+
+impl fmt::Display for RouterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "this server already has a service {}; give each its own `name` or `package`", self.0)
+    }
+}
+
+impl std::error::Error for RouterError {}

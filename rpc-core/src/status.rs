@@ -1,0 +1,258 @@
+//! What a failed call says.
+
+use crate::Code;
+use bytes::Bytes;
+use std::{borrow::Cow, error::Error, fmt, sync::Arc};
+
+/// The failure of a call: a [`Code`], a message for people, typed details for programs, and the cause on this side.
+///
+/// One pointer wide. Code, message and details travel; everything else is known to this process alone. In particular
+/// [`delivery`](Self::delivery), which decides whether a call may be sent again, is set only by a transport or the
+/// balancer, is never encoded, and is reset where a call enters a server: a dependency's "never sent" is not a fact
+/// about the caller's own call.
+#[derive(Clone)]
+pub struct Status(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    code: Code,
+    delivery: Delivery,
+    origin: Origin,
+    message: Cow<'static, str>,
+    details: Vec<Detail>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// How far a failed call got, as far as this side can know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// Not a byte of it left this process. Sending it elsewhere is always safe.
+    NeverSent,
+    /// The peer said that it did not begin: a refused stream, a stream above GOAWAY's last, a draining server, a router
+    /// that knows no such method.
+    Unprocessed,
+    /// It may have happened.
+    Unknown,
+}
+
+/// Who made a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// This process: its client stack, or a handler.
+    Local,
+    /// The peer; it came over a wire.
+    Remote,
+}
+
+/// A typed detail of a status: `google.protobuf.Any`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// Names the type of `value`, as in `type.googleapis.com/baedal.orders.v1.OrderError.NotFound`.
+    pub type_url: Cow<'static, str>,
+    /// The encoded message.
+    pub value: Bytes,
+}
+
+impl Status {
+    /// A failure made here, of which nothing is known but that it failed.
+    #[cold]
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            code,
+            delivery: Delivery::Unknown,
+            origin: Origin::Local,
+            message: message.into(),
+            details: Vec::new(),
+            source: None,
+        }))
+    }
+
+    /// Why it failed.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// For people; its text is not an interface.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// For programs.
+    pub fn details(&self) -> &[Detail] {
+        &self.0.details
+    }
+
+    /// How far the call got.
+    pub fn delivery(&self) -> Delivery {
+        self.0.delivery
+    }
+
+    /// Who made this status.
+    pub fn origin(&self) -> Origin {
+        self.0.origin
+    }
+
+    /// Adds a typed detail, which travels.
+    #[must_use]
+    pub fn with_detail(mut self, detail: Detail) -> Self {
+        self.0.details.push(detail);
+        self
+    }
+
+    /// Adds the cause, which stays in this process: it is for the log, not for the peer.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// Says how far the call got. For transports and the balancer.
+    #[must_use]
+    pub fn with_delivery(mut self, delivery: Delivery) -> Self {
+        self.0.delivery = delivery;
+        self
+    }
+
+    /// Puts words before the message, and keeps the rest.
+    #[must_use]
+    pub fn with_context(mut self, context: impl fmt::Display) -> Self {
+        self.0.message = format!("{context}: {}", self.0.message).into();
+        self
+    }
+
+    /// Marks a status that came over a wire. For transports.
+    #[must_use]
+    pub fn from_peer(mut self) -> Self {
+        self.0.origin = Origin::Remote;
+        self
+    }
+
+    /// What of a handler's failure its caller may know: code, message and details. Whether a call *that the handler
+    /// made* was sent says nothing of the caller's own call.
+    #[must_use]
+    pub fn at_edge(mut self) -> Self {
+        self.0.delivery = Delivery::Unknown;
+        self.0.origin = Origin::Remote;
+        self.0.source = None;
+        self
+    }
+}
+
+/// One constructor per code that this project itself makes often.
+impl Status {
+    /// [`Code::Cancelled`].
+    pub fn cancelled(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::Cancelled, message)
+    }
+
+    /// [`Code::InvalidArgument`].
+    pub fn invalid_argument(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::InvalidArgument, message)
+    }
+
+    /// [`Code::DeadlineExceeded`].
+    pub fn deadline_exceeded(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::DeadlineExceeded, message)
+    }
+
+    /// [`Code::NotFound`].
+    pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::NotFound, message)
+    }
+
+    /// [`Code::ResourceExhausted`].
+    pub fn resource_exhausted(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::ResourceExhausted, message)
+    }
+
+    /// [`Code::Unimplemented`].
+    pub fn unimplemented(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::Unimplemented, message)
+    }
+
+    /// [`Code::Internal`].
+    pub fn internal(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::Internal, message)
+    }
+
+    /// [`Code::Unavailable`].
+    pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::Unavailable, message)
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { code, delivery, origin, message, details, source } = &*self.0;
+        f.debug_struct("Status")
+            .field("code", code)
+            .field("message", message)
+            .field("details", &details.len())
+            .field("delivery", delivery)
+            .field("origin", origin)
+            .field("source", source)
+            .finish()
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.0.message)
+    }
+}
+
+impl Error for Status {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// An error that a method of a service may return.
+///
+/// Derive it with `#[derive(RpcError)]`. A variant travels as code, message and one typed detail, and the client gets
+/// the same variant back; whatever the wire, the deadline or the fleet did comes as the variant that holds a [`Status`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of an RPC method",
+    label = "this error has no way to say that the network failed",
+    note = "derive it: `#[derive(rpc::RpcError, thiserror::Error, Debug)]` on an enum with a variant `Rpc(#[from] rpc::Status)`, or return `Result<_, rpc::Status>`"
+)]
+pub trait RpcError: Sized + Send + 'static {
+    /// What travels: code, message and details.
+    fn into_status(self) -> Status;
+
+    /// The variant that the details name; anything else becomes the variant that holds a [`Status`].
+    fn from_status(status: Status) -> Self;
+}
+
+impl RpcError for Status {
+    fn into_status(self) -> Status {
+        self
+    }
+
+    fn from_status(status: Status) -> Self {
+        status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_one_pointer() {
+        assert_eq!(size_of::<Status>(), size_of::<usize>());
+        assert_eq!(size_of::<Result<(), Status>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn the_edge_forgets_what_only_this_process_knows() {
+        let relayed = Status::unavailable("orders is away")
+            .with_delivery(Delivery::NeverSent)
+            .with_source("connection refused to 10.0.0.7:7000")
+            .at_edge();
+        assert_eq!(relayed.delivery(), Delivery::Unknown);
+        assert_eq!(relayed.origin(), Origin::Remote);
+        assert!(relayed.source().is_none());
+        assert_eq!(relayed.to_string(), "Unavailable: orders is away");
+    }
+}

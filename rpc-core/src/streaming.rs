@@ -1,0 +1,111 @@
+//! Streams of messages in the signatures of services.
+
+use crate::{Payload, PayloadStream, RpcError, Status};
+use futures_core::Stream;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+/// A stream of messages, as an argument or in a reply.
+///
+/// One concrete type for both directions and both ends: a handler makes one with [`new`](Self::new),
+/// [`from_iter`](Self::from_iter) or [`channel`](Self::channel), a caller reads one with [`next`](Self::next). Passing
+/// a received stream on unread re-encodes nothing. Dropping it tells the sender to stop.
+pub struct Streaming<T, E = Status>(Inner<T, E>);
+
+enum Inner<T, E> {
+    Typed(Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>),
+    Wire { payloads: PayloadStream, take: fn(Payload) -> Result<T, Status>, fail: fn(Status) -> E },
+}
+
+impl<T: 'static, E: 'static> Streaming<T, E> {
+    /// From a stream of messages, or of `Result<message, error>`.
+    pub fn new<I: IntoItem<T, E> + 'static>(stream: impl Stream<Item = I> + Send + 'static) -> Self {
+        Self(Inner::Typed(Box::pin(futures_util::StreamExt::map(stream, I::into_item))))
+    }
+
+    /// From anything that can be iterated over; what is asked for next is made then.
+    #[expect(clippy::should_implement_trait, reason = "`FromIterator` would collect; this stays lazy")]
+    pub fn from_iter<I>(items: I) -> Self
+    where
+        I: IntoIterator<Item: IntoItem<T, E> + 'static, IntoIter: Send + 'static>,
+    {
+        Self::new(futures_util::stream::iter(items))
+    }
+
+    /// A stream and the sender that feeds it, at most `capacity` messages ahead of the reader.
+    ///
+    /// Sending fails once the reader has left.
+    pub fn channel(capacity: usize) -> (tokio::sync::mpsc::Sender<Result<T, E>>, Self)
+    where
+        T: Send,
+        E: Send,
+    {
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(capacity.max(1));
+        (sender, Self::new(futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx))))
+    }
+}
+
+impl<T, E> Streaming<T, E> {
+    /// The next message; `None` after the last, and after an error.
+    pub async fn next(&mut self) -> Option<Result<T, E>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+/// For generated code.
+#[doc(hidden)]
+impl<T: 'static, E: RpcError> Streaming<T, E> {
+    pub fn from_payloads(payloads: PayloadStream, take: fn(Payload) -> Result<T, Status>) -> Self {
+        Self(Inner::Wire { payloads, take, fail: E::from_status })
+    }
+
+    pub fn into_payloads(self, wrap: fn(T) -> Payload) -> PayloadStream {
+        match self.0 {
+            Inner::Wire { payloads, .. } => payloads,
+            Inner::Typed(stream) => PayloadStream::new(futures_util::StreamExt::map(stream, move |item| {
+                item.map(wrap).map_err(E::into_status)
+            })),
+        }
+    }
+}
+
+impl<T, E> Stream for Streaming<T, E> {
+    type Item = Result<T, E>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match &mut self.0 {
+            Inner::Typed(stream) => stream.as_mut().poll_next(cx),
+            Inner::Wire { payloads, take, fail } => {
+                let (take, fail) = (*take, *fail);
+                Pin::new(payloads).poll_next(cx).map(|item| item.map(|item| item.and_then(take).map_err(fail)))
+            }
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for Streaming<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Streaming")
+    }
+}
+
+/// What a [`Streaming`] can be made of: messages, or results of them.
+pub trait IntoItem<T, E = Status> {
+    /// The message or the error.
+    fn into_item(self) -> Result<T, E>;
+}
+
+impl<T, E> IntoItem<T, E> for T {
+    fn into_item(self) -> Result<T, E> {
+        Ok(self)
+    }
+}
+
+impl<T, E> IntoItem<T, E> for Result<T, E> {
+    fn into_item(self) -> Result<T, E> {
+        self
+    }
+}

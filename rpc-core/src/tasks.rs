@@ -1,0 +1,89 @@
+//! The only module that spawns.
+
+use std::sync::Arc;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerWaitFuture},
+};
+
+/// Tasks with an owner: none outlives it.
+///
+/// Cloning gives another handle on the same set. [`abort`](Self::abort), and dropping the last handle of the
+/// [`owner`](Self::owner) kind, end every task at its next `.await`.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    _owner: Option<Arc<StopOnDrop>>,
+}
+
+#[derive(Debug)]
+struct StopOnDrop(CancellationToken);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Tasks {
+    /// A new set, and the handle that owns it: when all its clones are dropped, the tasks end.
+    pub fn owner() -> Self {
+        let stop = CancellationToken::new();
+        Self { tracker: TaskTracker::new(), _owner: Some(Arc::new(StopOnDrop(stop.clone()))), stop }
+    }
+
+    /// A handle that spawns into this set without keeping it alive. What the tasks themselves should hold.
+    #[must_use]
+    pub fn handle(&self) -> Self {
+        Self { tracker: self.tracker.clone(), stop: self.stop.clone(), _owner: None }
+    }
+
+    /// Starts a task. It is dropped when the owner is; after that nothing starts any more.
+    #[expect(clippy::disallowed_methods, reason = "this is the module that spawns")]
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        let tracked = self.tracker.track_future(async move {
+            stop.run_until_cancelled(future).await;
+        });
+        drop(tokio::spawn(tracked));
+    }
+
+    /// How many are running.
+    pub fn len(&self) -> usize {
+        self.tracker.len()
+    }
+
+    /// Whether none is running.
+    pub fn is_empty(&self) -> bool {
+        self.tracker.is_empty()
+    }
+
+    /// Ends every task at its next `.await`.
+    pub fn abort(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until none is running.
+    pub fn finished(&self) -> TaskTrackerWaitFuture<'_> {
+        self.tracker.close();
+        self.tracker.wait()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tasks_end_with_their_owner() {
+        let owner = Tasks::owner();
+        let handle = owner.handle();
+        owner.spawn(std::future::pending());
+        handle.spawn(std::future::pending());
+        assert_eq!(handle.len(), 2);
+        drop(owner);
+        handle.finished().await;
+        assert!(handle.is_empty());
+    }
+}

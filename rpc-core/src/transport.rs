@@ -1,0 +1,254 @@
+//! The seam below which a wire begins.
+//!
+//! A transport speaks one protocol on one byte stream, in either role. It knows nothing of addresses, balancing,
+//! retries or registries; it turns requests into bytes and bytes into requests.
+
+use crate::{Address, BoxFuture, BoxService, Io, Method, Status, Tasks};
+use std::{fmt, sync::Arc};
+use tokio::sync::watch;
+
+/// A protocol that carries calls.
+pub trait Transport: Send + Sync + 'static {
+    /// Its name in configuration and metrics: `"grpc"`, `"tarpc"`.
+    fn name(&self) -> &'static str;
+
+    /// Its name and version in records of instances: `"grpc"`, `"tarpc/1"`. What matters for whether two sides
+    /// understand each other.
+    fn protocol(&self) -> &'static str {
+        self.name()
+    }
+
+    /// How fast it is beside others; under `auto` a client takes the highest that both sides speak.
+    fn preference(&self) -> u8;
+
+    /// Whether a connection that begins with these bytes speaks it. `first` is everything read so far.
+    fn recognises(&self, first: &[u8]) -> Recognition;
+
+    /// Becomes the client on a byte stream.
+    ///
+    /// A failure is `Unavailable` with [`Delivery::NeverSent`](crate::Delivery::NeverSent).
+    fn connect(&self, io: Io, target: ConnectTarget, tasks: Tasks) -> BoxFuture<'static, Result<Connection, Status>>;
+
+    /// Becomes the server on a byte stream, until the stream or the drain ends.
+    fn serve(&self, io: Io, info: ConnectionInfo, routes: Routes, tasks: Tasks, drain: Drain)
+    -> BoxFuture<'static, ()>;
+}
+
+/// The answer to "is this your protocol?".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recognition {
+    /// It is.
+    Yes,
+    /// It is not, whatever follows.
+    No,
+    /// It may be; that depends on what follows.
+    NeedMore,
+}
+
+impl Recognition {
+    /// Recognises a protocol that begins with fixed bytes.
+    pub fn by_prefix(first: &[u8], magic: &[u8]) -> Self {
+        let length = first.len().min(magic.len());
+        if first[..length] != magic[..length] {
+            Self::No
+        } else if length == magic.len() {
+            Self::Yes
+        } else {
+            Self::NeedMore
+        }
+    }
+}
+
+/// What a client knows of the server it connects to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConnectTarget {
+    /// What to call the server: gRPC's `:authority`.
+    pub authority: String,
+    /// The id of the instance that is expected there; ports are reused, and a stale record must not send a call to
+    /// somebody else's process.
+    pub instance: Option<String>,
+    /// What this side accepts.
+    pub limits: Limits,
+}
+
+impl ConnectTarget {
+    /// A server of which only the address is known.
+    pub fn new(authority: impl Into<String>) -> Self {
+        Self { authority: authority.into(), instance: None, limits: Limits::default() }
+    }
+
+    /// The one instance that is expected there.
+    #[must_use]
+    pub fn with_instance(mut self, id: impl Into<String>) -> Self {
+        self.instance = Some(id.into());
+        self
+    }
+
+    /// With other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+/// What a server knows of a connection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// Who connected.
+    pub peer: Option<Address>,
+    /// Where it was accepted.
+    pub local: Option<Address>,
+    /// The id of this process's instance, if it has one.
+    pub instance: Option<String>,
+    /// What this side accepts.
+    pub limits: Limits,
+}
+
+impl ConnectionInfo {
+    /// A connection of which nothing is known.
+    pub fn new(limits: Limits) -> Self {
+        Self { peer: None, local: None, instance: None, limits }
+    }
+}
+
+/// What one side accepts from the other. Metadata has limits of its own, which are the same everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one encoded message. 4 MiB by default, as in gRPC.
+    pub max_message: usize,
+    /// Calls that are open on one connection at once, streams among them.
+    pub max_concurrent_calls: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_message: 4 * 1024 * 1024, max_concurrent_calls: 4096 }
+    }
+}
+
+impl Limits {
+    /// With another limit for messages.
+    #[must_use]
+    pub fn with_max_message(mut self, bytes: usize) -> Self {
+        self.max_message = bytes;
+        self
+    }
+
+    /// With another limit for open calls.
+    #[must_use]
+    pub fn with_max_concurrent_calls(mut self, calls: usize) -> Self {
+        self.max_concurrent_calls = calls;
+        self
+    }
+}
+
+/// The client's end of a connection.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Makes calls on it.
+    pub service: BoxService,
+    /// What has become of it.
+    pub state: watch::Receiver<ConnectionState>,
+}
+
+/// What has become of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// It takes calls.
+    Open,
+    /// The server is about to leave (GOAWAY): calls on it end in peace, new ones go elsewhere.
+    Draining,
+    /// It is gone.
+    Closed,
+}
+
+/// What a transport needs to know of the services here: the method that a path names, and the way in.
+#[derive(Clone)]
+pub struct Routes {
+    lookup: Arc<dyn Lookup>,
+    /// The layered router.
+    pub service: BoxService,
+}
+
+/// Finds the description of a method.
+pub trait Lookup: Send + Sync + 'static {
+    /// The method at `/service/name`.
+    ///
+    /// # Errors
+    /// `Unimplemented`, with the remedy, and marked [`Delivery::Unprocessed`](crate::Delivery::Unprocessed).
+    fn method(&self, path: &str) -> Result<&'static Method, Status>;
+}
+
+impl Routes {
+    /// From a way to find methods, and the service that takes the calls.
+    pub fn new(lookup: Arc<dyn Lookup>, service: BoxService) -> Self {
+        Self { lookup, service }
+    }
+
+    /// The method at `/service/name`.
+    ///
+    /// # Errors
+    /// `Unimplemented`; see [`Lookup::method`].
+    pub fn method(&self, path: &str) -> Result<&'static Method, Status> {
+        self.lookup.method(path)
+    }
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Routes")
+    }
+}
+
+/// How a server ends, in two steps: first no new calls, then no calls.
+#[derive(Clone, Debug)]
+pub struct Drain(watch::Receiver<DrainPhase>);
+
+/// Where a server is on the way to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DrainPhase {
+    /// It serves.
+    Serving,
+    /// New calls are refused as unprocessed (GOAWAY); those in flight end in peace.
+    Draining,
+    /// Calls still in flight are answered `Unavailable: server draining`, and connections close.
+    Stopped,
+}
+
+/// What drives a [`Drain`]. Dropping it stops.
+#[derive(Debug)]
+pub struct DrainTrigger(watch::Sender<DrainPhase>);
+
+impl Drain {
+    /// A drain and what drives it.
+    pub fn new() -> (DrainTrigger, Self) {
+        let (sender, receiver) = watch::channel(DrainPhase::Serving);
+        (DrainTrigger(sender), Self(receiver))
+    }
+
+    /// The phase reached.
+    pub fn phase(&self) -> DrainPhase {
+        if self.0.has_changed().is_err() { DrainPhase::Stopped } else { *self.0.borrow() }
+    }
+
+    /// Waits until `phase` or a later one is reached.
+    pub async fn reached(&mut self, phase: DrainPhase) {
+        // An error: the trigger was dropped, which is the end.
+        let _ = self.0.wait_for(|now| *now >= phase).await;
+    }
+}
+
+impl DrainTrigger {
+    /// Moves on to `phase`; never back.
+    pub fn advance(&self, phase: DrainPhase) {
+        self.0.send_if_modified(|now| {
+            let forward = phase > *now;
+            *now = phase.max(*now);
+            forward
+        });
+    }
+}
