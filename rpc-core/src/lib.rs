@@ -11,6 +11,7 @@
 mod body;
 mod code;
 mod context;
+mod deadline;
 pub mod message;
 mod metadata;
 mod method;

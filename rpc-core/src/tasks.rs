@@ -39,14 +39,16 @@ impl Tasks {
         Self { tracker: self.tracker.clone(), stop: self.stop.clone(), _owner: None }
     }
 
-    /// Starts a task. It is dropped when the owner is; after that nothing starts any more.
+    /// Starts a task. It is dropped when the owner is; after that, and outside a runtime (a value dropped after the
+    /// runtime has ended), nothing starts any more.
     #[expect(clippy::disallowed_methods, reason = "this is the module that spawns")]
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let stop = self.stop.clone();
         let tracked = self.tracker.track_future(async move {
             stop.run_until_cancelled(future).await;
         });
-        drop(tokio::spawn(tracked));
+        drop(runtime.spawn(tracked));
     }
 
     /// How many are running.

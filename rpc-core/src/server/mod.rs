@@ -1,5 +1,23 @@
-//! The way into a process.
+//! The way into a process: listener, layers, router, handler.
 
+// In the order in which a call meets them.
+mod listener;
+mod running;
+mod visitor;
+
+mod completion;
+mod deadline;
+mod observe;
+mod panic;
+mod stack;
+
+mod local;
 mod router;
 
+pub use completion::{Completion, CompletionLayer};
+pub use deadline::{Deadline, DeadlineLayer};
+pub use local::Fidelity;
+pub use observe::{Observe, ObserveLayer};
+pub use panic::{CatchPanic, CatchPanicLayer};
 pub use router::{NamedService, Router, RouterError};
+pub use running::{Running, Server, ServerError};

@@ -1,9 +1,10 @@
 //! From the name of a service to its implementation.
 
 use crate::{
-    BoxService, Delivery, Method, Request, Response, Service, ServiceDescriptor, Status,
+    BoxService, Delivery, Method, Payload, PayloadStream, Request, Response, Service, ServiceDescriptor, Status,
     transport::{Lookup, Routes},
 };
+use futures_core::Stream;
 use std::{collections::HashMap, fmt, sync::Arc};
 
 /// A service that says which one it is: what `..Server::new` gives.
@@ -80,10 +81,18 @@ impl Lookup for Router {
 impl Service for Router {
     async fn call(&self, request: Request) -> Result<Response, Status> {
         match self.services.get(request.method.service) {
-            Some(service) => service.call(request).await,
+            // A handler's status crosses the edge here; the router's own, below, is a fact about this very call.
+            Some(service) => match service.call(request).await {
+                Ok(response) => Ok(Response { body: response.body.map_stream(at_edge), ..response }),
+                Err(status) => Err(status.at_edge()),
+            },
             None => Err(self.unknown(request.method.path)),
         }
     }
+}
+
+fn at_edge(stream: PayloadStream) -> impl Stream<Item = Result<Payload, Status>> + Send {
+    futures_util::StreamExt::map(stream, |item| item.map_err(Status::at_edge))
 }
 
 impl fmt::Debug for Router {

@@ -1,0 +1,72 @@
+//! The port.
+
+use crate::{Address, Io};
+use std::{io, path::PathBuf, time::Duration};
+use tokio::net::{TcpListener, UnixListener};
+
+/// A port that is listened on: TCP or a Unix socket.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+/// Removes the socket from the file system when the listener goes.
+#[derive(Debug)]
+pub(crate) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Listener {
+    pub(crate) async fn bind(address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Tcp { host, port } => Ok(Self::Tcp(TcpListener::bind((host.as_str(), *port)).await?)),
+            Address::Unix(path) => {
+                let listener = UnixListener::bind(path)?;
+                Ok(Self::Unix(listener, SocketFile(path.clone())))
+            }
+        }
+    }
+
+    /// Where it listens, with the port that was given out for port 0.
+    pub(crate) fn address(&self) -> io::Result<Address> {
+        match self {
+            Self::Tcp(listener) => Ok(listener.local_addr()?.into()),
+            Self::Unix(_, file) => Ok(Address::Unix(file.0.clone())),
+        }
+    }
+
+    /// The next connection. When none can be accepted (too many open files), waits a little, so as not to spin.
+    pub(crate) async fn accept(&self) -> (Io, Option<Address>) {
+        let mut pause = Duration::from_millis(5);
+        loop {
+            let accepted = match self {
+                Self::Tcp(listener) => listener.accept().await.map(|(stream, peer)| {
+                    // Replies are written in batches already; waiting for more bytes only delays them.
+                    let _ = stream.set_nodelay(true);
+                    (Io::new(stream), Some(peer.into()))
+                }),
+                Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| (Io::new(stream), None)),
+            };
+            match accepted {
+                Ok(connection) => return connection,
+                Err(error) if is_one_connections(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections just now; raise the limit of open files if this stays");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                }
+            }
+        }
+    }
+}
+
+/// Errors of the connection that was about to be accepted, not of the port.
+fn is_one_connections(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
+}

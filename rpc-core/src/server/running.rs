@@ -1,0 +1,242 @@
+//! A server: services behind one port.
+
+use crate::{
+    Address, Io, Observer, Observers, Tasks,
+    server::{
+        NamedService, Router, RouterError,
+        listener::Listener,
+        stack,
+        visitor::{self, Notices},
+    },
+    transport::{ConnectionInfo, Drain, DrainPhase, DrainTrigger, Limits, Routes, Transport},
+};
+use std::{error::Error, fmt, io, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+
+/// Services behind one port, on which every transport given is spoken.
+///
+/// Knows nothing of registries and signals; `rpc::Server` does.
+#[derive(Default)]
+pub struct Server {
+    router: Router,
+    transports: Vec<Arc<dyn Transport>>,
+    limits: Limits,
+    instance: Option<String>,
+    observers: Observers,
+}
+
+impl Server {
+    /// A server of nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a service.
+    ///
+    /// # Errors
+    /// When there is one of that name already.
+    pub fn service(mut self, service: impl NamedService) -> Result<Self, RouterError> {
+        self.router.add(service)?;
+        Ok(self)
+    }
+
+    /// Adds a protocol.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transports.push(transport);
+        self
+    }
+
+    /// What it accepts from clients.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The id under which it is registered, by which a client with a stale record notices that it came to another.
+    #[must_use]
+    pub fn instance(mut self, id: impl Into<String>) -> Self {
+        self.instance = Some(id.into());
+        self
+    }
+
+    /// Who watches.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers = Observers::new(observer);
+        self
+    }
+
+    /// The services added so far.
+    pub fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// Listens, and serves until it is told otherwise or dropped.
+    ///
+    /// # Errors
+    /// When there is nothing to serve or the port cannot be had.
+    pub async fn bind(self, address: &Address) -> Result<Running, ServerError> {
+        if self.transports.is_empty() {
+            return Err(ServerError::NoTransport);
+        }
+        let taken = |source| ServerError::Bind { address: address.clone(), source };
+        let listener = Listener::bind(address).await.map_err(taken)?;
+        let address = listener.address().map_err(taken)?;
+        let tasks = Tasks::owner();
+        let (trigger, drain) = Drain::new();
+        let port = Port {
+            routes: stack::routes(self.router, tasks.handle(), self.observers.clone()),
+            info: ConnectionInfo {
+                local: Some(address.clone()),
+                instance: self.instance,
+                ..ConnectionInfo::new(self.limits)
+            },
+            transports: self.transports,
+            observers: self.observers.clone(),
+            notices: Notices::default(),
+            tasks: tasks.handle(),
+            drain,
+        };
+        tasks.spawn(Arc::new(port).accept(listener));
+        Ok(Running { address, tasks, trigger, observers: self.observers })
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let transports: Vec<_> = self.transports.iter().map(|transport| transport.name()).collect();
+        f.debug_struct("Server")
+            .field("services", &self.router)
+            .field("transports", &transports)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the connections of one server share.
+struct Port {
+    routes: Routes,
+    info: ConnectionInfo,
+    transports: Vec<Arc<dyn Transport>>,
+    observers: Observers,
+    notices: Notices,
+    tasks: Tasks,
+    drain: Drain,
+}
+
+impl Port {
+    /// How many may knock at once without having said what they speak.
+    const UNCLASSIFIED: usize = 1000;
+
+    /// Accepts until the drain begins; then the port closes, and clients are refused before they have sent anything.
+    async fn accept(self: Arc<Self>, listener: Listener) {
+        let knocking = Arc::new(Semaphore::new(Self::UNCLASSIFIED));
+        let mut drain = self.drain.clone();
+        let draining = drain.reached(DrainPhase::Draining);
+        tokio::pin!(draining);
+        loop {
+            let (io, peer) = tokio::select! {
+                connection = listener.accept() => connection,
+                () = &mut draining => return,
+            };
+            // Full: whoever comes now is closed at once rather than kept in a queue without end.
+            let Ok(permit) = knocking.clone().try_acquire_owned() else { continue };
+            let port = self.clone();
+            self.tasks.spawn(async move {
+                let served = port.admit(io, peer).await;
+                drop(permit);
+                if let Some(serving) = served {
+                    serving.await;
+                }
+            });
+        }
+    }
+
+    async fn admit(&self, mut io: Io, peer: Option<Address>) -> Option<impl Future<Output = ()> + use<>> {
+        let mut drain = self.drain.clone();
+        let transport = tokio::select! {
+            found = visitor::recognise(&mut io, &self.transports, peer.as_ref(), &self.observers, &self.notices) => found?,
+            // Whoever has not said anything by now will not be served.
+            () = drain.reached(DrainPhase::Draining) => return None,
+        };
+        let info = ConnectionInfo { peer, ..self.info.clone() };
+        Some(transport.serve(io, info, self.routes.clone(), self.tasks.clone(), self.drain.clone()))
+    }
+}
+
+/// A server that serves. Dropping it ends everything at once; [`shutdown`](Self::shutdown) ends it in peace.
+#[derive(Debug)]
+pub struct Running {
+    address: Address,
+    tasks: Tasks,
+    trigger: DrainTrigger,
+    observers: Observers,
+}
+
+impl Running {
+    /// Connections are given this long to say goodbye once their calls are over.
+    const FAREWELL: Duration = Duration::from_millis(500);
+
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Moves on towards the end: [`DrainPhase::Draining`] closes the port and sends GOAWAY, [`DrainPhase::Stopped`]
+    /// ends the calls that are left.
+    pub fn advance(&self, phase: DrainPhase) {
+        self.trigger.advance(phase);
+        self.observers.tell(|observer| observer.drain(phase));
+    }
+
+    /// Closes the port, lets the calls in flight end for at most `grace`, answers `Unavailable` to the rest, and closes
+    /// the connections. True when every call has ended in peace.
+    pub async fn shutdown(self, grace: Duration) -> bool {
+        self.advance(DrainPhase::Draining);
+        let peaceful = tokio::time::timeout(grace, self.tasks.finished()).await.is_ok();
+        self.advance(DrainPhase::Stopped);
+        if tokio::time::timeout(Self::FAREWELL, self.tasks.finished()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "connections that would not end are cut");
+            self.tasks.abort();
+        }
+        peaceful
+    }
+}
+
+/// Why a server cannot be started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// No protocol was added.
+    NoTransport,
+    /// The port cannot be had.
+    Bind {
+        /// The address asked for.
+        address: Address,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTransport => f.write_str("a server without a protocol: enable the feature `grpc` or `tarpc`"),
+            Self::Bind { address, source } if source.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "cannot listen on {address}: somebody else does; choose another port, or port 0 for any free one"
+            ),
+            Self::Bind { address, .. } => write!(f, "cannot listen on {address}"),
+        }
+    }
+}
+
+impl Error for ServerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NoTransport => None,
+            Self::Bind { source, .. } => Some(source),
+        }
+    }
+}
