@@ -1,1 +1,4 @@
 //! Macros.
+
+mod attribute;
+mod report;
