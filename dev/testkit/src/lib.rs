@@ -1,1 +1,11 @@
-//! Under construction.
+//! What the tests of several crates share. Nothing here is for users.
+
+mod chance;
+mod eventually;
+mod place;
+mod proxy;
+
+pub use chance::Seed;
+pub use eventually::eventually;
+pub use place::{free_port, scratch};
+pub use proxy::{Cut, Direction, FaultProxy, Mode};
