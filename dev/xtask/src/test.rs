@@ -1,0 +1,104 @@
+//! Every test there is.
+
+use crate::{
+    requirements::{self, Missing},
+    shell,
+};
+use anyhow::{Context, Result};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, ExitCode, Stdio},
+    time::Instant,
+};
+
+/// What is run, in this order. Each is a cargo command.
+const RUNS: [(&str, &[&str]); 4] = [
+    ("all tests", &["test", "--workspace", "--no-fail-fast"]),
+    (
+        "the facade over gRPC alone",
+        &["test", "-p", "rpc", "--no-default-features", "--features", "grpc", "--no-fail-fast"],
+    ),
+    (
+        "the facade over tarpc alone",
+        &["test", "-p", "rpc", "--no-default-features", "--features", "tarpc", "--no-fail-fast"],
+    ),
+    (
+        "the facade without a wire, as interface crates have it",
+        &["test", "-p", "rpc", "--no-default-features", "--no-fail-fast"],
+    ),
+];
+
+/// What test programs have counted.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+}
+
+pub(crate) fn run(missing: Missing) -> Result<ExitCode> {
+    requirements::provide(missing)?;
+    let mut all = Tally::default();
+    for (what, arguments) in RUNS {
+        println!("\n==> {what}");
+        let begun = now();
+        let tally = count(&mut shell::cargo(arguments))?;
+        println!("==> {what}: {} passed, {} failed, {} s", tally.passed, tally.failed, begun.elapsed().as_secs());
+        all.passed += tally.passed;
+        all.failed += tally.failed;
+    }
+    println!("\n{} passed, {} failed", all.passed, all.failed);
+    Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs a command, passing on what it prints, and adds up what its test programs say in the end.
+fn count(command: &mut Command) -> Result<Tally> {
+    println!("$ {}", shell::line(command));
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| shell::line(command))?;
+    let mut tally = Tally::default();
+    let stdout = child.stdout.take().context("no output to read")?;
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        if let Some((passed, failed)) = counts(&line) {
+            tally.passed += passed;
+            tally.failed += failed;
+        }
+    }
+    // A program that does not compile, or dies, has counted nothing; that is a failure of its own.
+    if !child.wait()?.success() && tally.failed == 0 {
+        tally.failed += 1;
+    }
+    Ok(tally)
+}
+
+/// Reads libtest's `test result: ok. 3 passed; 0 failed; ..`, and our own programs' `3 passed, 0 failed`.
+fn counts(line: &str) -> Option<(u64, u64)> {
+    let rest = match line.strip_prefix("test result: ") {
+        Some(result) => result.split_once(". ")?.1,
+        None => line,
+    };
+    let (passed, rest) = rest.split_once(" passed")?;
+    let rest = rest.strip_prefix("; ").or_else(|| rest.strip_prefix(", "))?;
+    let (failed, _) = rest.split_once(" failed")?;
+    Some((passed.parse().ok()?, failed.parse().ok()?))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a program without a runtime, whose time no test pauses")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_are_read() {
+        assert_eq!(counts("test result: ok. 28 passed; 1 failed; 0 ignored; 0 measured"), Some((28, 1)));
+        assert_eq!(counts("test result: FAILED. 27 passed; 1 failed; 0 ignored"), Some((27, 1)));
+        assert_eq!(counts("164 passed, 0 failed"), Some((164, 0)));
+        assert_eq!(counts("conformance: 12 passed, 0 failed"), None);
+        assert_eq!(counts("nothing passed here"), None);
+    }
+}

@@ -1,0 +1,151 @@
+//! The house rules that a program can check. Each function is one rule, and returns what breaks it.
+
+use crate::shell;
+use anyhow::{Context, Result};
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// A file with code is read in one sitting.
+const FILE: usize = 500;
+
+/// Everybody who depends on the core pays for what it drags in.
+const CORE_CRATES: usize = 45;
+
+/// What a newcomer's first `cargo run` may compile.
+const QUICKSTART_CRATES: usize = 235;
+
+/// Protocols and registries, none of which the core may know.
+const BELOW_THE_SEAM: [&str; 8] = ["http", "h2", "hyper", "tonic", "tarpc", "zookeeper", "zookeeper_client", "axum"];
+
+/// What breaks the rules, a line each.
+pub(crate) fn check() -> Result<Vec<String>> {
+    let files = tracked_files()?;
+    let mut broken = Vec::new();
+    broken.extend(long_files(&files));
+    broken.extend(left_overs(&files));
+    broken.extend(places_of_this_machine(&files));
+    broken.extend(core_dependencies()?);
+    broken.extend(quickstart_dependencies()?);
+    broken.extend(core_sources(&files));
+    broken.extend(readme_commands()?);
+    broken.extend(changelog()?);
+    Ok(broken)
+}
+
+struct File {
+    path: String,
+    text: String,
+}
+
+fn tracked_files() -> Result<Vec<File>> {
+    let list = shell::output(std::process::Command::new("git").args(["ls-files"]).current_dir(shell::root()))?;
+    let mut files = Vec::new();
+    for path in list.lines() {
+        // Not every file is text, and one may be deleted but not yet committed.
+        if let Ok(text) = fs::read_to_string(shell::root().join(path)) {
+            files.push(File { path: path.to_owned(), text });
+        }
+    }
+    Ok(files)
+}
+
+fn long_files(files: &[File]) -> Vec<String> {
+    let counts = |file: &&File| file.path.ends_with(".rs") && !file.path.contains("/tests/");
+    let lines = |file: &File| file.text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
+    let long = files.iter().filter(counts).filter(|file| lines(file) > FILE);
+    long.map(|file| format!("{}: {} lines before its tests; split it ({FILE} at most)", file.path, lines(file)))
+        .collect()
+}
+
+fn left_overs(files: &[File]) -> Vec<String> {
+    // Written apart, so that this file does not break its own rule.
+    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("#[ign", "ore"), concat!("allow(dead", "_code)")];
+    let mut broken = Vec::new();
+    for file in files.iter().filter(|file| file.path.ends_with(".rs")) {
+        for (number, line) in file.text.lines().enumerate() {
+            for word in words.iter().filter(|word| line.contains(**word)) {
+                broken.push(format!("{}:{}: `{word}`: do it, or open an issue", file.path, number + 1));
+            }
+        }
+    }
+    broken
+}
+
+fn places_of_this_machine(files: &[File]) -> Vec<String> {
+    let words = [concat!("/wo", "rk/"), concat!("../sha", "red"), concat!("crates", ".io/"), concat!("pypi", ".org")];
+    let mut broken = Vec::new();
+    for file in files.iter().filter(|file| file.path != "Cargo.lock") {
+        for word in words.iter().filter(|word| file.text.contains(**word)) {
+            broken.push(format!("{}: names `{word}`, which is a place of one machine or a host", file.path));
+        }
+    }
+    broken
+}
+
+fn crates(arguments: &[&str]) -> Result<BTreeSet<String>> {
+    let tree = shell::output(&mut shell::cargo(arguments))?;
+    Ok(tree.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
+}
+
+fn core_dependencies() -> Result<Vec<String>> {
+    let crates = crates(&["tree", "-p", "rpc-core", "-e", "normal", "--prefix", "none"])?;
+    let mut broken = Vec::new();
+    if crates.len() >= CORE_CRATES {
+        broken.push(format!("rpc-core: {} crates; under {CORE_CRATES} are allowed", crates.len()));
+    }
+    for name in crates.iter().filter(|name| BELOW_THE_SEAM.contains(&name.replace('-', "_").as_str())) {
+        broken.push(format!("rpc-core depends on {name}, which is below its seam"));
+    }
+    Ok(broken)
+}
+
+fn quickstart_dependencies() -> Result<Vec<String>> {
+    let crates = crates(&["tree", "-p", "examples", "-e", "normal,build", "--prefix", "none"])?;
+    if crates.len() <= QUICKSTART_CRATES {
+        return Ok(Vec::new());
+    }
+    Ok(vec![format!("examples: {} crates; at most {QUICKSTART_CRATES} are allowed", crates.len())])
+}
+
+/// `rpc-core` names no protocol's library in its code. (In documentation it may say why.)
+fn core_sources(files: &[File]) -> Vec<String> {
+    let mut broken = Vec::new();
+    for file in files.iter().filter(|file| file.path.starts_with("rpc-core/src/")) {
+        for (number, line) in file.text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for name in BELOW_THE_SEAM.iter().filter(|name| code.contains(&format!("{name}::"))) {
+                broken.push(format!("{}:{}: the core names {name}", file.path, number + 1));
+            }
+        }
+    }
+    broken
+}
+
+/// What README tells people to type exists.
+fn readme_commands() -> Result<Vec<String>> {
+    let readme = fs::read_to_string(shell::root().join("README.md")).context("README.md")?;
+    let mut broken = Vec::new();
+    for promise in ["cargo run --release --bin quickstart", "cargo xtask test"] {
+        if !readme.contains(promise) {
+            broken.push(format!("README.md does not promise `{promise}`"));
+        }
+    }
+    let words: Vec<_> = readme.split_whitespace().collect();
+    for pair in words.windows(2).filter(|pair| pair[0] == "--bin") {
+        let name = pair[1].trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let bins = Path::new("examples/src/bin");
+        let exists = |file: &Path| shell::root().join(file).exists();
+        if !exists(&bins.join(format!("{name}.rs"))) && !exists(&bins.join(name).join("main.rs")) {
+            broken.push(format!("README.md names a program that is not there: {name}"));
+        }
+    }
+    Ok(broken)
+}
+
+fn changelog() -> Result<Vec<String>> {
+    let changelog = fs::read_to_string(shell::root().join("CHANGELOG.md")).context("CHANGELOG.md")?;
+    let version = env!("CARGO_PKG_VERSION");
+    if changelog.contains(&format!("## {version}")) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![format!("CHANGELOG.md has no section `## {version}`")])
+}
