@@ -1,0 +1,132 @@
+//! Enums with data.
+
+use super::{
+    Element,
+    derived::{Reading, Slots},
+    error::malformed,
+};
+use bytes::{Buf, BufMut};
+use prost::{
+    DecodeError, Message,
+    encoding::{self, DecodeContext, WireType},
+};
+
+/// What `#[derive(Message)]` implements for an enum whose variants hold something: a message with one `oneof`.
+///
+/// It is no `prost::Message`, since it has no honest default.
+pub trait Oneof: Sized + Send + Sync + 'static {
+    /// The name of the type, for messages to people.
+    const NAME: &'static str;
+
+    /// Whether an absent one is an error: no variant is marked `#[rpc(default)]`, or that one has such a field.
+    const REQUIRED: bool;
+
+    /// The variant marked `#[rpc(default)]`, which stands for an absent one and for variants that only a newer peer
+    /// knows; `None` if none is marked.
+    ///
+    /// # Errors
+    /// If a field of it may not be absent.
+    fn fallback() -> Result<Option<Self>, DecodeError>;
+
+    /// Appends the variant as its field.
+    fn encode_variant<B: BufMut>(&self, buffer: &mut B);
+
+    /// How many bytes [`encode_variant`](Self::encode_variant) appends.
+    fn variant_len(&self) -> usize;
+
+    /// Reads a field: if it is a variant, that is the value now, for the last one counts.
+    ///
+    /// # Errors
+    /// If the bytes are not such a variant.
+    fn read_variant<B: Buf>(
+        slot: &mut Option<Self>,
+        tag: u32,
+        wire: WireType,
+        buffer: &mut B,
+        context: DecodeContext,
+    ) -> Result<(), DecodeError>;
+}
+
+/// The kind of enums with data.
+pub enum AsOneof {}
+
+/// The variant read so far.
+struct Variant<E>(Option<E>);
+
+impl<E: Oneof> Slots for Variant<E> {
+    #[inline]
+    fn read_field<B: Buf>(
+        &mut self,
+        tag: u32,
+        wire: WireType,
+        buffer: &mut B,
+        context: DecodeContext,
+    ) -> Result<(), DecodeError> {
+        E::read_variant(&mut self.0, tag, wire, buffer, context)
+    }
+}
+
+impl<E: Oneof> Variant<E> {
+    /// What was read, once the message has ended.
+    fn finish(self) -> Result<E, DecodeError> {
+        match self.0 {
+            Some(value) => Ok(value),
+            None => E::fallback()?.ok_or_else(|| malformed(format!("no variant of {} known here", E::NAME))),
+        }
+    }
+}
+
+impl<E: Oneof> Element<AsOneof> for E {
+    const REQUIRED: bool = <E as Oneof>::REQUIRED;
+
+    #[inline]
+    fn absent() -> Result<Self, DecodeError> {
+        E::fallback()?.ok_or_else(|| malformed(format!("missing; it has to be a variant of {}", E::NAME)))
+    }
+
+    #[inline]
+    fn is_implied(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    fn encode<B: BufMut>(&self, tag: u32, buffer: &mut B) {
+        encoding::encode_key(tag, WireType::LengthDelimited, buffer);
+        encoding::encode_varint(self.variant_len() as u64, buffer);
+        self.encode_variant(buffer);
+    }
+
+    #[inline]
+    fn encoded_len(&self, tag: u32) -> usize {
+        let length = self.variant_len();
+        encoding::key_len(tag) + encoding::encoded_len_varint(length as u64) + length
+    }
+
+    #[inline]
+    fn read<B: Buf>(wire: WireType, buffer: &mut B, context: DecodeContext) -> Result<Self, DecodeError> {
+        let mut reading = Reading(Variant::<E>(None));
+        encoding::message::merge(wire, &mut reading, buffer, context)?;
+        reading.0.finish()
+    }
+
+    #[inline]
+    fn is_bare() -> bool {
+        true
+    }
+
+    #[inline]
+    fn whole_encode<B: BufMut>(&self, buffer: &mut B) {
+        self.encode_variant(buffer);
+    }
+
+    #[inline]
+    fn whole_len(&self) -> usize {
+        self.variant_len()
+    }
+
+    #[inline]
+    fn whole_read<B: Buf>(buffer: &mut B) -> Option<Result<Self, DecodeError>> {
+        let mut reading = Reading(Variant::<E>(None));
+        Some(reading.merge(buffer).and_then(|()| reading.0.finish()))
+    }
+}
