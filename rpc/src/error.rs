@@ -1,0 +1,137 @@
+//! What goes wrong before and around calls.
+
+use rpc_core::{Code, RpcError, Status};
+use std::{error::Error as StdError, fmt};
+
+/// The result of setting something up. Not in the prelude: a `Result` of one argument there would shadow everybody's
+/// own.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something could not be set up: a configuration that makes no sense, a port that is taken, a registry that
+/// nobody can reach.
+///
+/// A failed *call* is a [`Status`], or the service's own error; both become this one through `?`, so that `main` can
+/// return `rpc::Result<()>`. What `main` prints is `Debug`, which is therefore the whole story for people: what
+/// happened, why, and what to do about it.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    message: String,
+    remedy: Option<String>,
+    status: Option<Status>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// With a sentence that names the place.
+    #[cold]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { message: message.into(), remedy: None, status: None, source: None }))
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.0.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What to do about it, if that is known.
+    pub fn remedy(&self) -> Option<&str> {
+        self.0.remedy.as_deref()
+    }
+
+    /// The failed call, if that is what it was.
+    pub fn status(&self) -> Option<&Status> {
+        self.0.status.as_ref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        let mut said = self.0.message.clone();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Many errors repeat their cause in their own text.
+            if !said.contains(&text) {
+                write!(f, "\n  because: {text}")?;
+            }
+            said = text;
+            cause = error.source();
+        }
+        match &self.0.remedy {
+            Some(remedy) => write!(f, "\n  what to do: {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Every error that a method of a service may have: [`Status`], and whatever derives `RpcError`.
+impl<E: RpcError> From<E> for Error {
+    fn from(error: E) -> Self {
+        let status = error.into_status();
+        let mut made = Self::new(format!("{} ({})", status.message(), status.code()));
+        made.0.source = status.source().map(|source| source.to_string().into());
+        made.0.status = Some(status);
+        made
+    }
+}
+
+/// A handler that could not set up a client of its own cannot answer: `Unavailable`, or what the call it made said.
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match &error.0.status {
+            Some(status) => status.clone(),
+            None => Self::new(Code::Unavailable, error.0.message.clone()).with_source(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn main_prints_the_place_the_cause_and_the_remedy_once_each() {
+        let cause = Error::new("permission denied");
+        let error = Error::new("cannot listen on 10.0.0.7:80: permission denied")
+            .with_source(Error::new("the port is privileged").with_source(cause))
+            .with_remedy("choose a port above 1023");
+        assert_eq!(
+            format!("{error:?}"),
+            "cannot listen on 10.0.0.7:80: permission denied\n  because: the port is privileged\n  because: permission denied\n  what to do: choose a port above 1023"
+        );
+    }
+
+    #[test]
+    fn calls_that_fail_become_errors_and_the_reverse() {
+        fn call() -> Result<()> {
+            Err(Status::not_found("there is no order 7"))?
+        }
+        let error = call().unwrap_err();
+        assert_eq!(format!("{error:?}"), "there is no order 7 (NotFound)");
+        assert_eq!(Status::from(error).code(), Code::NotFound);
+        assert_eq!(Status::from(Error::new("no registry")).code(), Code::Unavailable);
+    }
+}
