@@ -19,7 +19,7 @@ struct Inner {
     metadata: Metadata,
     baggage: Metadata,
     trace: Option<TraceContext>,
-    peer: Option<Peer>,
+    peer: Option<Arc<Peer>>,
     call_id: Option<CallId>,
     attempt: u32,
     cancelled: Option<CancellationToken>,
@@ -91,7 +91,7 @@ impl Context {
 
     /// Who called.
     pub fn peer(&self) -> Option<&Peer> {
-        self.0.as_ref().and_then(|inner| inner.peer.as_ref())
+        self.0.as_ref().and_then(|inner| inner.peer.as_deref())
     }
 
     /// Which call this is: the same for all attempts at it, so that a service can make its writes idempotent.
@@ -148,10 +148,10 @@ impl Context {
         self.change(|inner| inner.trace = Some(trace))
     }
 
-    /// From a peer.
+    /// From a peer. All calls on a connection share one, so that none copies its address.
     #[must_use]
-    pub fn with_peer(self, peer: Peer) -> Self {
-        self.change(|inner| inner.peer = Some(peer))
+    pub fn with_peer(self, peer: impl Into<Arc<Peer>>) -> Self {
+        self.change(|inner| inner.peer = Some(peer.into()))
     }
 
     /// As attempt `attempt` at call `id`.

@@ -3,8 +3,8 @@
 //! A transport speaks one protocol on one byte stream, in either role. It knows nothing of addresses, balancing,
 //! retries or registries; it turns requests into bytes and bytes into requests.
 
-use crate::{Address, BoxFuture, BoxService, Io, Method, Status, Tasks};
-use std::{fmt, sync::Arc};
+use crate::{Address, BoxFuture, BoxService, Delivery, Io, Method, Status, Tasks};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 use tokio::sync::watch;
 
 /// A protocol that carries calls.
@@ -26,7 +26,8 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Becomes the client on a byte stream.
     ///
-    /// A failure is `Unavailable` with [`Delivery::NeverSent`](crate::Delivery::NeverSent).
+    /// A failure is `Unavailable` with [`Delivery::NeverSent`](crate::Delivery::NeverSent). Its source is a
+    /// [`ProtocolRefused`] when somebody was reached who does not speak this protocol, so that another may be tried.
     fn connect(&self, io: Io, target: ConnectTarget, tasks: Tasks) -> BoxFuture<'static, Result<Connection, Status>>;
 
     /// Becomes the server on a byte stream, until the stream or the drain ends.
@@ -146,6 +147,40 @@ impl Limits {
     }
 }
 
+/// Somebody was reached who does not speak the protocol, or no version of it that is spoken here.
+///
+/// The source of the status of [`Transport::connect`]; under [`Transports::Auto`](crate::Transports::Auto) the instance
+/// is then spoken to in another protocol for a while. It is not the source when the peer could not be reached, is about
+/// to leave or is the wrong one: another protocol would fare no better there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtocolRefused(Cow<'static, str>);
+
+impl ProtocolRefused {
+    /// With a sentence that says what was refused, and which versions either side speaks.
+    pub fn new(sentence: impl Into<Cow<'static, str>>) -> Self {
+        Self(sentence.into())
+    }
+
+    /// What a failed [`Transport::connect`] returns: `Unavailable`, never sent, with this as its source.
+    #[must_use]
+    pub fn into_status(self) -> Status {
+        Status::unavailable(self.0.clone()).with_delivery(Delivery::NeverSent).with_source(self)
+    }
+
+    /// Whether this is why a connection failed.
+    pub fn caused(status: &Status) -> bool {
+        status.source().is_some_and(|source| source.is::<Self>())
+    }
+}
+
+impl fmt::Display for ProtocolRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for ProtocolRefused {}
+
 /// The client's end of a connection.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -250,5 +285,19 @@ impl DrainTrigger {
             *now = phase.max(*now);
             forward
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_protocol_is_told_from_other_failures() {
+        let refused = ProtocolRefused::new("it speaks tarpc 2, this side 1").into_status();
+        assert!(ProtocolRefused::caused(&refused));
+        assert_eq!(refused.delivery(), Delivery::NeverSent);
+        assert!(!ProtocolRefused::caused(&Status::unavailable("connection reset")));
+        assert!(!ProtocolRefused::caused(&Status::unavailable("reset").with_source("broken pipe")));
     }
 }
