@@ -3,9 +3,13 @@
 mod chance;
 mod eventually;
 mod place;
+mod ports;
 mod proxy;
+mod zookeeper;
 
 pub use chance::Seed;
 pub use eventually::eventually;
 pub use place::{free_port, scratch};
+pub use ports::ReservedPort;
 pub use proxy::{Cut, Direction, FaultProxy, Mode};
+pub use zookeeper::ZooKeeperServer;
