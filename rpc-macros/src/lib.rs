@@ -1,14 +1,4 @@
-//! `#[rpc_service]`, `#[derive(Message)]` and `#[derive(RpcError)]`. Their documentation stands where people meet them,
-//! at the re-exports of the facade crate `rpc`.
+//! Macros.
 
 mod attribute;
 mod report;
-mod service;
-
-use proc_macro::TokenStream;
-
-#[expect(missing_docs, reason = "documented at the re-export, where examples can name the facade")]
-#[proc_macro_attribute]
-pub fn rpc_service(attributes: TokenStream, item: TokenStream) -> TokenStream {
-    service::rpc_service(attributes.into(), item.into()).into()
-}

@@ -1,1 +1,46 @@
-//! Under construction.
+//! The ZooKeeper registry: how a fleet finds its servers.
+//!
+//! Every server has one node per service it offers, `<base>/<service>/<instance id>`, that lives as long as its
+//! session. What stands in it is the JSON of Curator's x-discovery, so that Spring Cloud, Armeria and Curator programs
+//! find our servers and we find theirs.
+//!
+//! ```no_run
+//! use rpc_core::registry::Registry;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let registry = rpc_zookeeper::ZooKeeper::open("zookeeper://zk1:2181,zk2:2181/rpc?session_timeout=15s")?;
+//! let mut orders = registry.watch(&"baedal.orders.v1.Orders".parse()?);
+//! for instance in &orders.known().await.instances {
+//!     println!("{} at {:?}", instance.id, instance.endpoints);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it promises, also while ZooKeeper is away, restarts, loses its data, or ends sessions:
+//! - A registration has one goal, "my nodes are there, owned by my session", and pursues it until it is closed. A
+//!   connection that breaks and comes back within the session timeout changes nothing for anybody.
+//! - A list never empties because ZooKeeper cannot be reached; it is marked as stale.
+//! - One bad record is skipped and counted, and harms nobody.
+//! - No node is deleted that holds not our id and nonce; and none of ours appears after a close has succeeded.
+//!
+//! What it does not do yet: TLS and authentication towards ZooKeeper, access control lists on our nodes (restrict
+//! the service's own node instead, and make it persistent), a list on disk for a cold start without ZooKeeper.
+//!
+//! The modules in the order of what happens:
+
+mod location;
+mod policy;
+mod runtime;
+mod session;
+
+mod record;
+mod registration;
+
+mod discovery;
+mod watcher;
+
+mod backoff;
+mod zookeeper;
+
+pub use zookeeper::ZooKeeper;

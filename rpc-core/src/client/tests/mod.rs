@@ -1,4 +1,0 @@
-//! Channels over made-up wires, with a made-up clock.
-
-mod calls;
-mod world;

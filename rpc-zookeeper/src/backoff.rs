@@ -1,0 +1,49 @@
+//! How long to wait before the next try.
+
+use std::time::Duration;
+
+/// A random time (full jitter, so that a fleet does not come back in step) below a limit that doubles from 100 ms.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(100);
+    /// Short enough for a server to be back on the list soon after the registry is; a thousand clients are 400 tries
+    /// a second then.
+    const MOST: Duration = Duration::from_secs(5);
+
+    /// After one more failure.
+    pub(crate) fn next(&mut self) -> Duration {
+        let limit = Self::FIRST.saturating_mul(1 << self.failures.min(16)).min(Self::MOST);
+        self.failures = self.failures.saturating_add(1);
+        limit.mul_f64(fastrand::f64())
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+/// About this long, a fifth more or less: what is done regularly is not done by all at once.
+pub(crate) fn about(time: Duration) -> Duration {
+    time.mul_f64(0.8 + 0.4 * fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_doubles_and_ends() {
+        let mut backoff = Backoff::default();
+        for limit in [100, 200, 400, 800, 1600, 3200, 5000, 5000] {
+            assert!(backoff.next() <= Duration::from_millis(limit));
+        }
+        backoff.failures = u32::MAX;
+        assert!(backoff.next() <= Backoff::MOST);
+        backoff.reset();
+        assert!(backoff.next() <= Backoff::FIRST);
+    }
+}

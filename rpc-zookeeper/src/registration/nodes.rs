@@ -1,0 +1,134 @@
+//! The requests of a registration.
+
+use super::machine::{Change, Failure, Found};
+use crate::{
+    record::{self, Node, Record},
+    session::Live,
+};
+use futures_util::future::{join_all, try_join_all};
+use zookeeper_client::{Acls, CreateMode, CreateOptions, Error, OneshotWatcher};
+
+/// Anybody may read and write, as with Curator: reading is what they are for, and who may write is settled by access
+/// control on the parents, which the operator makes.
+const NODE: CreateOptions<'static> = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
+const PARENT: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
+
+/// What stands in our nodes, with a watch on each that is there.
+pub(super) async fn look(live: &Live, record: &Record) -> Result<(Vec<Found>, Vec<OneshotWatcher>), Failure> {
+    let Some(first) = record.nodes.first() else { return Ok((Vec::new(), Vec::new())) };
+    // Requests go out in the order of the calls and are answered in it. The first makes the server catch up: a session
+    // that was taken up again, or has moved, may otherwise read what was.
+    let synced = live.client.sync(&first.parent);
+    let read = join_all(record.nodes.iter().map(|node| live.client.get_and_watch_data(&node.path)));
+    synced.await.map_err(|error| failure(&error))?;
+    let mut all = Vec::new();
+    let mut watchers = Vec::new();
+    for (node, read) in record.nodes.iter().zip(read.await) {
+        match read {
+            Ok((data, stat, watcher)) => {
+                let mine = stat.ephemeral_owner == live.client.session_id().0;
+                all.push(judge(node, record, &data, mine, stat.version));
+                watchers.push(watcher);
+            }
+            Err(Error::NoNode) => all.push(Found::Absent),
+            Err(error) => return Err(failure(&error)),
+        }
+    }
+    Ok((all, watchers))
+}
+
+/// Ours is what holds our nonce. The session proves it as well, but a session can be another by now.
+fn judge(node: &Node, record: &Record, data: &[u8], mine: bool, version: i32) -> Found {
+    if mine && *data == *node.data {
+        Found::Current { version }
+    } else if mine {
+        Found::Outdated { version }
+    } else if record::nonce(data).is_some_and(|nonce| nonce == record.nonce) {
+        Found::Orphaned { version }
+    } else {
+        tracing::error!(node = %node.path, "this node is somebody else's, under our id; it is left alone, remove it");
+        Found::Foreign
+    }
+}
+
+/// All changes or none.
+pub(super) async fn write(live: &Live, record: &Record, changes: &[Change]) -> Result<(), Failure> {
+    let mut transaction = live.client.new_multi_writer();
+    for change in changes {
+        let (number, deleted, created) = match *change {
+            Change::Create(node) => (node, None, true),
+            Change::TakeOver(node, version) => (node, Some(version), true),
+            Change::Delete(node, version) => (node, Some(version), false),
+            Change::Replace(node, _) => (node, None, false),
+        };
+        let Some(node) = record.nodes.get(number) else { continue };
+        let mut added = Ok(());
+        if let Some(version) = deleted {
+            added = added.and(transaction.add_delete(&node.path, Some(version)));
+        }
+        if created {
+            added = added.and(transaction.add_create(&node.path, &node.data, &NODE));
+        }
+        if let Change::Replace(_, version) = *change {
+            added = added.and(transaction.add_set_data(&node.path, &node.data, Some(version)));
+        }
+        added.map_err(|error| failure(&error))?;
+    }
+    // Between this question and the request nothing else runs on this thread. The connection may be lost and not yet
+    // known to be: then the request is queued, and therefore its answer is waited for, however late it comes.
+    if !live.is_connected() {
+        return Err(Failure::Unknown);
+    }
+    let committed = transaction.commit().await;
+    committed.map(drop).map_err(|error| failure(&error.into()))
+}
+
+/// Makes the nodes above ours. They stay: an access control list on them must outlive the last server.
+pub(super) async fn make_parents(live: &Live, record: &Record) -> Result<(), Failure> {
+    let parents = record.nodes.iter().map(|node| live.client.mkdir(&node.parent, &PARENT));
+    try_join_all(parents).await.map(drop).map_err(|error| failure(&error))
+}
+
+/// What an error says about what was changed. Whatever is not known to mean "nothing" means "who knows": a connection
+/// that ends brings `ConnectionLoss`, one that falls silent an error of the kind `Custom`, and there are more.
+fn failure(error: &Error) -> Failure {
+    match error {
+        Error::NoNode => Failure::NoParent,
+        Error::NodeExists | Error::BadVersion | Error::NotEmpty => Failure::Raced,
+        Error::NoAuth
+        | Error::InvalidAcl
+        | Error::AuthFailed
+        | Error::BadArguments(_)
+        | Error::QuotaExceeded
+        | Error::NoChildrenForEphemerals
+        | Error::NotReadOnly
+        | Error::MarshallingError
+        | Error::Unimplemented => {
+            tracing::error!(%error, "ZooKeeper refuses the registration; it is tried again every minute");
+            Failure::Refused
+        }
+        _ => Failure::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_done_is_told_from_what_was_not() {
+        assert_eq!(failure(&Error::NodeExists), Failure::Raced);
+        assert_eq!(failure(&Error::NoAuth), Failure::Refused);
+        for ambiguous in [
+            Error::ConnectionLoss,
+            Error::Timeout,
+            Error::SessionExpired,
+            Error::ClientClosed,
+            Error::UnexpectedError(String::new()),
+            Error::UnexpectedErrorCode(-13),
+            Error::Throttled,
+        ] {
+            assert_eq!(failure(&ambiguous), Failure::Unknown, "{ambiguous}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The one session, and what happens when it ends.
+//!
+//! The client library reconnects within a session. What it leaves to us is done here: a session that has ended is
+//! first taken up again (the library gives one up after 7/5 of its timeout, while a server that was away itself still
+//! knows it: our records would stay as they are) and only then replaced by a new one, for ever. And since the library
+//! says nothing when its own task has died, the session is asked for a sign of life now and then.
+
+use crate::{backoff::Backoff, location::Location};
+use rpc_core::BoxFuture;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use zookeeper_client::{Client, Error, SessionInfo, SessionState, StateWatcher};
+
+/// Whether ZooKeeper can be asked just now.
+///
+/// Every connection is announced, also when the one before is not known to have been lost: whoever holds a persistent
+/// watch has to begin anew with each. (The library does not restore them, and what happened in between would be lost
+/// if it did.)
+#[derive(Clone, Debug)]
+pub(crate) enum Link {
+    /// It has never been reached, and the first try is not over.
+    Opening,
+    /// It cannot be; why.
+    Down(Arc<str>),
+    /// It can.
+    Up(Live),
+}
+
+/// A session with a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) client: Client,
+    /// Which client of ours it is: another number, and nothing sent before can still be carried out.
+    pub(crate) generation: u64,
+}
+
+impl Live {
+    /// Whether a request sent now goes out now. One that is sent while the connection is away is queued, not refused,
+    /// and carried out later whether or not anybody still waits for it.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.client.state() == SessionState::SyncConnected
+    }
+}
+
+/// Opens a session, taking an old one up again if there is one.
+pub(crate) type Open = Box<dyn Fn(Option<SessionInfo>) -> BoxFuture<'static, Result<Client, Error>> + Send>;
+
+/// Keeps a session open until it is told to stop.
+pub(crate) struct Supervisor {
+    open: Open,
+    link: watch::Sender<Link>,
+    stop: CancellationToken,
+    generation: u64,
+}
+
+enum End {
+    /// The session is over, says the library.
+    Over(SessionState),
+    /// The library is: no sign of life for two session timeouts, while its own limit is 7/5 of one.
+    Dead,
+    /// We are.
+    Stopped,
+}
+
+impl Supervisor {
+    /// How long the end of a session is waited for.
+    const CLOSING: Duration = Duration::from_secs(2);
+
+    pub(crate) fn new(open: Open, link: watch::Sender<Link>, stop: CancellationToken) -> Self {
+        Self { open, link, stop, generation: 0 }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let mut last = None;
+        while let Some(client) = self.connect(last.take()).await {
+            self.generation += 1;
+            // The states are watched from before the first look at one, so that none is missed.
+            let mut states = client.state_watcher();
+            let end = self.supervise(&client, &mut states).await;
+            match end {
+                End::Over(state) => {
+                    tracing::warn!(session = %client.session_id(), %state, "the ZooKeeper session has ended");
+                    self.link.send_replace(Link::Down("the session has ended".into()));
+                    last = Some(client.into_session());
+                }
+                End::Dead => {
+                    // Not taken up again: if it should live after all, the two would keep ending each other.
+                    tracing::error!(session = %client.session_id(), "the ZooKeeper client does not answer; opening another");
+                    self.link.send_replace(Link::Down("the client does not answer".into()));
+                }
+                End::Stopped => {
+                    self.link.send_replace(Link::Down("closed".into()));
+                    return close(client, states).await;
+                }
+            }
+        }
+        self.link.send_replace(Link::Down("closed".into()));
+    }
+
+    /// A client, or none when it is time to stop.
+    async fn connect(&self, mut last: Option<SessionInfo>) -> Option<Client> {
+        let mut backoff = Backoff::default();
+        loop {
+            let error = match self.stop.run_until_cancelled((self.open)(last.clone())).await? {
+                Ok(client) => return Some(client),
+                Err(Error::SessionExpired) if last.is_some() => {
+                    last = None;
+                    continue;
+                }
+                // Nothing can have been lost by it: the server either keeps the old session or will say so.
+                Err(error) => error,
+            };
+            tracing::debug!(%error, "ZooKeeper cannot be reached");
+            self.link.send_replace(Link::Down(error.to_string().into()));
+            self.stop.run_until_cancelled(sleep(backoff.next())).await?;
+        }
+    }
+
+    async fn supervise(&mut self, client: &Client, states: &mut StateWatcher) -> End {
+        let patience = client.session_timeout() * 2;
+        let pause = client.session_timeout() / 3;
+        let mut sign_of_life = Box::pin(sign_of_life(client, pause));
+        let mut alive = Instant::now();
+        let mut state = states.peek_state();
+        loop {
+            if state.is_terminated() {
+                return End::Over(state);
+            }
+            self.announce(client, state);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = self.stop.cancelled() => return End::Stopped,
+                    now = states.changed() => {
+                        state = now;
+                        alive = Instant::now();
+                        break;
+                    }
+                    () = &mut sign_of_life => {
+                        sign_of_life.set(self::sign_of_life(client, pause));
+                        alive = Instant::now();
+                    }
+                    () = sleep_until(alive + patience) => return End::Dead,
+                }
+            }
+        }
+    }
+
+    fn announce(&self, client: &Client, state: SessionState) {
+        self.link.send_replace(if state == SessionState::SyncConnected {
+            tracing::debug!(session = %client.session_id(), "connected to ZooKeeper");
+            Link::Up(Live { client: client.clone(), generation: self.generation })
+        } else {
+            Link::Down("the connection is lost".into())
+        });
+    }
+}
+
+/// Ready when the server has answered something.
+async fn sign_of_life(client: &Client, pause: Duration) {
+    loop {
+        sleep(pause).await;
+        if client.check_stat("/").await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// The library has no `close().await`: the session is closed once every client is dropped, and its end is seen in the
+/// state. Until then our records may be there.
+async fn close(client: Client, mut states: StateWatcher) {
+    let session = client.session_id();
+    drop(client);
+    let closed = async { while !states.changed().await.is_terminated() {} };
+    if timeout(Supervisor::CLOSING, closed).await.is_err() {
+        tracing::warn!(%session, "the ZooKeeper session could not be closed; it ends when its timeout has passed");
+    }
+}
+
+/// How sessions are opened in earnest.
+pub(crate) fn opener(location: &Location) -> Open {
+    let (cluster, session_timeout) = (location.cluster(), location.session_timeout());
+    Box::new(move |last| {
+        let cluster = cluster.clone();
+        Box::pin(async move {
+            // Failing after one pass over the hosts lets us say early that there is nobody; we try again ourselves.
+            let connector = Client::connector().with_session_timeout(session_timeout).with_fail_eagerly();
+            match last {
+                Some(session) => connector.with_session(session),
+                None => connector,
+            }
+            .connect(&cluster)
+            .await
+        })
+    })
+}

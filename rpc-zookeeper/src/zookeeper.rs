@@ -1,0 +1,86 @@
+//! The registry.
+
+use crate::{
+    discovery::Follower,
+    location::Location,
+    policy::Reach,
+    record::Record,
+    registration::Keeper,
+    runtime::Runtime,
+    session::{Open, opener},
+};
+use rpc_core::{
+    BoxFuture,
+    registry::{Instance, Registration, Registry, RegistryError, ServiceName, Snapshot, Watch},
+};
+use std::fmt;
+use tokio::sync::oneshot;
+
+/// A ZooKeeper ensemble: one session, shared by everything that is registered and watched through this value.
+///
+/// Clones share the session. It lives on a thread of its own, since a busy application must not miss its heartbeats,
+/// and ends with the last of the clones, registrations and watches.
+#[derive(Clone)]
+pub struct ZooKeeper {
+    location: Location,
+    runtime: Runtime,
+}
+
+impl ZooKeeper {
+    /// Opens `zookeeper://HOST:PORT,HOST:PORT/BASE?session_timeout=15s`. Does not wait for a connection.
+    ///
+    /// The port is 2181 and the base path `/rpc` when left out. The session timeout (15 s unless set; the ensemble
+    /// has the last word) is how long our records outlive a server that died without a word.
+    ///
+    /// # Errors
+    /// A URL that is none, or no thread to be had.
+    pub fn open(url: &str) -> Result<Self, RegistryError> {
+        let location: Location = url.parse()?;
+        let open = opener(&location);
+        Self::with(location, open)
+    }
+
+    fn with(location: Location, open: Open) -> Result<Self, RegistryError> {
+        Ok(Self { location, runtime: Runtime::start(open)? })
+    }
+
+    fn reach(&self) -> Reach {
+        if self.location.is_loopback() { Reach::Loopback } else { Reach::Network }
+    }
+}
+
+impl Registry for ZooKeeper {
+    fn register(&self, instance: Instance) -> BoxFuture<'_, Result<Registration, RegistryError>> {
+        Box::pin(async move {
+            let record = Record::new(&instance, self.location.base(), self.reach())?;
+            let (registrar, registration) = Registration::new();
+            let (tried, first_try) = oneshot::channel();
+            let keeper = Keeper::new(record, registrar, self.runtime.clone(), tried);
+            self.runtime.spawn(keeper.run());
+            // Not an answer but the end of the first try, however it came out: `tried` is dropped.
+            let _ = first_try.await;
+            Ok(registration)
+        })
+    }
+
+    fn watch(&self, service: &ServiceName) -> Watch {
+        let (publisher, watch) = Watch::new(Snapshot::pending(), self.runtime.clone());
+        let follower = Follower::new(service, self.location.base(), self.reach());
+        self.runtime.spawn(follower.run(publisher, self.runtime.link()));
+        watch
+    }
+
+    fn url(&self) -> String {
+        self.location.to_string()
+    }
+
+    fn is_remote(&self) -> bool {
+        !self.location.is_loopback()
+    }
+}
+
+impl fmt::Debug for ZooKeeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ZooKeeper").field(&self.location.to_string()).finish()
+    }
+}

@@ -1,0 +1,4 @@
+//! Against a real ZooKeeper. One binary, so that the tests share one server.
+
+mod basics;
+mod common;
