@@ -120,10 +120,10 @@ impl Metadata {
         check_key(&key)?;
         let bytes = self.bytes + key.len() + value.len();
         if self.entries.len() == Self::MAX_ENTRIES {
-            return Err(MetadataError::new(&key, "there are 64 pairs already, which is the limit"));
+            return Err(MetadataError::limit(&key, "there are 64 pairs already, which is the limit"));
         }
         if bytes > Self::MAX_BYTES {
-            return Err(MetadataError::new(
+            return Err(MetadataError::limit(
                 &key,
                 "metadata would be over its limit of 8 KiB in all; put it into the message",
             ));
@@ -167,12 +167,22 @@ fn check_key(key: &str) -> Result<(), MetadataError> {
 pub struct MetadataError {
     key: String,
     reason: &'static str,
+    limit: bool,
 }
 
 impl MetadataError {
     fn new(key: &str, reason: &'static str) -> Self {
         // A peer's key can be long; the error need not be.
-        Self { key: key.chars().take(64).collect(), reason }
+        Self { key: key.chars().take(64).collect(), reason, limit: false }
+    }
+
+    fn limit(key: &str, reason: &'static str) -> Self {
+        Self { limit: true, ..Self::new(key, reason) }
+    }
+
+    /// Whether there is too much in all; otherwise this pair alone is not allowed.
+    pub fn is_limit(&self) -> bool {
+        self.limit
     }
 
     /// The key in question, cut after 64 characters.

@@ -1,0 +1,265 @@
+//! Messages in a body: one byte that says whether the message is compressed, four that say how long it is, the message.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_core::Stream;
+use http::HeaderMap;
+use http_body::Body as _;
+use hyper::body::Incoming;
+use rpc_core::{Code, Payload, PayloadStream, Status};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// What stands before each message.
+const PREFIX: usize = 5;
+
+/// A message as it goes over the wire, in one buffer of exactly its size.
+///
+/// # Errors
+/// `ResourceExhausted` over the limit, before anything is allocated.
+pub(crate) fn frame(payload: &Payload, limit: usize) -> Result<Bytes, Status> {
+    let length = checked_len(payload, limit)?;
+    let mut buffer = BytesMut::with_capacity(PREFIX + length as usize);
+    append(payload, length, &mut buffer);
+    Ok(buffer.freeze())
+}
+
+fn checked_len(payload: &Payload, limit: usize) -> Result<u32, Status> {
+    let length = payload.encoded_len();
+    match u32::try_from(length) {
+        Ok(short) if length <= limit => Ok(short),
+        _ => Err(too_large(length, limit)),
+    }
+}
+
+fn append(payload: &Payload, length: u32, buffer: &mut BytesMut) {
+    buffer.put_u8(0);
+    buffer.put_u32(length);
+    match payload {
+        // Not by `Payload::encode`, which would measure the message once more.
+        Payload::Typed(message) => (**message).encode(buffer),
+        Payload::Encoded(bytes) => buffer.extend_from_slice(bytes),
+    }
+}
+
+#[cold]
+fn too_large(length: usize, limit: usize) -> Status {
+    Status::resource_exhausted(format!(
+        "a message of {length} bytes is over the limit of {limit}; send less, or raise `max_message` on both sides"
+    ))
+}
+
+/// A stream of messages on its way out. Messages that are ready together go together.
+pub(crate) struct Frames {
+    stream: PayloadStream,
+    limit: usize,
+    /// What came behind the messages that were just given out.
+    end: Option<Result<(), Status>>,
+}
+
+impl Frames {
+    /// How many bytes are gathered before they are given out: one HTTP/2 frame.
+    const BATCH: usize = 16 * 1024;
+
+    pub(crate) fn new(stream: PayloadStream, limit: usize) -> Self {
+        Self { stream, limit, end: None }
+    }
+
+    /// The next bytes; `None` at the end, which is an error if the stream ended with one.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>> {
+        let mut buffer = BytesMut::new();
+        while self.end.is_none() && buffer.len() < Self::BATCH {
+            match Pin::new(&mut self.stream).poll_next(cx) {
+                Poll::Pending if buffer.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+                Poll::Ready(None) => self.end = Some(Ok(())),
+                Poll::Ready(Some(item)) => {
+                    let appended = item.and_then(|payload| {
+                        let length = checked_len(&payload, self.limit)?;
+                        buffer.reserve(PREFIX + length as usize);
+                        append(&payload, length, &mut buffer);
+                        Ok(())
+                    });
+                    if let Err(status) = appended {
+                        self.end = Some(Err(status));
+                    }
+                }
+            }
+        }
+        if !buffer.is_empty() {
+            return Poll::Ready(Ok(Some(buffer.freeze())));
+        }
+        Poll::Ready(match &self.end {
+            Some(Err(status)) => Err(status.clone()),
+            _ => Ok(None),
+        })
+    }
+}
+
+/// The messages of a body on its way in.
+pub(crate) struct Messages {
+    body: Incoming,
+    limit: usize,
+    /// Received and not looked at yet.
+    chunk: Bytes,
+    partial: Partial,
+    trailers: Option<HeaderMap>,
+}
+
+/// The part of a message that has come so far.
+enum Partial {
+    Prefix { bytes: [u8; PREFIX], filled: usize },
+    Message { buffer: BytesMut, missing: usize },
+}
+
+const NOTHING: Partial = Partial::Prefix { bytes: [0; PREFIX], filled: 0 };
+
+/// Why the next message cannot be had.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// HTTP/2, or what is below it, failed.
+    Broken(hyper::Error),
+    /// The message says that it is compressed.
+    Compressed,
+    /// The message is over the limit.
+    TooLarge { length: usize, limit: usize },
+    /// The body ends inside a message.
+    Truncated,
+    /// There is no message where there should be one.
+    Missing,
+    /// There is a second message where there should be one.
+    Surplus,
+}
+
+impl Fault {
+    /// What it is as a status; `malformed` is the code for a body that makes no sense: `InvalidArgument` for a request,
+    /// `Internal` for a reply.
+    ///
+    /// # Errors
+    /// [`Broken`](Self::Broken): what the failure of a connection means depends on the role.
+    pub(crate) fn describe(self, malformed: Code) -> Result<Status, hyper::Error> {
+        Ok(match self {
+            Self::Broken(error) => return Err(error),
+            Self::TooLarge { length, limit } => too_large(length, limit),
+            Self::Compressed => Status::unimplemented("a compressed message; send it as it is (`identity`)"),
+            Self::Truncated => Status::new(malformed, "the body ends inside a message"),
+            Self::Missing => Status::new(malformed, "no message where there should be one"),
+            Self::Surplus => Status::new(malformed, "a second message where there should be one"),
+        })
+    }
+}
+
+impl Messages {
+    /// A message is believed to be as long as it says only up to here; beyond, memory is taken as bytes come.
+    const TRUST: usize = 64 * 1024;
+
+    pub(crate) fn new(body: Incoming, limit: usize) -> Self {
+        Self { body, limit, chunk: Bytes::new(), partial: NOTHING, trailers: None }
+    }
+
+    /// What came behind the last message, once [`poll_next`](Self::poll_next) has said that it was the last.
+    pub(crate) fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
+    }
+
+    /// The next message.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The only message; returns when it is known that nothing comes behind it.
+    pub(crate) async fn only(&mut self) -> Result<Bytes, Fault> {
+        let message = self.next().await?.ok_or(Fault::Missing)?;
+        if self.chunk.is_empty() && self.body.is_end_stream() {
+            return Ok(message);
+        }
+        match self.next().await? {
+            None => Ok(message),
+            Some(_) => Err(Fault::Surplus),
+        }
+    }
+
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Fault>> {
+        loop {
+            if let Some(message) = self.take_message()? {
+                return Poll::Ready(Ok(Some(message)));
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.chunk = data,
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                },
+                Some(Err(error)) => return Poll::Ready(Err(Fault::Broken(error))),
+                None if matches!(self.partial, Partial::Prefix { filled: 0, .. }) => return Poll::Ready(Ok(None)),
+                None => return Poll::Ready(Err(Fault::Truncated)),
+            }
+        }
+    }
+
+    /// A whole message, if one has come. When all of it lies in one chunk, as small messages do, it is not copied.
+    fn take_message(&mut self) -> Result<Option<Bytes>, Fault> {
+        while self.chunk.has_remaining() {
+            match &mut self.partial {
+                Partial::Prefix { bytes, filled } => {
+                    let take = (PREFIX - *filled).min(self.chunk.len());
+                    self.chunk.copy_to_slice(&mut bytes[*filled..*filled + take]);
+                    *filled += take;
+                    if *filled < PREFIX {
+                        return Ok(None);
+                    }
+                    let length = length_of(*bytes, self.limit)?;
+                    if self.chunk.len() >= length {
+                        self.partial = NOTHING;
+                        return Ok(Some(self.chunk.split_to(length)));
+                    }
+                    let buffer = BytesMut::with_capacity(length.min(Self::TRUST));
+                    self.partial = Partial::Message { buffer, missing: length };
+                }
+                Partial::Message { buffer, missing } => {
+                    let take = (*missing).min(self.chunk.len());
+                    buffer.extend_from_slice(&self.chunk.split_to(take));
+                    *missing -= take;
+                    if *missing == 0 {
+                        let message = std::mem::take(buffer).freeze();
+                        self.partial = NOTHING;
+                        return Ok(Some(message));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn length_of(prefix: [u8; PREFIX], limit: usize) -> Result<usize, Fault> {
+    let [flag, length @ ..] = prefix;
+    if flag != 0 {
+        return Err(Fault::Compressed);
+    }
+    let length = u32::from_be_bytes(length) as usize;
+    if length > limit { Err(Fault::TooLarge { length, limit }) } else { Ok(length) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_a_flag_a_length_and_the_message() {
+        let payload = Payload::Encoded(Bytes::from_static(b"abc"));
+        assert_eq!(frame(&payload, 3).unwrap()[..], *b"\0\0\0\0\x03abc");
+        assert_eq!(frame(&payload, 2).unwrap_err().code(), Code::ResourceExhausted);
+    }
+
+    #[tokio::test]
+    async fn what_is_ready_together_goes_together_and_the_error_comes_behind() {
+        let items = [Ok("a"), Ok("bc"), Err(Status::internal("no more")), Ok("never")];
+        let stream = futures_util::stream::iter(items.map(|item| item.map(|text| Payload::Encoded(Bytes::from(text)))));
+        let mut frames = Frames::new(PayloadStream::new(stream), 100);
+        let first = std::future::poll_fn(|cx| frames.poll_next(cx)).await.unwrap().unwrap();
+        assert_eq!(first[..], *b"\0\0\0\0\x01a\0\0\0\0\x02bc");
+        let end = std::future::poll_fn(|cx| frames.poll_next(cx)).await;
+        assert_eq!(end.unwrap_err().message(), "no more");
+    }
+}

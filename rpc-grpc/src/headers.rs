@@ -1,0 +1,317 @@
+//! The circumstances of a call as headers: deadline, call id, attempt, trace, baggage, metadata.
+
+use crate::{timeout, trailers};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use rpc_core::{CallId, Context, Metadata, Peer, Status, TraceContext, Value};
+use tokio::time::Instant;
+
+const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+const CALL_ID: HeaderName = HeaderName::from_static("rpc-call-id");
+const ATTEMPT: HeaderName = HeaderName::from_static("rpc-attempt");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+/// The instance that the client wants to reach: ports are reused, and a stale record leads to somebody else.
+pub(crate) const INSTANCE: HeaderName = HeaderName::from_static("rpc-instance");
+pub(crate) const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+
+/// Bytes of all headers of a request or a reply, as HTTP/2 counts them: metadata with its 32 bytes per entry, beside
+/// what the protocol itself needs.
+pub(crate) const MAX_HEADER_LIST: u32 = 24 * 1024;
+
+/// Whether a header is not metadata: it belongs to HTTP, to gRPC or to this framework.
+fn is_reserved(name: &str) -> bool {
+    const HTTP: [&str; 17] = [
+        "accept-encoding",
+        "baggage",
+        "connection",
+        "content-length",
+        "content-type",
+        "date",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "traceparent",
+        "trailer",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    ];
+    name.starts_with("grpc-") || name.starts_with("rpc-") || HTTP.binary_search(&name).is_ok()
+}
+
+/// The headers of a request.
+///
+/// # Errors
+/// `InvalidArgument`, naming the key, for metadata under a key that HTTP needs itself.
+pub(crate) fn of_request(context: &Context, instance: Option<&HeaderValue>) -> Result<HeaderMap, Status> {
+    let mut headers = HeaderMap::with_capacity(8 + context.metadata().len());
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    headers.insert(header::CONTENT_TYPE, GRPC);
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("grpc-rust-rpc/", env!("CARGO_PKG_VERSION"))));
+    if let Some(instance) = instance {
+        headers.insert(INSTANCE, instance.clone());
+    }
+    if let Some(remaining) = context.remaining() {
+        headers.insert(TIMEOUT, timeout::header(remaining));
+    }
+    if let Some(id) = context.call_id() {
+        headers.insert(CALL_ID, call_id(id));
+        headers.insert(ATTEMPT, attempt(context.attempt()));
+    }
+    if let Some(trace) = context.trace() {
+        headers.extend(HeaderValue::try_from(trace.to_string()).ok().map(|value| (TRACEPARENT, value)));
+    }
+    if !context.baggage().is_empty() {
+        headers.extend(write_baggage(context.baggage()).map(|value| (BAGGAGE, value)));
+    }
+    write_metadata(context.metadata(), &mut headers)?;
+    Ok(headers)
+}
+
+fn call_id(id: CallId) -> HeaderValue {
+    let mut text = [0; 32];
+    let mut bits = id.bits();
+    for place in text.iter_mut().rev() {
+        *place = b"0123456789abcdef"[(bits & 15) as usize];
+        bits >>= 4;
+    }
+    let mut value = HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""));
+    // It never comes again: in the peer's table of headers it would only drive others out.
+    value.set_sensitive(true);
+    value
+}
+
+fn attempt(attempt: u32) -> HeaderValue {
+    match attempt {
+        1 => HeaderValue::from_static("1"),
+        2 => HeaderValue::from_static("2"),
+        more => HeaderValue::from(more),
+    }
+}
+
+/// Adds metadata to the headers of a request or a reply.
+///
+/// # Errors
+/// `InvalidArgument`, naming the key, for one that HTTP needs itself.
+pub(crate) fn write_metadata(metadata: &Metadata, headers: &mut HeaderMap) -> Result<(), Status> {
+    for (key, value) in metadata.iter() {
+        let refused =
+            || Status::invalid_argument(format!("metadata `{key}`: HTTP uses this key itself; choose another"));
+        if is_reserved(key) {
+            return Err(refused());
+        }
+        let name = HeaderName::from_bytes(key.as_bytes()).map_err(|_| refused())?;
+        let value = match value {
+            Value::Text(text) => HeaderValue::from_str(text).ok(),
+            Value::Binary(bytes) => trailers::encode_binary(bytes),
+        };
+        headers.append(name, value.ok_or_else(refused)?);
+    }
+    Ok(())
+}
+
+/// The context of a request that came from `peer`.
+///
+/// # Errors
+/// `InvalidArgument` for a malformed timeout and for metadata over the limits.
+pub(crate) fn context(headers: &HeaderMap, peer: &Peer) -> Result<Context, Status> {
+    let mut context = Context::default().with_peer(peer.clone());
+    if let Some(value) = headers.get(TIMEOUT) {
+        context = context.with_deadline(Instant::now() + timeout::parse(value)?);
+    }
+    if let Some(id) = text(headers, CALL_ID).and_then(|text| text.parse().ok()) {
+        let attempt = text(headers, ATTEMPT).and_then(|text| text.parse().ok()).unwrap_or(1);
+        context = context.with_attempt(id, attempt);
+    }
+    if let Some(trace) = text(headers, TRACEPARENT).and_then(TraceContext::parse) {
+        context = context.with_trace(trace);
+    }
+    if headers.contains_key(BAGGAGE) {
+        context = context.with_baggage(read_baggage(headers));
+    }
+    let mut metadata = Metadata::default();
+    read_metadata(headers, &mut metadata)?;
+    Ok(if metadata.is_empty() { context } else { context.with_metadata(metadata) })
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Adds what is metadata among the headers. What cannot be metadata here, as a key with a strange letter that some proxy
+/// has added, is passed over.
+///
+/// # Errors
+/// `InvalidArgument` when it is more than the limits of [`Metadata`] allow.
+pub(crate) fn read_metadata(headers: &HeaderMap, metadata: &mut Metadata) -> Result<(), Status> {
+    for (name, value) in headers {
+        let name = name.as_str();
+        if is_reserved(name) {
+            continue;
+        }
+        let added = if name.ends_with("-bin") {
+            // Several values of one key may have been joined on the way.
+            value.as_bytes().split(|byte| *byte == b',').try_for_each(|part| {
+                match trailers::decode_binary(part.trim_ascii()) {
+                    Some(bytes) => metadata.insert_bytes(name.to_owned(), bytes),
+                    None => Ok(()),
+                }
+            })
+        } else {
+            match value.to_str() {
+                Ok(text) => metadata.insert(name.to_owned(), text.to_owned()),
+                Err(_) => Ok(()),
+            }
+        };
+        match added {
+            Err(error) if error.is_limit() => return Err(error.into()),
+            Err(error) => tracing::debug!(%error, "a header that is no metadata is passed over"),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
+/// `key=value,key=value`, values percent-encoded, as in W3C Baggage.
+fn write_baggage(baggage: &Metadata) -> Option<HeaderValue> {
+    let mut text = Vec::new();
+    for (key, value) in baggage.iter() {
+        let encoded;
+        let value = match value {
+            Value::Text(value) => value.as_bytes(),
+            Value::Binary(bytes) => {
+                encoded = trailers::encode_binary(bytes)?;
+                encoded.as_bytes()
+            }
+        };
+        if !text.is_empty() {
+            text.push(b',');
+        }
+        text.extend_from_slice(key.as_bytes());
+        text.push(b'=');
+        for &byte in value {
+            match byte {
+                b'"' | b',' | b';' | b'\\' | b'%' | b' ' => text.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+                _ => text.push(byte),
+            }
+        }
+    }
+    HeaderValue::from_maybe_shared(Bytes::from(text)).ok()
+}
+
+/// Baggage is advice: what cannot be read, or is too much, is left behind.
+fn read_baggage(headers: &HeaderMap) -> Metadata {
+    let mut baggage = Metadata::default();
+    let members = headers.get_all(BAGGAGE).iter().filter_map(|value| value.to_str().ok());
+    for member in members.flat_map(|text| text.split(',')) {
+        // Behind a semicolon stand properties, which nobody here knows.
+        let member = member.split(';').next().unwrap_or_default();
+        let Some((key, value)) = member.split_once('=') else { continue };
+        let (key, value) = (key.trim(), trailers::percent_decoded(value.trim().as_bytes()));
+        let added = if key.ends_with("-bin") {
+            match trailers::decode_binary(value.as_bytes()) {
+                Some(bytes) => baggage.insert_bytes(key.to_owned(), bytes),
+                None => continue,
+            }
+        } else {
+            baggage.insert(key.to_owned(), value)
+        };
+        if added.is_err_and(|error| error.is_limit()) {
+            break;
+        }
+    }
+    baggage
+}
+
+/// Whether a content type is gRPC with protobuf messages: `application/grpc` or `application/grpc+proto`, with or without
+/// parameters.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return false };
+    let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    media_type.eq_ignore_ascii_case(b"application/grpc") || media_type.eq_ignore_ascii_case(b"application/grpc+proto")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn carried(context: &Context) -> Context {
+        let headers = of_request(context, None).unwrap();
+        super::context(&headers, &Peer::new("grpc", None)).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_whole_context_arrives() {
+        let (mut metadata, mut baggage) = (Metadata::default(), Metadata::default());
+        metadata.insert("tenant", "seoul, busan").unwrap();
+        metadata.insert("tenant", "").unwrap();
+        metadata.insert_bytes("token-bin", vec![0, 255, 1]).unwrap();
+        baggage.insert("user", "a \"b\", c; d=e %41\\").unwrap();
+        baggage.insert_bytes("key-bin", vec![1, 2]).unwrap();
+        let trace = TraceContext { trace_id: 7, span_id: 9, flags: 1 };
+        let sent = Context::default()
+            .with_deadline(Instant::now() + Duration::from_millis(1500))
+            .with_metadata(metadata)
+            .with_baggage(baggage)
+            .with_trace(trace)
+            .with_attempt(CallId::random(), 3);
+        let got = carried(&sent);
+        assert_eq!(got.deadline(), sent.deadline());
+        assert_eq!(got.metadata(), sent.metadata());
+        assert_eq!(got.baggage(), sent.baggage());
+        assert_eq!((got.trace(), got.call_id(), got.attempt()), (Some(trace), sent.call_id(), 3));
+    }
+
+    #[test]
+    fn reserved_keys_are_refused_by_name_and_never_taken_for_metadata() {
+        for key in ["te", "content-type", "connection", "user-agent", "traceparent", "transfer-encoding"] {
+            let mut metadata = Metadata::default();
+            metadata.insert(key, "x").unwrap();
+            let error = of_request(&Context::default().with_metadata(metadata), None).unwrap_err();
+            assert!(error.message().contains(key), "{error}");
+        }
+        let mut headers = HeaderMap::new();
+        for name in ["grpc-anything", "rpc-anything", "te", "user-agent", "content-type"] {
+            headers.insert(name, HeaderValue::from_static("x"));
+        }
+        headers.insert("strange!key", HeaderValue::from_static("x"));
+        headers.insert("latin", HeaderValue::from_bytes(b"\xe9").unwrap());
+        headers.insert("kept", HeaderValue::from_static("x"));
+        headers.insert("two-bin", HeaderValue::from_static("AP8=, AQ"));
+        let mut metadata = Metadata::default();
+        read_metadata(&headers, &mut metadata).unwrap();
+        let mut keys: Vec<_> = metadata.iter().map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, ["kept", "two-bin", "two-bin"]);
+    }
+
+    #[test]
+    fn more_than_the_limits_is_an_error() {
+        let mut headers = HeaderMap::new();
+        for _ in 0..=Metadata::MAX_ENTRIES {
+            headers.append("many", HeaderValue::from_static("x"));
+        }
+        assert!(read_metadata(&headers, &mut Metadata::default()).is_err());
+        let mut headers = HeaderMap::new();
+        headers.insert("long", HeaderValue::from_str(&"x".repeat(Metadata::MAX_BYTES)).unwrap());
+        assert!(read_metadata(&headers, &mut Metadata::default()).is_err());
+    }
+
+    #[test]
+    fn content_types_of_grpc_are_known() {
+        let is = |text| is_grpc(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(text))]));
+        for yes in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8", "Application/gRPC"]
+        {
+            assert!(is(yes), "{yes}");
+        }
+        for no in ["application/grpc-web", "application/grpc+json", "application/json", "application/grpcx", ""] {
+            assert!(!is(no), "{no}");
+        }
+        assert!(!is_grpc(&HeaderMap::new()));
+    }
+}

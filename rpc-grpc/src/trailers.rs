@@ -1,0 +1,240 @@
+//! A status as it stands in headers: `grpc-status`, `grpc-message`, `grpc-status-details-bin`.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use prost::Message;
+use rpc_core::{Code, Delivery, Detail, Status};
+use std::borrow::Cow;
+use tonic::metadata::{Binary, MetadataValue};
+
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+/// Says that the server has not begun the call. Only servers of this framework say so; what a server of another says
+/// may mean anything.
+const UNPROCESSED: HeaderName = HeaderName::from_static("rpc-unprocessed");
+
+/// Bytes of a message as it is encoded. What does not fit is cut: a peer that is sent too many headers drops the call.
+const MAX_MESSAGE: usize = 4 * 1024;
+/// Bytes of all details, encoded. Too long, they are left out, and the message says so.
+const MAX_DETAILS: usize = 6 * 1024;
+
+/// `google.rpc.Status`, which travels beside the code and message so that the details have a place.
+#[derive(Clone, PartialEq, prost::Message)]
+struct RpcStatus {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Any>,
+}
+
+/// `google.protobuf.Any`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Any {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "bytes", tag = "2")]
+    value: Bytes,
+}
+
+/// The trailers of a call that went well.
+pub(crate) fn ok() -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert(STATUS, HeaderValue::from_static("0"));
+    trailers
+}
+
+/// Adds the outcome of a call that failed.
+#[cold]
+pub(crate) fn write(status: &Status, headers: &mut HeaderMap) {
+    let code = tonic::Code::from_i32(status.code().number().into());
+    let mut message = cut(status.message());
+    let details = details(status, &message);
+    if details.len() > MAX_DETAILS {
+        tracing::warn!(bytes = details.len(), code = %status.code(), "details of a status are too long to be sent");
+        message =
+            format!("{message} (its details, {} bytes, are over the limit of {MAX_DETAILS})", details.len()).into();
+    }
+    let details = if details.len() > MAX_DETAILS { Bytes::new() } else { details };
+    if tonic::Status::with_details(code, message, details).add_header(headers).is_err() {
+        headers.insert(STATUS, HeaderValue::from(u16::from(status.code().number())));
+    }
+    if status.delivery() != Delivery::Unknown {
+        headers.insert(UNPROCESSED, HeaderValue::from_static("1"));
+    }
+}
+
+fn details(status: &Status, message: &str) -> Bytes {
+    if status.details().is_empty() {
+        return Bytes::new();
+    }
+    let any = |detail: &Detail| Any { type_url: detail.type_url.to_string(), value: detail.value.clone() };
+    let details = status.details().iter().map(any).collect();
+    let code = status.code().number().into();
+    RpcStatus { code, message: message.to_owned(), details }.encode_to_vec().into()
+}
+
+/// A message that is short enough when every byte that is not printable ASCII has become three.
+fn cut(message: &str) -> Cow<'_, str> {
+    let mut encoded = 0;
+    for (index, character) in message.char_indices() {
+        encoded += if matches!(character, ' '..='~') && character != '%' { 1 } else { 3 * character.len_utf8() };
+        if encoded > MAX_MESSAGE {
+            return format!("{}...", &message[..index]).into();
+        }
+    }
+    message.into()
+}
+
+/// The outcome that stands in headers or trailers; `None` when there is none.
+pub(crate) fn read(headers: &HeaderMap) -> Option<Result<(), Status>> {
+    match headers.get(STATUS)?.as_bytes() {
+        b"0" => Some(Ok(())),
+        code => Some(read_failure(code, headers)),
+    }
+}
+
+#[cold]
+fn read_failure(code: &[u8], headers: &HeaderMap) -> Result<(), Status> {
+    let code = match tonic::Code::from_bytes(code) {
+        // "00", which is no form of zero that the specification knows.
+        tonic::Code::Ok => Code::Unknown,
+        code => u8::try_from(code as i32).ok().and_then(Code::from_number).unwrap_or(Code::Unknown),
+    };
+    let message = headers.get(MESSAGE).map(|value| percent_decoded(value.as_bytes())).unwrap_or_default();
+    let mut status = Status::new(code, message).from_peer();
+    if headers.contains_key(UNPROCESSED) {
+        status = status.with_delivery(Delivery::Unprocessed);
+    }
+    for Any { type_url, value } in headers.get(DETAILS).map(read_details).unwrap_or_default() {
+        status = status.with_detail(Detail { type_url: type_url.into(), value });
+    }
+    Err(status)
+}
+
+/// Details that cannot be read are left out: code and message are worth having without them.
+fn read_details(value: &HeaderValue) -> Vec<Any> {
+    // Not by `tonic::Status::from_header_map`: it panics on a value that is not base64.
+    let bytes = decode_binary(value.as_bytes());
+    match bytes.and_then(|bytes| RpcStatus::decode(bytes).ok()) {
+        Some(status) => status.details,
+        None => {
+            tracing::debug!("`grpc-status-details-bin` is no google.rpc.Status in base64");
+            Vec::new()
+        }
+    }
+}
+
+/// Reads base64, with its padding or without.
+pub(crate) fn decode_binary(encoded: &[u8]) -> Option<Bytes> {
+    // tonic makes a binary value of a header only inside a map of them.
+    let headers = HeaderMap::from_iter([(DETAILS, HeaderValue::from_bytes(encoded).ok()?)]);
+    tonic::metadata::MetadataMap::from_headers(headers).get_bin(DETAILS.as_str())?.to_bytes().ok()
+}
+
+/// Writes base64 without padding.
+pub(crate) fn encode_binary(bytes: &[u8]) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(MetadataValue::<Binary>::from_bytes(bytes).as_encoded_bytes()).ok()
+}
+
+/// Undoes percent-encoding. What is not encoded properly stands for itself, as the specification asks: a message is
+/// never thrown away.
+pub(crate) fn percent_decoded(encoded: &[u8]) -> String {
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let [first, behind @ ..] = rest {
+        let byte = match (first, behind) {
+            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low),
+            _ => None,
+        };
+        decoded.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &behind[2..] } else { behind };
+    }
+    String::from_utf8(decoded).unwrap_or_else(|_| String::from_utf8_lossy(encoded).into_owned())
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).map(|digit| digit as u8)
+}
+
+/// The code for an HTTP status where there is no gRPC status: an answer by something that does not speak gRPC.
+///
+/// Source: `grpc/grpc/doc/http-grpc-status-mapping.md`, and grpc-go for 431.
+pub(crate) fn code_of_http(status: http::StatusCode) -> Code {
+    match status.as_u16() {
+        400 | 431 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502 | 503 | 504 => Code::Unavailable,
+        _ => Code::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn carried(status: &Status) -> Status {
+        let mut headers = HeaderMap::new();
+        write(status, &mut headers);
+        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        assert!(bytes < 16 * 1024, "{bytes} bytes of trailers");
+        read(&headers).unwrap().unwrap_err()
+    }
+
+    #[test]
+    fn every_code_and_any_message_arrive() {
+        for code in Code::ALL {
+            let sent = Status::new(code, "배달 100% 완료\n\u{0}");
+            let got = carried(&sent);
+            assert_eq!((got.code(), got.message()), (code, sent.message()));
+            assert_eq!(got.origin(), rpc_core::Origin::Remote);
+        }
+        assert!(read(&ok()).unwrap().is_ok());
+        assert!(read(&HeaderMap::new()).is_none());
+    }
+
+    #[test]
+    fn details_arrive_and_delivery_only_as_a_refusal() {
+        let detail = Detail { type_url: "type.googleapis.com/t.E".into(), value: Bytes::from_static(&[0, 255, 7]) };
+        let got = carried(&Status::not_found("no order").with_detail(detail.clone()).with_detail(detail.clone()));
+        assert_eq!(got.details(), [detail.clone(), detail]);
+        assert_eq!(got.delivery(), Delivery::Unknown);
+        let refused = Status::unavailable("leaving").with_delivery(Delivery::Unprocessed);
+        assert_eq!(carried(&refused).delivery(), Delivery::Unprocessed);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_says_so() {
+        let got = carried(&Status::internal("한".repeat(10_000)));
+        assert!(got.message().ends_with("한..."), "{}", got.message());
+        let detail = Detail { type_url: "t".into(), value: vec![0; 10_000].into() };
+        let got = carried(&Status::internal("big").with_detail(detail));
+        assert!(got.details().is_empty() && got.message().contains("over the limit"), "{}", got.message());
+    }
+
+    #[test]
+    fn what_a_peer_writes_wrongly_is_an_error_and_no_panic() {
+        let mut headers = HeaderMap::new();
+        for code in ["", "-1", "00", "17", "999999999999", "x"] {
+            headers.insert(STATUS, HeaderValue::from_static(code));
+            headers.insert(DETAILS, HeaderValue::from_static("!!! no base64 !!!"));
+            headers.insert(MESSAGE, HeaderValue::from_static("50% of %zz %e2%28 %4"));
+            let status = read(&headers).unwrap().unwrap_err();
+            assert_eq!(status.code(), Code::Unknown, "{code}");
+            assert_eq!(status.message(), "50% of %zz %e2%28 %4");
+            assert!(status.details().is_empty());
+        }
+    }
+
+    #[test]
+    fn base64_is_read_with_and_without_padding() {
+        assert_eq!(decode_binary(b"AP8=").unwrap()[..], [0, 255]);
+        assert_eq!(decode_binary(b"AP8").unwrap()[..], [0, 255]);
+        assert_eq!(decode_binary(b"A"), None);
+        assert_eq!(encode_binary(&[0, 255]).unwrap(), "AP8");
+    }
+}
