@@ -129,9 +129,9 @@ impl Order {
 
     /// What the order costs in all, in won. Stops at the largest number there is.
     pub fn total(&self) -> u64 {
-        self.items.iter().fold(0, |total: u64, item| {
-            total.saturating_add(item.price.saturating_mul(item.quantity.into()))
-        })
+        self.items
+            .iter()
+            .fold(0, |total: u64, item| total.saturating_add(item.price.saturating_mul(item.quantity.into())))
     }
 
     /// What is wrong with the order, if anything is.

@@ -128,7 +128,14 @@ mod tests {
         assert!(sheet.orders.iter().any(|order| order.note.as_ref().is_some_and(|note| note.contains('\n'))));
         let text: Vec<_> = Sheet::SAMPLE.lines().collect();
         for (mistake, part) in sheet.mistakes.iter().zip([
-            "BD-9001", "BD-9002", "BD-9003", ",최지우", "BD-9005", "../../etc", "BD-9007", "BD-9008",
+            "BD-9001",
+            "BD-9002",
+            "BD-9003",
+            ",최지우",
+            "BD-9005",
+            "../../etc",
+            "BD-9007",
+            "BD-9008",
         ]) {
             let line = text[usize::try_from(mistake.line).unwrap() - 1];
             assert!(line.starts_with(part), "{mistake}, but that line is {line}");
@@ -140,7 +147,8 @@ mod tests {
     fn items_are_read_from_their_end() {
         let item = parse_item("모둠초밥 x 12p x3 @22000").unwrap();
         assert_eq!((item.name.as_str(), item.quantity, item.price), ("모둠초밥 x 12p", 3, 22_000));
-        for text in ["", "x2 @1", "짜장면", "짜장면 @7000", "짜장면 x2", "짜장면 x두개 @7000", "짜장면 x-1 @7000"] {
+        for text in ["", "x2 @1", "짜장면", "짜장면 @7000", "짜장면 x2", "짜장면 x두개 @7000", "짜장면 x-1 @7000"]
+        {
             assert!(parse_item(text).unwrap_err().contains("as in"), "{text}");
         }
     }

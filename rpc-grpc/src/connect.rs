@@ -6,7 +6,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rpc_core::{
     Delivery, Io, Service, Status, Tasks,
-    transport::{ConnectTarget, Connection, ConnectionState},
+    transport::{ConnectTarget, Connection, ConnectionState, ProtocolRefused},
 };
 use std::{
     io,
@@ -57,8 +57,14 @@ pub(crate) async fn connect(
         // Calls in flight go on for as long as the byte stream does.
         advance(&sender, ConnectionState::Draining);
     });
-    if greeted.await.is_err() {
-        return Err(refused("the server did not answer in HTTP/2; is it a gRPC server, and is it without TLS?"));
+    match greeted.await {
+        Ok(FrameHeads::SETTINGS) => {}
+        Ok(_) => {
+            return Err(
+                ProtocolRefused::new("the server does not speak HTTP/2: it answered with something else").into_status()
+            );
+        }
+        Err(_) => return Err(refused("the server closed the connection before it said anything; does it expect TLS?")),
     }
     let service = Caller::new(requests, authority, instance, target.limits.max_message, state.clone());
     Ok(Connection { service: service.boxed(), state })
@@ -99,12 +105,13 @@ fn refused(message: &'static str) -> Status {
 struct Watched {
     io: Io,
     frames: FrameHeads,
-    greeting: Option<oneshot::Sender<()>>,
+    /// Takes the type of the first frame.
+    greeting: Option<oneshot::Sender<u8>>,
     state: watch::Sender<ConnectionState>,
 }
 
 impl Watched {
-    fn new(io: Io, state: watch::Sender<ConnectionState>, greeting: oneshot::Sender<()>) -> Self {
+    fn new(io: Io, state: watch::Sender<ConnectionState>, greeting: oneshot::Sender<u8>) -> Self {
         Self { io, frames: FrameHeads::default(), greeting: Some(greeting), state }
     }
 
@@ -115,9 +122,8 @@ impl Watched {
             if let Some(greeting) = greeting.take() {
                 if kind != FrameHeads::SETTINGS {
                     first = Err(io::Error::new(io::ErrorKind::InvalidData, "not HTTP/2: it must begin with SETTINGS"));
-                    return;
                 }
-                let _ = greeting.send(());
+                let _ = greeting.send(kind);
             }
             if kind == FrameHeads::GOAWAY {
                 advance(state, ConnectionState::Draining);
