@@ -6,6 +6,7 @@ pub mod prelude;
 pub mod __private;
 
 pub use error::{Error, Result};
+pub use rpc_macros::Message;
 pub use rpc_core::{
     Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Layer, Metadata, MetadataError, Method,
     Observer, Payload, Request, Response, RpcError, Service, Status, Streaming, TraceContext, Transports,

@@ -132,3 +132,16 @@ impl<M: Derived> Element<AsDerived> for M {
         Some(M::decode_whole(buffer))
     }
 }
+
+/// No fields: everything is skipped.
+impl Slots for () {
+    fn read_field<B: Buf>(
+        &mut self,
+        tag: u32,
+        wire: WireType,
+        buffer: &mut B,
+        context: DecodeContext,
+    ) -> Result<(), DecodeError> {
+        encoding::skip_field(wire, tag, buffer, context)
+    }
+}

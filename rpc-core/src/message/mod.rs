@@ -39,7 +39,7 @@ pub use key::Key;
 pub use list::{Many, Maybe};
 pub use map::MapOf;
 pub use newtype::{AsNewtype, Newtype};
-pub use oneof::{AsOneof, Oneof};
+pub use oneof::{AsOneof, Oneof, read_parts};
 pub use scalar::AsProst;
 pub use small::AsSmall;
 pub use sole::Sole;

@@ -34,12 +34,23 @@ pub trait Oneof: Sized + Send + Sync + 'static {
     /// How many bytes [`encode_variant`](Self::encode_variant) appends.
     fn variant_len(&self) -> usize;
 
-    /// Reads a field: if it is a variant, that is the value now, for the last one counts.
+    /// Reads a field where no variant was read before; `None` if it is no variant.
     ///
     /// # Errors
     /// If the bytes are not such a variant.
     fn read_variant<B: Buf>(
-        slot: &mut Option<Self>,
+        tag: u32,
+        wire: WireType,
+        buffer: &mut B,
+        context: DecodeContext,
+    ) -> Result<Option<Self>, DecodeError>;
+
+    /// Reads a field over this value: the same variant merges, as messages do, and another takes its place.
+    ///
+    /// # Errors
+    /// Like [`read_variant`](Self::read_variant).
+    fn merge_variant<B: Buf>(
+        &mut self,
         tag: u32,
         wire: WireType,
         buffer: &mut B,
@@ -62,7 +73,13 @@ impl<E: Oneof> Slots for Variant<E> {
         buffer: &mut B,
         context: DecodeContext,
     ) -> Result<(), DecodeError> {
-        E::read_variant(&mut self.0, tag, wire, buffer, context)
+        match &mut self.0 {
+            Some(value) => value.merge_variant(tag, wire, buffer, context),
+            none => {
+                *none = E::read_variant(tag, wire, buffer, context)?;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -74,6 +91,39 @@ impl<E: Oneof> Variant<E> {
             None => E::fallback()?.ok_or_else(|| malformed(format!("no variant of {} known here", E::NAME))),
         }
     }
+}
+
+/// A value over which another is read.
+struct Existing<'a, E>(&'a mut E);
+
+impl<E: Oneof> Slots for Existing<'_, E> {
+    fn read_field<B: Buf>(
+        &mut self,
+        tag: u32,
+        wire: WireType,
+        buffer: &mut B,
+        context: DecodeContext,
+    ) -> Result<(), DecodeError> {
+        self.0.merge_variant(tag, wire, buffer, context)
+    }
+}
+
+/// Reads a message whose fields are where `each` puts them. For what is nested in a message that was counted: this one
+/// does not count for the limit of nesting.
+///
+/// # Errors
+/// If the bytes are not a message, or `each` fails.
+pub fn read_parts<B: Buf>(
+    wire: WireType,
+    buffer: &mut B,
+    context: DecodeContext,
+    mut each: impl FnMut(u32, WireType, &mut B, DecodeContext) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    encoding::wire_type::check_wire_type(WireType::LengthDelimited, wire)?;
+    encoding::merge_loop(&mut (), buffer, context, |(), buffer, context| {
+        let (tag, wire) = encoding::decode_key(buffer)?;
+        each(tag, wire, buffer, context)
+    })
 }
 
 impl<E: Oneof> Element<AsOneof> for E {
@@ -107,6 +157,10 @@ impl<E: Oneof> Element<AsOneof> for E {
         let mut reading = Reading(Variant::<E>(None));
         encoding::message::merge(wire, &mut reading, buffer, context)?;
         reading.0.finish()
+    }
+
+    fn merge<B: Buf>(&mut self, wire: WireType, buffer: &mut B, context: DecodeContext) -> Result<(), DecodeError> {
+        encoding::message::merge(wire, &mut Reading(Existing(self)), buffer, context)
     }
 
     #[inline]

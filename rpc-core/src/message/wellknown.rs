@@ -155,6 +155,19 @@ macro_rules! well_known {
             }
 
             #[inline]
+            fn merge<B: Buf>(
+                &mut self,
+                wire: WireType,
+                buffer: &mut B,
+                context: DecodeContext,
+            ) -> Result<(), DecodeError> {
+                let mut time = self.to_wire();
+                encoding::message::merge(wire, &mut time, buffer, context)?;
+                *self = Self::from_wire(time)?;
+                Ok(())
+            }
+
+            #[inline]
             fn is_bare() -> bool {
                 true
             }

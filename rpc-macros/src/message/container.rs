@@ -1,0 +1,96 @@
+//! The type that the derive stands on: its name, its generics, its attributes.
+
+use super::number::Reserved;
+use crate::{attribute, report::Report};
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::{DeriveInput, Generics, ext::IdentExt, parse_quote, visit_mut::VisitMut};
+
+/// The type that the derive stands on.
+pub(crate) struct Container {
+    pub(crate) ident: Ident,
+    /// With a bound on every type parameter: messages may be generic over messages.
+    pub(crate) generics: Generics,
+    /// Its name on the wire, without the package.
+    pub(crate) name: String,
+    pub(crate) package: String,
+    pub(crate) reserved: Reserved,
+    /// Where generated code finds us.
+    pub(crate) contract: TokenStream,
+}
+
+impl Container {
+    pub(crate) fn parse(input: &DeriveInput, report: &mut Report) -> Self {
+        let mut container = Self {
+            ident: input.ident.clone(),
+            generics: input.generics.clone(),
+            name: input.ident.unraw().to_string(),
+            package: String::new(),
+            reserved: Reserved::default(),
+            contract: attribute::contract(None),
+        };
+        attribute::each(&input.attrs, &["crate", "name", "package", "reserved"], report, |key, meta, report| {
+            match key {
+                "crate" => container.contract = attribute::contract(Some(&attribute::value(meta)?)),
+                "name" => container.name = word(&attribute::value(meta)?, false)?,
+                "package" => container.package = word(&attribute::value(meta)?, true)?,
+                _ => container.reserved.parse(meta, report)?,
+            }
+            Ok(())
+        });
+        for parameter in input.generics.lifetimes() {
+            report
+                .at(parameter, "a message owns its data, for it outlives the call: use `String` for `&str` and so on");
+        }
+        let message = container.message();
+        for parameter in container.generics.type_params_mut() {
+            parameter.bounds.push(parse_quote!(#message::Derived));
+        }
+        container
+    }
+
+    /// The module of the core that the expansion is made of.
+    pub(crate) fn message(&self) -> TokenStream {
+        let contract = &self.contract;
+        quote!(#contract::message)
+    }
+
+    /// The name with its package.
+    pub(crate) fn full_name(&self) -> String {
+        if self.package.is_empty() { self.name.clone() } else { format!("{}.{}", self.package, self.name) }
+    }
+
+    /// Writes out `Self`, which would mean another type inside the hidden structs.
+    pub(crate) fn without_self(&self, ty: &syn::Type) -> syn::Type {
+        let (ident, (_, generics, _)) = (&self.ident, self.generics.split_for_impl());
+        let mut ty = ty.clone();
+        Spell(parse_quote!(#ident #generics)).visit_type_mut(&mut ty);
+        ty
+    }
+}
+
+/// Puts a path in the place of `Self`.
+struct Spell(syn::Path);
+
+impl VisitMut for Spell {
+    fn visit_type_path_mut(&mut self, ty: &mut syn::TypePath) {
+        if ty.qself.is_none() && ty.path.is_ident("Self") {
+            ty.path = self.0.clone();
+        }
+        syn::visit_mut::visit_type_path_mut(self, ty);
+    }
+}
+
+/// A name on the wire; a `dotted` one is a package.
+pub(crate) fn word(literal: &syn::LitStr, dotted: bool) -> syn::Result<String> {
+    let value = literal.value();
+    let is_word = |word: &str| {
+        word.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && word.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    };
+    if if dotted { value.split('.').all(is_word) } else { is_word(&value) } {
+        return Ok(value);
+    }
+    let example = if dotted { "a package, such as `\"baedal.orders.v1\"`" } else { "a name, such as `\"Order\"`" };
+    Err(syn::Error::new(literal.span(), format!("this has to be {example}: letters, digits and underscores")))
+}

@@ -1,0 +1,71 @@
+//! `#[derive(Message)]`: from a Rust type to protobuf, never asking what a type *is* (its traits know), only what its
+//! fields are called and numbered.
+
+mod container;
+mod enumeration;
+mod fields;
+mod newtype;
+mod number;
+mod oneof;
+mod refusal;
+mod structure;
+
+use crate::report::Report;
+use container::Container;
+pub(crate) use fields::{Fields, Owner};
+use proc_macro2::TokenStream;
+pub(crate) use refusal::refusal;
+use syn::{Data, DeriveInput};
+
+/// `quote!` for generated code: its local names cannot meet the user's.
+macro_rules! emit {
+    ($($tokens:tt)*) => {
+        ::quote::quote_spanned! { ::proc_macro2::Span::mixed_site() => $($tokens)* }
+    };
+}
+pub(crate) use emit;
+
+/// The expansion of `#[derive(Message)]`.
+pub(crate) fn derive(input: DeriveInput) -> TokenStream {
+    let mut report = Report::default();
+    let container = Container::parse(&input, &mut report);
+    let items = match &input.data {
+        Data::Struct(data) => match &data.fields {
+            syn::Fields::Unnamed(fields) => newtype::expand(&container, fields, &mut report),
+            fields => structure::expand(&container, fields, &mut report),
+        },
+        Data::Enum(data) if data.variants.is_empty() => {
+            report.at(&input.ident, "an enum without variants has no value that could be sent");
+            TokenStream::new()
+        }
+        Data::Enum(data) if data.variants.iter().all(|variant| matches!(variant.fields, syn::Fields::Unit)) => {
+            enumeration::expand(&container, data, &mut report)
+        }
+        Data::Enum(data) => oneof::expand(&container, data, &mut report),
+        Data::Union(data) => {
+            report.at(data.union_token, "a union cannot be a message: use an enum with data");
+            TokenStream::new()
+        }
+    };
+    if report.is_empty() {
+        return emit! {
+            #[allow(deprecated, unreachable_pub, missing_docs, clippy::all)]
+            const _: () = { #items };
+        };
+    }
+    // What is wrong here is said here: without these the type would be reported again wherever it is used.
+    let stand_in = match &input.data {
+        Data::Struct(data) if matches!(data.fields, syn::Fields::Unnamed(_)) => newtype::stand_in(&container),
+        Data::Enum(data) if data.variants.iter().all(|variant| matches!(variant.fields, syn::Fields::Unit)) => {
+            enumeration::stand_in(&container)
+        }
+        Data::Enum(_) => oneof::stand_in(&container),
+        _ => structure::stand_in(&container),
+    };
+    let errors = report.into_tokens();
+    emit! {
+        #errors
+        #[allow(clippy::all)]
+        const _: () = { #stand_in };
+    }
+}

@@ -1,0 +1,142 @@
+//! The numbers of fields and variants, which are all that a message has of them on the wire.
+
+use crate::report::Report;
+use proc_macro2::Span;
+use std::{collections::BTreeMap, ops::RangeInclusive};
+use syn::{Expr, ExprLit, Lit, LitInt, RangeLimits, meta::ParseNestedMeta};
+
+/// Which numbers there are.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Space {
+    /// Of fields, and of variants with data, which are fields too.
+    Fields,
+    /// Of the variants of an enum without data.
+    Variants,
+}
+
+impl Space {
+    fn last(self) -> u32 {
+        match self {
+            Self::Fields => (1 << 29) - 1,
+            Self::Variants => i32::MAX as u32,
+        }
+    }
+
+    /// Why a number cannot be used.
+    fn refusal(self, number: u32) -> Option<String> {
+        let last = self.last();
+        match (self, number) {
+            (Self::Fields, 0) => Some(format!("field numbers go from 1 to {last}")),
+            (Self::Variants, 0) => {
+                Some("0 means that nobody said which: count from 1, or mark the variant `#[rpc(unknown)]`".to_owned())
+            }
+            (_, number) if number > last => Some(format!("the numbers here go from 1 to {last}")),
+            (Self::Fields, 19_000..=19_999) => {
+                Some("protobuf keeps the field numbers from 19000 to 19999 for itself: choose another".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A number that was written down.
+#[derive(Clone)]
+pub(crate) struct Pinned {
+    pub(crate) number: u32,
+    pub(crate) span: Span,
+}
+
+impl Pinned {
+    /// Reads the value of `tag = N`.
+    pub(crate) fn parse(meta: &ParseNestedMeta<'_>) -> syn::Result<Self> {
+        let literal: LitInt = meta.value()?.parse()?;
+        Ok(Self { number: number(&literal)?, span: literal.span() })
+    }
+}
+
+/// Numbers and names that were used once and must not come back with another meaning.
+#[derive(Default)]
+pub(crate) struct Reserved {
+    numbers: Vec<RangeInclusive<u32>>,
+    names: Vec<String>,
+}
+
+impl Reserved {
+    /// Reads `reserved(4, 7..=9, "old")`.
+    pub(crate) fn parse(&mut self, meta: &ParseNestedMeta<'_>, report: &mut Report) -> syn::Result<()> {
+        for item in crate::attribute::parenthesised::<Expr>(meta)? {
+            match &item {
+                Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => self.names.push(name.value()),
+                Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => {
+                    let number = number(literal)?;
+                    self.numbers.push(number..=number);
+                }
+                Expr::Range(range) => match (literal(range.start.as_deref()), literal(range.end.as_deref())) {
+                    (Some(first), Some(last)) if matches!(range.limits, RangeLimits::Closed(_)) => {
+                        self.numbers.push(number(first)?..=number(last)?);
+                    }
+                    _ => report.at(&item, "write a range with both ends, as in `7..=9`"),
+                },
+                _ => report.at(&item, "reserve numbers, ranges such as `7..=9`, and names in quotes"),
+            }
+        }
+        Ok(())
+    }
+
+    fn contains(&self, number: u32) -> bool {
+        self.numbers.iter().any(|range| range.contains(&number))
+    }
+}
+
+/// One field or variant that needs a number.
+pub(crate) struct Claim {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+    pub(crate) pinned: Option<Pinned>,
+}
+
+/// Gives every claim its number: the one it is pinned to, else its position, counted from 1 over all claims, in which a
+/// reserved number keeps its place. So a field that is removed and reserved moves no other.
+pub(crate) fn assign(claims: &[Claim], reserved: &Reserved, space: Space, report: &mut Report) -> Vec<u32> {
+    let mut position = 0;
+    let mut taken: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut numbers = Vec::with_capacity(claims.len());
+    for claim in claims {
+        position = (position + 1..).find(|position| !reserved.contains(*position)).unwrap_or(position);
+        numbers.push(claim.pinned.as_ref().map_or(position, |pinned| pinned.number));
+    }
+    for (index, (claim, number)) in claims.iter().zip(&numbers).enumerate() {
+        let span = claim.pinned.as_ref().map_or(claim.span, |pinned| pinned.span);
+        if let Some(reason) = space.refusal(*number) {
+            report.add(syn::Error::new(span, reason));
+        } else if reserved.contains(*number) {
+            report.add(syn::Error::new(span, format!("{number} is reserved: it had another meaning once")));
+        } else if let Some(other) = taken.insert(*number, index) {
+            let (pinned, other) =
+                if claim.pinned.is_some() { (claim, &claims[other]) } else { (&claims[other], claim) };
+            let span = pinned.pinned.as_ref().map_or(pinned.span, |pinned| pinned.span);
+            let free = (1..).find(|free| !numbers.contains(free) && !reserved.contains(*free)).unwrap_or(1);
+            let name = &other.name;
+            let how = if other.pinned.is_some() { "" } else { " by its position" };
+            let message = format!("`{name}` has the number {number}{how}; the lowest that is free is {free}");
+            report.add(syn::Error::new(span, message));
+        }
+        if reserved.names.contains(&claim.name) {
+            let message = format!("the name `{}` is reserved: it had another meaning once", claim.name);
+            report.add(syn::Error::new(claim.span, message));
+        }
+    }
+    numbers
+}
+
+fn number(literal: &LitInt) -> syn::Result<u32> {
+    let range = || syn::Error::new(literal.span(), format!("the numbers here go from 1 to {}", Space::Fields.last()));
+    literal.base10_parse().map_err(|_| range())
+}
+
+fn literal(expression: Option<&Expr>) -> Option<&LitInt> {
+    match expression {
+        Some(Expr::Lit(ExprLit { lit: Lit::Int(literal), .. })) => Some(literal),
+        _ => None,
+    }
+}

@@ -1,0 +1,353 @@
+//! Enums whose variants hold something: a message with one `oneof`, in which every variant is a field.
+
+use super::{
+    Fields, Owner,
+    container::{Container, word},
+    emit,
+    fields::place,
+    number::{Claim, Pinned, Reserved, Space, assign},
+    refusal,
+    refusal::collection,
+};
+use crate::{attribute, report::Report};
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote_spanned};
+use syn::{DataEnum, Type, ext::IdentExt, spanned::Spanned};
+
+struct Variant {
+    ident: Ident,
+    name: String,
+    number: u32,
+    shape: Shape,
+}
+
+/// What a variant holds.
+enum Shape {
+    /// Nothing: an empty message.
+    Unit,
+    /// One value, which is the field.
+    One(Type),
+    /// Named fields: a message of its own, with the hidden struct to read it.
+    Named(Fields, Ident),
+}
+
+/// *Input*
+/// ```text
+/// enum Payment { Card { number: String }, Cash(u64), #[rpc(default)] Later }
+/// ```
+/// *Output*
+/// ```text
+/// pub struct __PaymentCardSlots { .. }
+/// impl Oneof for Payment {
+///     fn encode_variant(&self, buffer) { match self { Self::Card { .. } => { .. }, Self::Cash(one) => Element::encode(one, 2, buffer), .. } }
+///     fn read_variant(tag, ..) -> Option<Self> { match tag { 1 => .., 2 => .., 3 => .., _ => skip } }
+///     fn merge_variant(&mut self, tag, ..) { match (tag, self) { (1, Self::Card { .. }) => .., _ => *self = read } }
+///     ..
+/// }
+/// ```
+pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report) -> TokenStream {
+    let (variants, default) = parse(container, data, report);
+    let slots = variants.iter().filter_map(|variant| match &variant.shape {
+        Shape::Named(fields, ident) => Some(fields.slots(ident, container)),
+        _ => None,
+    });
+    let encode = variants.iter().map(|variant| encode_arm(variant, container));
+    let encoded_len = variants.iter().map(|variant| len_arm(variant, container));
+    let read = variants.iter().map(|variant| read_arm(variant, container));
+    let merge = variants.iter().map(|variant| merge_arm(variant, container));
+    let (required, fallback) = match default.map(|index| &variants[index]) {
+        Some(variant) => default_variant(variant, container),
+        None => (emit!(true), emit!(::core::option::Option::None)),
+    };
+    let (ident, contract, name) = (&container.ident, &container.contract, &container.name);
+    let (generics, arguments, bounds) = container.generics.split_for_impl();
+    let private = emit!(#contract::message::__private);
+    let cycle = container
+        .generics
+        .params
+        .is_empty()
+        .then(|| emit!(const _: bool = <#ident as #contract::message::Oneof>::REQUIRED;));
+    emit! {
+        #(#slots)*
+
+        #[automatically_derived]
+        impl #generics #contract::message::Oneof for #ident #arguments #bounds {
+            const NAME: &'static str = #name;
+            const REQUIRED: bool = #required;
+
+            fn fallback() -> ::core::result::Result<::core::option::Option<Self>, #private::DecodeError> {
+                ::core::result::Result::Ok(#fallback)
+            }
+
+            #[inline]
+            fn encode_variant<__Buffer: #private::BufMut>(&self, buffer: &mut __Buffer) {
+                match self { #(#encode)* }
+            }
+
+            #[inline]
+            fn variant_len(&self) -> usize {
+                match self { #(#encoded_len)* }
+            }
+
+            fn read_variant<__Buffer: #private::Buf>(
+                tag: u32,
+                wire: #private::WireType,
+                buffer: &mut __Buffer,
+                context: #private::DecodeContext,
+            ) -> ::core::result::Result<::core::option::Option<Self>, #private::DecodeError> {
+                ::core::result::Result::Ok(::core::option::Option::Some(match tag {
+                    #(#read)*
+                    _ => {
+                        #private::encoding::skip_field(wire, tag, buffer, context)?;
+                        return ::core::result::Result::Ok(::core::option::Option::None);
+                    }
+                }))
+            }
+
+            fn merge_variant<__Buffer: #private::Buf>(
+                &mut self,
+                tag: u32,
+                wire: #private::WireType,
+                buffer: &mut __Buffer,
+                context: #private::DecodeContext,
+            ) -> ::core::result::Result<(), #private::DecodeError> {
+                match (tag, &mut *self) {
+                    #(#merge)*
+                    _ => {
+                        if let ::core::option::Option::Some(value) = Self::read_variant(tag, wire, buffer, context)? {
+                            *self = value;
+                        }
+                        ::core::result::Result::Ok(())
+                    }
+                }
+            }
+        }
+
+        #cycle
+    }
+}
+
+/// The variants, and which of them is marked `#[rpc(default)]`.
+fn parse(container: &Container, data: &DataEnum, report: &mut Report) -> (Vec<Variant>, Option<usize>) {
+    let mut default = None;
+    let mut claims = Vec::new();
+    let mut variants = Vec::new();
+    for (index, variant) in data.variants.iter().enumerate() {
+        let mut name = variant.ident.unraw().to_string();
+        let mut pinned = None;
+        let mut reserved = Reserved::default();
+        attribute::each(&variant.attrs, &["tag", "name", "default", "reserved"], report, |key, meta, report| {
+            match key {
+                "tag" => pinned = Some(Pinned::parse(meta)?),
+                "name" => name = word(&attribute::value(meta)?, false)?,
+                "reserved" => reserved.parse(meta, report)?,
+                _ if default.replace(index).is_some() => {
+                    report.at(&meta.path, "only one variant can stand for what is absent or not known");
+                }
+                _ => {}
+            }
+            Ok(())
+        });
+        let shape = shape(container, variant, &reserved, report);
+        claims.push(Claim { name: name.clone(), span: variant.ident.span(), pinned });
+        variants.push(Variant { ident: variant.ident.clone(), name, number: 0, shape });
+    }
+    for (variant, number) in variants.iter_mut().zip(assign(&claims, &container.reserved, Space::Fields, report)) {
+        variant.number = number;
+    }
+    (variants, default)
+}
+
+fn shape(container: &Container, variant: &syn::Variant, reserved: &Reserved, report: &mut Report) -> Shape {
+    let name = format!("{}.{}", container.name, variant.ident.unraw());
+    match &variant.fields {
+        syn::Fields::Unit => Shape::Unit,
+        syn::Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+            let field = &fields.unnamed[0];
+            attribute::each(&field.attrs, &[], report, |_, _, _| Ok(()));
+            if let Some(what) = collection(&field.ty) {
+                let why = format!(
+                    "a variant cannot hold {what} bare: give the field a name, as in `{} {{ list: .. }}`",
+                    variant.ident
+                );
+                report.add(syn::Error::new(field.ty.span(), why));
+            } else if let Some(error) = refusal(&field.ty) {
+                report.add(error);
+            }
+            Shape::One(container.without_self(&field.ty))
+        }
+        syn::Fields::Unnamed(fields) => {
+            let why = format!("a variant holds one value, or fields with names: `{} {{ .. }}`", variant.ident);
+            report.at(fields, why);
+            Shape::Unit
+        }
+        named => {
+            let ident = format_ident!("__{}{}Slots", container.name, variant.ident.unraw());
+            Shape::Named(Fields::parse(Owner { name: &name, reserved }, named, container, report), ident)
+        }
+    }
+}
+
+fn as_element(ty: &Type, container: &Container) -> TokenStream {
+    let contract = &container.contract;
+    quote_spanned!(place(ty)=> <#ty as #contract::message::Element<_>>)
+}
+
+fn encode_arm(Variant { ident, number, shape, .. }: &Variant, container: &Container) -> TokenStream {
+    let contract = &container.contract;
+    let encoding = emit!(#contract::message::__private::encoding);
+    match shape {
+        Shape::Unit => emit!(Self::#ident => #encoding::message::encode(#number, &(), buffer),),
+        Shape::One(ty) => {
+            let element = as_element(ty, container);
+            emit!(Self::#ident(one) => #element::encode(one, #number, buffer),)
+        }
+        Shape::Named(fields, _) => {
+            let (pattern, bound) = (fields.pattern(), fields.bound());
+            let (encode, length) = (fields.encode(&bound, container), fields.encoded_len(&bound, container));
+            emit! {
+                Self::#ident #pattern => {
+                    #encoding::encode_key(#number, #contract::message::__private::WireType::LengthDelimited, buffer);
+                    #encoding::encode_varint((#length) as u64, buffer);
+                    #encode
+                }
+            }
+        }
+    }
+}
+
+fn len_arm(Variant { ident, number, shape, .. }: &Variant, container: &Container) -> TokenStream {
+    let contract = &container.contract;
+    let encoding = emit!(#contract::message::__private::encoding);
+    match shape {
+        Shape::Unit => emit!(Self::#ident => #encoding::message::encoded_len(#number, &()),),
+        Shape::One(ty) => {
+            let element = as_element(ty, container);
+            emit!(Self::#ident(one) => #element::encoded_len(one, #number),)
+        }
+        Shape::Named(fields, _) => {
+            let (pattern, length) = (fields.pattern(), fields.encoded_len(&fields.bound(), container));
+            emit! {
+                Self::#ident #pattern => {
+                    let length = #length;
+                    #encoding::key_len(#number) + #encoding::encoded_len_varint(length as u64) + length
+                }
+            }
+        }
+    }
+}
+
+/// Adds the path of the variant to an error.
+fn at(Variant { name, .. }: &Variant, container: &Container) -> TokenStream {
+    let (contract, owner) = (&container.contract, &container.name);
+    emit!(.map_err(|error| #contract::message::at(error, #owner, #name)))
+}
+
+/// Reads a variant where none was read before.
+fn read_arm(variant: &Variant, container: &Container) -> TokenStream {
+    let Variant { ident, number, shape, .. } = variant;
+    let (contract, at) = (&container.contract, at(variant, container));
+    let merge = emit!(#contract::message::__private::encoding::message::merge);
+    match shape {
+        Shape::Unit => emit! {
+            #number => {
+                #merge(wire, &mut (), buffer, context) #at ?;
+                Self::#ident
+            }
+        },
+        Shape::One(ty) => {
+            let element = as_element(ty, container);
+            emit!(#number => Self::#ident(#element::read(wire, buffer, context) #at ?),)
+        }
+        Shape::Named(fields, slots) => {
+            let slots = slots_type(slots, container);
+            let finish = fields.finish(&emit!(Self::#ident), &emit!(reading.0), container);
+            emit! {
+                #number => {
+                    let mut reading = #contract::message::Reading(<#slots as ::core::default::Default>::default());
+                    #merge(wire, &mut reading, buffer, context) #at ?;
+                    #finish
+                }
+            }
+        }
+    }
+}
+
+/// Reads a variant over the same variant.
+fn merge_arm(variant: &Variant, container: &Container) -> TokenStream {
+    let Variant { ident, number, shape, .. } = variant;
+    let (contract, at) = (&container.contract, at(variant, container));
+    match shape {
+        Shape::Unit => TokenStream::new(),
+        Shape::One(ty) => {
+            let element = as_element(ty, container);
+            emit!((#number, Self::#ident(one)) => #element::merge(one, wire, buffer, context) #at,)
+        }
+        Shape::Named(fields, _) => {
+            let (pattern, arms) = (fields.pattern(), fields.merge_bound(container));
+            emit! {
+                (#number, Self::#ident #pattern) => {
+                    #contract::message::read_parts(wire, buffer, context, |tag, wire, buffer, context| match tag {
+                        #arms
+                        _ => #contract::message::__private::encoding::skip_field(wire, tag, buffer, context),
+                    }) #at
+                }
+            }
+        }
+    }
+}
+
+fn slots_type(ident: &Ident, container: &Container) -> TokenStream {
+    let (_, arguments, _) = container.generics.split_for_impl();
+    emit!(#ident #arguments)
+}
+
+/// Whether the variant marked `#[rpc(default)]` may itself not be absent, and how to make it.
+fn default_variant(Variant { ident, shape, .. }: &Variant, container: &Container) -> (TokenStream, TokenStream) {
+    let some = emit!(::core::option::Option::Some);
+    match shape {
+        Shape::Unit => (emit!(false), emit!(#some(Self::#ident))),
+        Shape::One(ty) => {
+            let element = as_element(ty, container);
+            (emit!(#element::REQUIRED), emit!(#some(Self::#ident(#element::absent()?))))
+        }
+        Shape::Named(fields, slots) => {
+            let finish = fields.finish(&emit!(Self::#ident), &emit!(slots), container);
+            let slots = slots_type(slots, container);
+            let make = emit!({
+                let slots = <#slots as ::core::default::Default>::default();
+                #some(#finish)
+            });
+            (fields.required(container), make)
+        }
+    }
+}
+
+/// An enum of nothing, for a type whose derive has failed.
+pub(super) fn stand_in(container: &Container) -> TokenStream {
+    let (ident, contract) = (&container.ident, &container.contract);
+    let (generics, arguments, bounds) = container.generics.split_for_impl();
+    let private = emit!(#contract::message::__private);
+    emit! {
+        impl #generics #contract::message::Oneof for #ident #arguments #bounds {
+            const NAME: &'static str = "";
+            const REQUIRED: bool = false;
+            fn fallback() -> ::core::result::Result<::core::option::Option<Self>, #private::DecodeError> { loop {} }
+            fn encode_variant<__Buffer: #private::BufMut>(&self, _: &mut __Buffer) {}
+            fn variant_len(&self) -> usize { 0 }
+            fn read_variant<__Buffer: #private::Buf>(
+                _: u32,
+                _: #private::WireType,
+                _: &mut __Buffer,
+                _: #private::DecodeContext,
+            ) -> ::core::result::Result<::core::option::Option<Self>, #private::DecodeError> { loop {} }
+            fn merge_variant<__Buffer: #private::Buf>(
+                &mut self,
+                _: u32,
+                _: #private::WireType,
+                _: &mut __Buffer,
+                _: #private::DecodeContext,
+            ) -> ::core::result::Result<(), #private::DecodeError> { loop {} }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Structs with named fields, or with none.
+
+use super::{Fields, Owner, container::Container, emit};
+use crate::report::Report;
+use proc_macro2::TokenStream;
+use quote::format_ident;
+
+/// *Input*
+/// ```text
+/// struct Item { menu: String, count: u32 }
+/// ```
+/// *Output*: `prost::Message`, as prost's own derive would write it, and how to read one from nothing.
+/// ```text
+/// pub struct __ItemSlots { field_0: Option<String>, field_1: Option<u32> }
+/// impl prost::Message for Item { .. }
+/// impl Derived for Item { type Slots = __ItemSlots; fn finish(slots) -> Result<Self, DecodeError> { .. } .. }
+/// ```
+pub(super) fn expand(container: &Container, fields: &syn::Fields, report: &mut Report) -> TokenStream {
+    let owner = Owner { name: &container.name, reserved: &container.reserved };
+    let fields = Fields::parse(owner, fields, container, report);
+    let slots_ident = format_ident!("__{}Slots", container.name);
+    let slots = fields.slots(&slots_ident, container);
+    let message = message(&fields, container);
+    let (ident, contract, full_name) = (&container.ident, &container.contract, container.full_name());
+    let (generics, arguments, bounds) = container.generics.split_for_impl();
+    let required = fields.required(container);
+    let finish = fields.finish(&emit!(Self), &emit!(slots), container);
+    // A message that cannot exist without another of itself is a cycle in this constant: an error now, not an overflow
+    // of the stack when the first one is read.
+    let cycle = container
+        .generics
+        .params
+        .is_empty()
+        .then(|| emit!(const _: bool = <#ident as #contract::message::Derived>::REQUIRED;));
+    emit! {
+        #slots
+        #message
+
+        #[automatically_derived]
+        impl #generics #contract::message::Derived for #ident #arguments #bounds {
+            const FULL_NAME: &'static str = #full_name;
+            const REQUIRED: bool = #required;
+
+            type Slots = #slots_ident #arguments;
+
+            #[inline]
+            fn finish(
+                slots: Self::Slots,
+            ) -> ::core::result::Result<Self, #contract::message::__private::DecodeError> {
+                ::core::result::Result::Ok(#finish)
+            }
+        }
+
+        #cycle
+    }
+}
+
+fn message(fields: &Fields, container: &Container) -> TokenStream {
+    let (ident, contract) = (&container.ident, &container.contract);
+    let (generics, arguments, bounds) = container.generics.split_for_impl();
+    let access = fields.of_self();
+    let encode = fields.encode(&access, container);
+    let encoded_len = fields.encoded_len(&access, container);
+    let merge = fields.merge_arms(container);
+    let clear = fields.clear(container);
+    emit! {
+        #[automatically_derived]
+        impl #generics #contract::message::__private::Message for #ident #arguments #bounds {
+            #[inline]
+            #[allow(unused_variables)]
+            fn encode_raw(&self, buffer: &mut impl #contract::message::__private::BufMut) {
+                #encode
+            }
+
+            #[inline]
+            fn encoded_len(&self) -> usize {
+                #encoded_len
+            }
+
+            fn merge_field(
+                &mut self,
+                tag: u32,
+                wire: #contract::message::__private::WireType,
+                buffer: &mut impl #contract::message::__private::Buf,
+                context: #contract::message::__private::DecodeContext,
+            ) -> ::core::result::Result<(), #contract::message::__private::DecodeError> {
+                match tag {
+                    #merge
+                    _ => #contract::message::__private::encoding::skip_field(wire, tag, buffer, context),
+                }
+            }
+
+            fn clear(&mut self) {
+                #clear
+            }
+
+            // Prost's own would begin with a default and never notice what is missing.
+            fn decode(
+                buffer: impl #contract::message::__private::Buf,
+            ) -> ::core::result::Result<Self, #contract::message::__private::DecodeError> {
+                <Self as #contract::message::Derived>::decode_whole(buffer)
+            }
+
+            fn decode_length_delimited(
+                mut buffer: impl #contract::message::__private::Buf,
+            ) -> ::core::result::Result<Self, #contract::message::__private::DecodeError> {
+                <Self as #contract::message::Element<#contract::message::AsDerived>>::read(
+                    #contract::message::__private::WireType::LengthDelimited,
+                    &mut buffer,
+                    ::core::default::Default::default(),
+                )
+            }
+        }
+    }
+}
+
+/// A message of nothing, for a type whose derive has failed.
+pub(super) fn stand_in(container: &Container) -> TokenStream {
+    let (ident, contract) = (&container.ident, &container.contract);
+    let (generics, arguments, bounds) = container.generics.split_for_impl();
+    emit! {
+        impl #generics #contract::message::__private::Message for #ident #arguments #bounds {
+            fn encode_raw(&self, _: &mut impl #contract::message::__private::BufMut) {}
+            fn encoded_len(&self) -> usize { 0 }
+            fn merge_field(
+                &mut self,
+                _: u32,
+                _: #contract::message::__private::WireType,
+                _: &mut impl #contract::message::__private::Buf,
+                _: #contract::message::__private::DecodeContext,
+            ) -> ::core::result::Result<(), #contract::message::__private::DecodeError> { loop {} }
+            fn clear(&mut self) {}
+        }
+        impl #generics #contract::message::Derived for #ident #arguments #bounds {
+            const FULL_NAME: &'static str = "";
+            const REQUIRED: bool = false;
+            type Slots = ();
+            fn finish(_: ()) -> ::core::result::Result<Self, #contract::message::__private::DecodeError> { loop {} }
+        }
+    }
+}
