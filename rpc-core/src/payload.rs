@@ -98,6 +98,14 @@ impl Payload {
     /// # Errors
     /// A sentence that names the place, when bytes are not such a message.
     pub fn take<M: Decode>(self) -> Result<M, String> {
+        self.take_with(M::decode)
+    }
+
+    /// [`take`](Self::take) for a message whose bytes are not read by its type alone: `read` knows how.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn take_with<M: ErasedMessage>(self, read: impl FnOnce(Bytes) -> Result<M, String>) -> Result<M, String> {
         let bytes = match self {
             Self::Encoded(bytes) => bytes,
             // On `&*message`: the type of an `Arc` would be its own.
@@ -110,7 +118,7 @@ impl Payload {
             }
             other => other.into_bytes(),
         };
-        M::decode(bytes)
+        read(bytes)
     }
 
     /// Refuses a message over `limit` bytes, at its sender or its receiver.

@@ -1,6 +1,8 @@
 //! A call and its answer.
 
-use crate::{Body, Context, Metadata, Method};
+use crate::{Body, Context, Metadata, Method, client::Journey};
+use std::sync::Arc;
+use tokio::time::Instant;
 
 /// A call on its way: which method, in what circumstances, with what.
 #[derive(Debug)]
@@ -25,13 +27,17 @@ pub struct Response {
 }
 
 /// What the client stack is told about routing one call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Hints {
     /// Which wires the call may take.
     pub transports: Transports,
     /// The hash of the `#[rpc(key)]` argument, from which a shard follows.
     pub key: Option<u64>,
+    /// When a stream must have begun; once it has, only the deadline of the context bounds it.
+    pub opening: Option<Instant>,
+    /// What the call has been through, for the layers of the client.
+    pub(crate) journey: Option<Arc<Journey>>,
 }
 
 /// Which wires a call may take.
@@ -55,7 +61,7 @@ impl Request {
         Some(Self {
             method: self.method,
             context: self.context.clone(),
-            hints: self.hints,
+            hints: self.hints.clone(),
             body: self.body.try_clone()?,
         })
     }

@@ -76,7 +76,7 @@ fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
 }
 
 /// Whether a `cfg_attr` would put an `rpc` attribute in place: attributes reach a macro with their `cfg_attr` unexpanded.
-fn mentions_rpc(attribute: &syn::Attribute) -> bool {
+pub(crate) fn mentions_rpc(attribute: &syn::Attribute) -> bool {
     let syn::Meta::List(list) = &attribute.meta else { return false };
     list.tokens.clone().into_iter().any(|token| matches!(token, proc_macro2::TokenTree::Ident(word) if word == "rpc"))
 }

@@ -1,8 +1,10 @@
-//! Macros.
+//! `#[rpc_service]`, `#[derive(Message)]` and `#[derive(RpcError)]`. Their documentation stands where people meet them,
+//! at the re-exports of the facade crate `rpc`.
 
 mod attribute;
 mod message;
 mod report;
+mod service;
 
 use proc_macro::TokenStream;
 
@@ -10,4 +12,10 @@ use proc_macro::TokenStream;
 #[proc_macro_derive(Message, attributes(rpc))]
 pub fn message(input: TokenStream) -> TokenStream {
     message::derive(syn::parse_macro_input!(input as syn::DeriveInput)).into()
+}
+
+#[expect(missing_docs, reason = "documented at the re-export, where examples can name the facade")]
+#[proc_macro_attribute]
+pub fn rpc_service(attributes: TokenStream, item: TokenStream) -> TokenStream {
+    service::rpc_service(attributes.into(), item.into()).into()
 }

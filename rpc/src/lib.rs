@@ -15,3 +15,6 @@ pub use rpc_core::{
     server::NamedService,
     service_fn,
 };
+
+#[doc = include_str!("rpc_service.md")]
+pub use rpc_macros::rpc_service;

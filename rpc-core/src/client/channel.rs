@@ -1,10 +1,18 @@
 //! What a generated client holds.
 
 use crate::{
-    Body, BoxService, CallId, Context, Hints, Metadata, MetadataError, Method, Request, Response, Service,
+    Body, BoxService, CallId, Context, Delivery, Hints, Metadata, MetadataError, Method, Request, Response, Service,
     ServiceDescriptor, Status, Transports,
+    client::{
+        ChannelBuilder, Timeouts,
+        fleet::{Changes, Fleet},
+        journey::Journey,
+    },
+    context::deadline_in,
+    registry::{ServiceName, Watch},
 };
 use std::{borrow::Cow, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
 
 /// The way to a service, wherever it is: cheap to clone, and of one type whether the far end is remote or in this
 /// process. It carries the options that calls made through it have.
@@ -12,6 +20,8 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 pub struct Channel {
     service: BoxService,
     options: Arc<Options>,
+    /// The servers, unless they are in this process.
+    fleet: Option<Arc<Fleet>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -19,15 +29,57 @@ struct Options {
     timeout: Option<Duration>,
     metadata: Metadata,
     transports: Transports,
+    timeouts: Timeouts,
 }
 
 impl Channel {
-    /// How long a unary call may take when nobody has said otherwise.
-    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-
     /// A channel through which calls go to `service`.
     pub fn new(service: impl Service) -> Self {
-        Self { service: service.boxed(), options: Arc::default() }
+        Self { service: service.boxed(), options: Arc::default(), fleet: None }
+    }
+
+    /// The parts of a channel to the servers of a service, wherever `watch` says that they are.
+    pub fn builder(service: ServiceName, watch: Watch) -> ChannelBuilder {
+        ChannelBuilder::new(service, watch)
+    }
+
+    pub(crate) fn remote(service: BoxService, fleet: Arc<Fleet>, timeouts: Timeouts, transports: Transports) -> Self {
+        let options = Options { timeouts, transports, ..Options::default() };
+        Self { service, options: Arc::new(options), fleet: Some(fleet) }
+    }
+
+    /// Waits, at most `limit`, until the registry has said where the servers are, be it that there are none.
+    ///
+    /// # Errors
+    /// `Unavailable`, with the reason, when it has not. The channel goes on asking, so it may still be used.
+    pub async fn wait_known(&self, limit: Duration) -> Result<(), Status> {
+        self.wait_until(limit, |fleet| fleet.is_known()).await
+    }
+
+    /// Waits, at most `limit`, until a server can be called.
+    ///
+    /// # Errors
+    /// `Unavailable`, with the reason, when there is none. The channel goes on trying, so it may still be used.
+    pub async fn ready(&self, limit: Duration) -> Result<(), Status> {
+        let hints = Hints { transports: self.options.transports, ..Hints::default() };
+        let journey = Journey::new();
+        self.wait_until(limit, |fleet| fleet.pick(&hints, &journey).is_some()).await
+    }
+
+    async fn wait_until(&self, limit: Duration, reached: impl Fn(&Fleet) -> bool) -> Result<(), Status> {
+        let Some(fleet) = &self.fleet else { return Ok(()) };
+        fleet.ask(self.options.transports);
+        let mut changes: Changes = fleet.changes();
+        let wait = async {
+            while !reached(fleet) {
+                changes.wait().await;
+            }
+        };
+        timeout(limit, wait).await.map_err(|_| {
+            let why = fleet.diagnose(self.options.transports);
+            let message = format!("no server within {limit:?}: {}", why.summary());
+            Status::unavailable(message).with_delivery(Delivery::NeverSent).with_source(why)
+        })
     }
 
     /// Makes a call: what every method of every generated client does. `key` is the hash of its `#[rpc(key)]`
@@ -42,21 +94,20 @@ impl Channel {
 
     fn request(&self, method: &'static Method, body: Body, key: Option<u64>) -> Request {
         let options = &*self.options;
-        let streams = method.kind.request_streams() || method.kind.response_streams();
-        let default = if streams { None } else { Some(Self::DEFAULT_TIMEOUT) };
-        let timeout = options.timeout.or(method.timeout).or(default);
+        let limit = options.timeouts.limit(options.timeout, method);
         let parent = Context::current();
-        let mut context = parent.child(timeout).with_attempt(CallId::random(), parent.attempt());
+        let mut context = parent.child(limit.total).with_attempt(CallId::random(), parent.attempt());
         if !options.metadata.is_empty() {
             context = context.with_metadata(options.metadata.clone());
         }
-        Request { method, context, hints: Hints { transports: options.transports, key }, body }
+        let opening = limit.opening.map(|opening| deadline_in(Instant::now(), opening));
+        Request { method, context, hints: Hints { transports: options.transports, key, opening, journey: None }, body }
     }
 
     fn with(&self, change: impl FnOnce(&mut Options)) -> Self {
         let mut options = (*self.options).clone();
         change(&mut options);
-        Self { service: self.service.clone(), options: Arc::new(options) }
+        Self { service: self.service.clone(), options: Arc::new(options), fleet: self.fleet.clone() }
     }
 }
 

@@ -1,5 +1,38 @@
 //! The way out of a process.
+//!
+//! A call goes through the modules in this order; each is a [`Service`](crate::Service) around the next.
 
+// What a generated client holds, and how it is made.
+mod builder;
 mod channel;
+mod timeouts;
 
+// Per call.
+mod deadline;
+mod journey;
+mod observe;
+mod retry;
+
+// Per attempt.
+mod balancer;
+mod picker;
+
+// Beside the calls: what keeps the list of ready connections current.
+mod backoff;
+mod connector;
+mod diagnosis;
+mod endpoint;
+mod fleet;
+mod link;
+mod roster;
+
+#[cfg(test)]
+mod tests;
+
+pub use builder::ChannelBuilder;
 pub use channel::{Channel, Client};
+pub use connector::{Connector, Sockets};
+pub use deadline::{Deadline, DeadlineLayer};
+pub(crate) use journey::Journey;
+pub use retry::{RetryLimits, RetryPolicy};
+pub use timeouts::Timeouts;

@@ -1,11 +1,13 @@
 //! Where servers are found.
 
 mod instance;
+mod memory;
 mod name;
 mod registration;
 mod snapshot;
 
 pub use instance::{Endpoint, Instance, InstanceStatus};
+pub use memory::Memory;
 pub use name::{ServiceName, ServiceNameError};
 pub use registration::{Registrar, Registration, RegistrationState};
 pub use snapshot::{Availability, Publisher, Snapshot, Source, Watch};

@@ -125,6 +125,11 @@ impl Publisher {
         self.0.borrow().clone()
     }
 
+    /// Whether nobody watches any more.
+    pub fn is_abandoned(&self) -> bool {
+        self.0.is_closed()
+    }
+
     /// Waits until nobody watches any more.
     pub async fn abandoned(&self) {
         self.0.closed().await;

@@ -1,0 +1,198 @@
+//! Ends a call whose time is up.
+
+use crate::{Body, Delivery, Layer, Payload, PayloadStream, Request, Response, Service, Status, client::Journey};
+use futures_core::Stream;
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+
+/// Ends a call at its deadline: by an error that says where the time went, or, once a stream has begun, by an item
+/// that does. A stream has a second limit, for its beginning.
+///
+/// It sets one timer per call at most, and none where there is no deadline: timers are the dearest thing on the path.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeadlineLayer;
+
+impl<S: Service> Layer<S> for DeadlineLayer {
+    type Service = Deadline<S>;
+
+    fn layer(&self, inner: S) -> Deadline<S> {
+        Deadline { inner }
+    }
+}
+
+/// See [`DeadlineLayer`].
+#[derive(Clone, Debug)]
+pub struct Deadline<S> {
+    inner: S,
+}
+
+impl<S: Service> Service for Deadline<S> {
+    async fn call(&self, mut request: Request) -> Result<Response, Status> {
+        let journey = Journey::of(&mut request);
+        let deadline = request.context.deadline();
+        if let Some(deadline) = deadline
+            && deadline <= journey.started()
+        {
+            return Err(Status::deadline_exceeded("the deadline had passed before the call was made")
+                .with_delivery(Delivery::NeverSent));
+        }
+        match (request.hints.opening, deadline) {
+            (Some(opening), deadline) if deadline.is_none_or(|deadline| opening < deadline) => {
+                let response = self.open(request, &journey, opening, deadline).await?;
+                Ok(bounded(response, deadline, journey))
+            }
+            (_, None) => self.inner.call(request).await,
+            (_, Some(deadline)) => match timeout_at(deadline, self.inner.call(request)).await {
+                Ok(response) => Ok(bounded(response?, Some(deadline), journey)),
+                Err(_) => Err(journey.expired(deadline, "the deadline")),
+            },
+        }
+    }
+}
+
+impl<S: Service> Deadline<S> {
+    /// Begins a stream. Where the client streams, the answer comes at the end, so the limit is only for finding a
+    /// server; boxed, so that a unary call does not carry this.
+    async fn open(
+        &self,
+        request: Request,
+        journey: &Arc<Journey>,
+        opening: Instant,
+        deadline: Option<Instant>,
+    ) -> Result<Response, Status> {
+        let once_sent = request.method.kind.request_streams();
+        let opened = async {
+            let mut call = pin!(self.inner.call(request));
+            match timeout_at(opening, &mut call).await {
+                Ok(result) => return result,
+                Err(_) if once_sent && !journey.is_waiting() => {}
+                Err(_) => return Err(journey.expired(opening, "the limit for a stream to begin")),
+            }
+            match deadline {
+                None => call.await,
+                Some(deadline) => match timeout_at(deadline, call).await {
+                    Ok(result) => result,
+                    Err(_) => Err(journey.expired(deadline, "the deadline")),
+                },
+            }
+        };
+        Box::pin(opened).await
+    }
+}
+
+fn bounded(mut response: Response, deadline: Option<Instant>, journey: Arc<Journey>) -> Response {
+    if let Some(deadline) = deadline
+        && let Body::Stream(_) = response.body
+    {
+        let sleep = Box::pin(sleep_until(deadline));
+        response.body = response.body.map_stream(|inner| Bounded { inner: Some(inner), sleep, deadline, journey });
+    }
+    response
+}
+
+/// A stream that ends at its deadline.
+struct Bounded {
+    inner: Option<PayloadStream>,
+    sleep: Pin<Box<Sleep>>,
+    deadline: Instant,
+    journey: Arc<Journey>,
+}
+
+impl Stream for Bounded {
+    type Item = Result<Payload, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        if let Poll::Ready(item) = Pin::new(inner).poll_next(cx) {
+            return Poll::Ready(item);
+        }
+        std::task::ready!(self.sleep.as_mut().poll(cx));
+        // Dropping it tells the server to stop.
+        self.inner = None;
+        Poll::Ready(Some(Err(self.journey.expired(self.deadline, "the deadline of the whole stream"))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Code, Context as CallContext, Kind, Method, service_fn};
+    use bytes::Bytes;
+    use std::time::Duration;
+
+    static FIND: Method = Method::new("s", "Find", "/s/Find", Kind::Unary);
+    static FOLLOW: Method = Method::new("s", "Follow", "/s/Follow", Kind::ServerStream);
+    static IMPORT: Method = Method::new("s", "Import", "/s/Import", Kind::ClientStream);
+
+    fn empty() -> Body {
+        Body::Message(Payload::Encoded(Bytes::new()))
+    }
+
+    fn within(method: &'static Method, limit: Option<u64>) -> Request {
+        let context = CallContext::default();
+        let context = match limit {
+            Some(limit) => context.with_deadline(Instant::now() + Duration::from_millis(limit)),
+            None => context,
+        };
+        Request::new(method, context, empty())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_ends_at_its_deadline_and_one_without_waits() {
+        let slow = DeadlineLayer.layer(service_fn(async |_| {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Ok(Response::new(empty()))
+        }));
+        let started = Instant::now();
+        let status = slow.call(within(&FIND, Some(300))).await.unwrap_err();
+        assert_eq!(started.elapsed(), Duration::from_millis(300));
+        assert_eq!(status.to_string(), "DeadlineExceeded: the deadline of 300ms exceeded");
+        assert!(slow.call(within(&FIND, None)).await.is_ok());
+        assert_eq!(started.elapsed(), Duration::from_millis(60_300));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_late_already_is_not_made() {
+        let never = DeadlineLayer.layer(service_fn(async |_| panic!("it was made")));
+        let status = never.call(within(&FIND, Some(0))).await.unwrap_err();
+        assert_eq!((status.code(), status.delivery()), (Code::DeadlineExceeded, Delivery::NeverSent));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_at_its_deadline_and_tells_its_sender() {
+        let (sender, receiver) = tokio::sync::mpsc::channel::<()>(1);
+        let receiver = std::sync::Mutex::new(Some(receiver));
+        let open = DeadlineLayer.layer(service_fn(move |_| {
+            let mut receiver = receiver.lock().unwrap().take().unwrap();
+            let stream = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx).map(|_| None));
+            async { Ok(Response::new(Body::Stream(PayloadStream::new(stream)))) }
+        }));
+        let mut body = open.call(within(&FOLLOW, Some(300))).await.unwrap().body.stream();
+        let status = body.next().await.unwrap().unwrap_err();
+        assert!(status.to_string().contains("the deadline of the whole stream of 300ms exceeded"), "{status}");
+        assert!(body.next().await.is_none());
+        assert!(sender.is_closed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn opening_bounds_the_beginning_of_a_stream_but_not_of_an_upload_on_its_way() {
+        let slow = DeadlineLayer.layer(service_fn(async |_| {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Ok(Response::new(empty()))
+        }));
+        let opening = |method, limit| {
+            let mut request = within(method, limit);
+            request.hints.opening = Some(Instant::now() + Duration::from_millis(200));
+            request
+        };
+        let status = slow.call(opening(&FOLLOW, None)).await.unwrap_err();
+        assert!(status.message().starts_with("the limit for a stream to begin of 200ms exceeded"), "{status}");
+        assert!(slow.call(opening(&IMPORT, None)).await.is_ok());
+        let status = slow.call(opening(&IMPORT, Some(1000))).await.unwrap_err();
+        assert!(status.message().starts_with("the deadline of 1s exceeded"), "{status}");
+    }
+}

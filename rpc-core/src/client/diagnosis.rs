@@ -1,0 +1,94 @@
+//! Why no server can be called, in words.
+
+use crate::registry::ServiceName;
+use std::fmt;
+
+/// Why no server of a service can be called right now.
+///
+/// The summary may travel (a handler's caller sees it), so it names no address; the places stand in what
+/// [`Display`](fmt::Display) writes, which becomes the source of the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Diagnosis {
+    pub(crate) service: ServiceName,
+    pub(crate) cause: Cause,
+    /// One sentence for each place, at most [`Self::MAX_PLACES`].
+    pub(crate) places: Vec<String>,
+    /// How many places are not listed.
+    pub(crate) more: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The registry has not answered yet.
+    Pending,
+    /// The registry cannot be asked; why.
+    Unreachable(String),
+    /// Nobody has ever registered the service.
+    NoService,
+    /// The service is known, and no server of it is there.
+    NoInstance { skipped: usize },
+    /// Servers are there, and none takes calls.
+    NoneUsable { instances: usize, list: List },
+    /// The channel does not have the wire that was asked for.
+    NoTransport { wanted: &'static str, have: String },
+}
+
+/// How good a list is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum List {
+    Current,
+    /// The registry is away.
+    Stale,
+}
+
+impl Diagnosis {
+    pub(crate) const MAX_PLACES: usize = 16;
+
+    /// Whether waiting is in vain.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.cause, Cause::NoTransport { .. })
+    }
+
+    /// What may travel: no addresses.
+    pub(crate) fn summary(&self) -> String {
+        let service = &self.service;
+        match &self.cause {
+            Cause::Pending => format!("the registry has not said yet where {service} is"),
+            Cause::Unreachable(_) => {
+                format!("the registry cannot be reached, so nobody knows where {service} is; check it and its URL")
+            }
+            Cause::NoService => format!(
+                "no server of {service} has ever been registered; start one with this registry, or check the name"
+            ),
+            Cause::NoInstance { skipped: 0 } => format!("no server of {service} is registered now; start one"),
+            Cause::NoInstance { skipped } => {
+                format!("no server of {service} has a readable record, and {skipped} unreadable were skipped")
+            }
+            Cause::NoneUsable { instances, list: List::Current } => {
+                format!("0 of {instances} registered servers of {service} can be called; the source has their reasons")
+            }
+            Cause::NoneUsable { instances, list: List::Stale } => format!(
+                "0 of {instances} servers of {service} can be called, by a list from before the registry went away"
+            ),
+            Cause::NoTransport { wanted, have } => format!("this client does not speak `{wanted}`; it has {have}"),
+        }
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary())?;
+        if let Cause::Unreachable(reason) = &self.cause {
+            write!(f, ": {reason}")?;
+        }
+        for place in &self.places {
+            write!(f, "; {place}")?;
+        }
+        if self.more > 0 {
+            write!(f, "; and {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnosis {}

@@ -1,0 +1,262 @@
+//! One server, and the ways to it.
+
+use crate::{
+    Address, BoxService, Status, Transports,
+    client::{link::Place, picker::Candidate, roster::Fallback},
+    registry::{Instance, Source},
+    transport::Transport,
+};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// A connection that takes calls.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// Which endpoint it leads to.
+    pub(crate) endpoint: u32,
+    pub(crate) address: Address,
+    pub(crate) transport: &'static str,
+    pub(crate) service: BoxService,
+    in_flight: AtomicU32,
+}
+
+impl Live {
+    pub(crate) fn new(endpoint: u32, address: Address, transport: &'static str, service: BoxService) -> Self {
+        Self { endpoint, address, transport, service, in_flight: AtomicU32::new(0) }
+    }
+}
+
+impl fmt::Display for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} over {}", self.address, self.transport)
+    }
+}
+
+/// Counts a call as in flight, and holds its connection, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Live>);
+
+impl InFlight {
+    pub(crate) fn new(live: Arc<Live>) -> Self {
+        live.in_flight.fetch_add(1, Relaxed);
+        Self(live)
+    }
+
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A connection that takes calls, and its share of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub(crate) live: Arc<Live>,
+    weight: u32,
+}
+
+impl Candidate for Choice {
+    fn endpoint(&self) -> u32 {
+        self.live.endpoint
+    }
+
+    fn load(&self) -> u32 {
+        self.live.in_flight.load(Relaxed)
+    }
+
+    fn weight(&self) -> u32 {
+        self.weight
+    }
+}
+
+/// One server, as its client sees it: what its record says, and a link for each protocol that both speak, the
+/// preferred one first.
+pub(crate) struct Endpoint {
+    pub(crate) id: u32,
+    pub(crate) instance: Arc<Instance>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) listing: Listing,
+    // Ends the tasks of the links.
+    stop: DropGuard,
+}
+
+/// Whether a server is on the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listing {
+    Listed,
+    /// It is not any more. Its connections are used only while no listed server has one.
+    Gone,
+}
+
+/// One protocol of one server.
+pub(crate) struct Link {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) address: Address,
+    pub(crate) phase: Phase,
+    pub(crate) hello: Hello,
+    /// Why the last attempt to connect failed.
+    pub(crate) failure: Option<Status>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Nobody has asked for it.
+    Idle,
+    /// A task connects, or waits before it connects again.
+    Connecting,
+    Ready(Arc<Live>),
+}
+
+/// How the last hello on a link went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hello {
+    /// Well, or there was none.
+    Fine,
+    /// It was refused, or not answered.
+    Failed,
+    /// The same, and a slower protocol has taken its place.
+    Replaced,
+}
+
+impl Endpoint {
+    /// With a link for each of the transports (the preferred first) that the record declares.
+    pub(crate) fn new(id: u32, instance: Arc<Instance>, transports: &[Arc<dyn Transport>]) -> Self {
+        let links = transports.iter().filter_map(|transport| {
+            let endpoint = instance.endpoints.iter().find(|endpoint| {
+                !endpoint.tls && (endpoint.protocol == transport.protocol() || endpoint.protocol == transport.name())
+            })?;
+            Some(Link {
+                transport: transport.clone(),
+                address: endpoint.address.clone(),
+                phase: Phase::Idle,
+                hello: Hello::Fine,
+                failure: None,
+            })
+        });
+        let links = links.collect();
+        Self { id, instance, links, listing: Listing::Listed, stop: CancellationToken::new().drop_guard() }
+    }
+
+    /// The link that calls take when the protocol is left open: the first whose hello has not failed, and failing all,
+    /// none.
+    pub(crate) fn automatic(&self) -> Option<&Link> {
+        self.links.iter().find(|link| link.hello == Hello::Fine)
+    }
+
+    /// The link of one protocol.
+    pub(crate) fn link(&self, transport: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.transport.name() == transport)
+    }
+
+    pub(crate) fn choice(&self, link: Option<&Link>) -> Option<Choice> {
+        match &link?.phase {
+            Phase::Ready(live) => Some(Choice { live: live.clone(), weight: self.instance.weight.max(1) }),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.links.iter().any(Link::is_ready)
+    }
+
+    /// Whether it was tried and has not worked.
+    pub(crate) fn is_failing(&self) -> bool {
+        !self.is_ready() && self.links.iter().any(|link| link.failure.is_some())
+    }
+
+    /// What a task needs to keep a link connected. `source` says where the record is from: configuration knows addresses
+    /// but no ids.
+    pub(crate) fn place(&self, link: usize, source: Source) -> Option<Place> {
+        let Link { transport, address, .. } = self.links.get(link)?;
+        Some(Place {
+            endpoint: self.id,
+            link,
+            expected: (source != Source::Fixed).then(|| self.instance.id.clone()),
+            transport: transport.clone(),
+            address: address.clone(),
+            stop: self.stop.token().clone(),
+        })
+    }
+
+    /// The links that should be connected: for calls that leave the protocol open the preferred one, and while its
+    /// hello fails the next; and those that calls insist on.
+    pub(crate) fn wanted(&self, automatic: bool, insisted: &BTreeSet<&'static str>) -> Vec<usize> {
+        let fine = self.links.iter().position(|link| link.hello == Hello::Fine).unwrap_or(self.links.len());
+        let wanted = |(index, link): (usize, &Link)| {
+            let wanted = (automatic && index <= fine) || insisted.contains(link.transport.name());
+            wanted.then_some(index)
+        };
+        self.links.iter().enumerate().filter_map(wanted).collect()
+    }
+
+    /// Marks the links that nobody works for yet as begun.
+    pub(crate) fn begin(&mut self, wanted: &[usize], source: Source) -> Vec<Place> {
+        let mut places = Vec::new();
+        for &index in wanted {
+            if let Some(link) = self.links.get_mut(index)
+                && matches!(link.phase, Phase::Idle)
+            {
+                link.phase = Phase::Connecting;
+                places.extend(self.place(index, source));
+            }
+        }
+        places
+    }
+
+    /// Marks the links for which a slower one now stands in.
+    pub(crate) fn replace(&mut self) -> Vec<Fallback> {
+        let mut fallbacks = Vec::new();
+        let mut slower = None;
+        for link in self.links.iter_mut().rev() {
+            if let (Hello::Failed, Some(to), Some(because)) = (link.hello, slower, &link.failure) {
+                link.hello = Hello::Replaced;
+                let (address, from, because) = (link.address.clone(), link.transport.name(), because.clone());
+                fallbacks.push(Fallback { address, from, to, because });
+            }
+            if link.is_ready() {
+                slower = Some(link.transport.name());
+            }
+        }
+        fallbacks
+    }
+
+    /// What keeps it from taking calls by these wires, one sentence for each link.
+    pub(crate) fn complaints(&self, transports: Transports) -> Vec<String> {
+        let id = &self.instance.id;
+        if let Transports::Only(wanted) = transports
+            && self.link(wanted).is_none()
+        {
+            return vec![format!("{id} does not speak {wanted}")];
+        }
+        let of = |link: &&Link| match transports {
+            Transports::Auto => !matches!(link.phase, Phase::Idle),
+            Transports::Only(wanted) => link.transport.name() == wanted,
+        };
+        let complaint = |link: &Link| {
+            let (address, transport) = (&link.address, link.transport.name());
+            match &link.failure {
+                Some(failure) => format!("{address} over {transport}: {}", failure.message()),
+                None => format!("{address} over {transport}: connecting"),
+            }
+        };
+        self.links.iter().filter(of).map(complaint).collect()
+    }
+}
+
+impl Link {
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready(_))
+    }
+}

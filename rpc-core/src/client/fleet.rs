@@ -1,0 +1,191 @@
+//! All servers of one service, and which of their connections take calls.
+
+use crate::{
+    BoxService, Hints, Observers, Tasks, Transports,
+    client::{
+        connector::Connector,
+        diagnosis::Diagnosis,
+        endpoint::{InFlight, Live},
+        journey::Journey,
+        link::{self, Failure, Place},
+        roster::{ReadySet, Roster},
+    },
+    registry::{ServiceName, Watch},
+    transport::{ConnectionState, Limits},
+};
+use arc_swap::ArcSwap;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::watch;
+
+/// All servers of one service. Calls read the set of ready connections without waiting or locking; whatever changes
+/// it (lists, connections that come and go) happens beside them, in tasks.
+pub(crate) struct Fleet {
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) limits: Limits,
+    /// Not the owning handle: the tasks hold the fleet.
+    pub(crate) tasks: Tasks,
+    service: ServiceName,
+    observers: Observers,
+    roster: Mutex<Roster>,
+    ready: ArcSwap<ReadySet>,
+    changed: watch::Sender<()>,
+}
+
+/// Wakes whoever waits for a change of a fleet.
+pub(crate) struct Changes(watch::Receiver<()>);
+
+impl Changes {
+    /// Waits for a change since the last one seen.
+    pub(crate) async fn wait(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
+
+impl Fleet {
+    /// Of the servers that `roster` will hold. `tasks` works for it, and must not be the owning handle.
+    pub(crate) fn new(
+        roster: Roster,
+        connector: Arc<dyn Connector>,
+        limits: Limits,
+        observers: Observers,
+        tasks: Tasks,
+    ) -> Self {
+        let service = roster.service().clone();
+        let (roster, ready) = (Mutex::new(roster), ArcSwap::default());
+        Self { connector, limits, tasks, service, observers, roster, ready, changed: watch::Sender::new(()) }
+    }
+
+    /// Follows the list of servers, from now on.
+    pub(crate) fn follow(self: &Arc<Self>, mut watch: Watch) {
+        let fleet = self.clone();
+        fleet.update(|roster| roster.apply(watch.snapshot()));
+        self.tasks.spawn(async move {
+            loop {
+                let snapshot = watch.changed().await;
+                fleet.observers.tell(|observer| observer.snapshot(fleet.service.as_str(), &snapshot));
+                fleet.update(|roster| roster.apply(snapshot));
+            }
+        });
+    }
+
+    /// Picks a ready connection.
+    pub(crate) fn pick(&self, hints: &Hints, journey: &Journey) -> Option<InFlight> {
+        let ready = self.ready.load();
+        let pool = ready.pool(hints.transports)?;
+        let live = if journey.is_fresh() {
+            pool.pick(fastrand::u64(..), &[])
+        } else {
+            journey.with_tried(|tried| pool.pick(fastrand::u64(..), tried))
+        };
+        live.map(|live| InFlight::new(live.clone()))
+    }
+
+    /// Waits until there is a connection to pick.
+    ///
+    /// # Errors
+    /// Why there never will be one.
+    pub(crate) async fn wait(self: &Arc<Self>, hints: &Hints, journey: &Journey) -> Result<InFlight, Diagnosis> {
+        self.ask(hints.transports);
+        let mut changes = self.changes();
+        loop {
+            if let Some(picked) = self.pick(hints, journey) {
+                return Ok(picked);
+            }
+            let why = self.diagnose(hints.transports);
+            if why.is_final() {
+                return Err(why);
+            }
+            journey.waits(why);
+            changes.wait().await;
+        }
+    }
+
+    /// Why nothing can be picked.
+    pub(crate) fn diagnose(&self, transports: Transports) -> Diagnosis {
+        self.with_roster(|roster| roster.diagnose(transports))
+    }
+
+    /// Whether the registry has said where the servers are.
+    pub(crate) fn is_known(&self) -> bool {
+        self.with_roster(|roster| roster.is_known())
+    }
+
+    pub(crate) fn changes(&self) -> Changes {
+        Changes(self.changed.subscribe())
+    }
+
+    /// Connects by these wires as well, if nobody has asked for them before.
+    pub(crate) fn ask(self: &Arc<Self>, transports: Transports) {
+        self.update(|roster| roster.ask(transports));
+    }
+
+    fn with_roster<R>(&self, with: impl FnOnce(&mut Roster) -> R) -> R {
+        with(&mut self.roster.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the roster, and does what follows from that.
+    fn update(self: &Arc<Self>, change: impl FnOnce(&mut Roster)) {
+        let settled = self.with_roster(|roster| {
+            change(roster);
+            let settled = roster.settle();
+            // Under the lock, so that an older set never replaces a newer one.
+            self.ready.store(Arc::new(roster.ready()));
+            settled
+        });
+        for place in settled.connect {
+            self.tasks.spawn(link::run(self.clone(), place));
+        }
+        for fallback in settled.fallbacks {
+            let (address, from, to, because) = (&fallback.address, fallback.from, fallback.to, &fallback.because);
+            tracing::warn!(
+                service = self.service.as_str(), %address, from, to, %because,
+                "the hello failed, so calls to this server take another protocol for a minute"
+            );
+            self.observers.tell(|observer| observer.fell_back(address, from, because));
+        }
+        self.changed.send_replace(());
+    }
+}
+
+/// For the tasks of links.
+impl Fleet {
+    pub(crate) fn connected(self: &Arc<Self>, place: &Place, service: BoxService) {
+        let live = Arc::new(Live::new(place.endpoint, place.address.clone(), place.transport.name(), service));
+        self.update(|roster| roster.connected(place, live));
+        self.told(place, ConnectionState::Open);
+    }
+
+    pub(crate) fn lost(self: &Arc<Self>, place: &Place, state: ConnectionState) {
+        self.update(|roster| roster.lost(place));
+        self.told(place, state);
+    }
+
+    pub(crate) fn failed(self: &Arc<Self>, place: &Place, failure: Failure) {
+        tracing::debug!(
+            service = self.service.as_str(), address = %place.address, transport = place.transport.name(), ?failure,
+            "no connection"
+        );
+        self.update(|roster| roster.failed(place, failure));
+    }
+
+    /// Whether a slower protocol stands in for this one.
+    pub(crate) fn is_replaced(&self, place: &Place) -> bool {
+        self.with_roster(|roster| roster.is_replaced(place))
+    }
+
+    fn told(&self, place: &Place, state: ConnectionState) {
+        let transport = place.transport.name();
+        self.observers.tell(|observer| observer.connection(&place.address, transport, state));
+    }
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fleet({})", self.service)
+    }
+}

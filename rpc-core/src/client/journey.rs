@@ -1,0 +1,193 @@
+//! What one call has been through.
+
+use crate::{
+    Delivery, Request, Status,
+    client::{diagnosis::Diagnosis, endpoint::Live},
+};
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// What one call has been through so far: which endpoints it was sent to, so that the next attempt goes elsewhere, and
+/// what it waits for, so that an error can say where the time went.
+///
+/// It belongs to one call, so nobody contends for its lock.
+#[derive(Debug)]
+pub(crate) struct Journey {
+    started: Instant,
+    attempts: AtomicU32,
+    notes: Mutex<Notes>,
+}
+
+#[derive(Debug)]
+struct Notes {
+    stage: Stage,
+    waited: Duration,
+    /// The endpoints it went to, the last ones when they are many.
+    tried: [u32; Self::TRIED],
+    count: usize,
+    failure: Option<Status>,
+}
+
+impl Notes {
+    const TRIED: usize = 8;
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// On its way through the layers.
+    Here,
+    /// For a server that takes calls.
+    Waiting { since: Instant, why: Diagnosis },
+    /// For the answer.
+    Sent(Arc<Live>),
+    /// Before the next attempt.
+    Pausing,
+}
+
+impl Journey {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            attempts: AtomicU32::new(0),
+            notes: Mutex::new(Notes {
+                stage: Stage::Here,
+                waited: Duration::ZERO,
+                tried: [0; Notes::TRIED],
+                count: 0,
+                failure: None,
+            }),
+        }
+    }
+
+    /// The journey of a call, begun here if no layer has yet.
+    pub(crate) fn of(request: &mut Request) -> Arc<Self> {
+        request.hints.journey.get_or_insert_with(|| Arc::new(Self::new())).clone()
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// How many attempts may have left this process.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts.load(Relaxed)
+    }
+
+    /// Whether it has not been sent anywhere, so that there is nothing to avoid.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.attempts() == 0 && self.notes().count == 0
+    }
+
+    /// It waits for a server. Said again whenever the reason changes.
+    pub(crate) fn waits(&self, why: Diagnosis) {
+        let mut notes = self.notes();
+        let since = match notes.stage {
+            Stage::Waiting { since, .. } => since,
+            _ => Instant::now(),
+        };
+        notes.stage = Stage::Waiting { since, why };
+    }
+
+    /// Whether it waits for a server, so that nothing has left on this attempt.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.notes().stage, Stage::Waiting { .. } | Stage::Pausing)
+    }
+
+    /// It goes to an endpoint.
+    pub(crate) fn sent(&self, live: &Arc<Live>) {
+        self.attempts.store(self.attempts() + 1, Relaxed);
+        let mut notes = self.notes();
+        if let Stage::Waiting { since, .. } = notes.stage {
+            notes.waited += since.elapsed();
+        }
+        let slot = notes.count % Notes::TRIED;
+        notes.tried[slot] = live.endpoint;
+        notes.count += 1;
+        notes.stage = Stage::Sent(live.clone());
+    }
+
+    /// The attempt failed, and another is to come.
+    pub(crate) fn failed(&self, because: Status) {
+        if because.delivery() == Delivery::NeverSent {
+            self.attempts.store(self.attempts().saturating_sub(1), Relaxed);
+        }
+        let mut notes = self.notes();
+        notes.stage = Stage::Pausing;
+        notes.failure = Some(because);
+    }
+
+    /// Forgets where it went: everybody has been tried, and time has passed.
+    pub(crate) fn forget_tried(&self) {
+        self.notes().count = 0;
+    }
+
+    /// Gives the endpoints it went to.
+    pub(crate) fn with_tried<R>(&self, choose: impl FnOnce(&[u32]) -> R) -> R {
+        let notes = self.notes();
+        choose(&notes.tried[..notes.count.min(Notes::TRIED)])
+    }
+
+    /// The error of a call whose time is up: where the time went.
+    #[cold]
+    pub(crate) fn expired(&self, limit: Instant, what: &str) -> Status {
+        let notes = self.notes();
+        let allowed = round(limit.saturating_duration_since(self.started));
+        let attempts = self.attempts();
+        let what = format!("{what} of {allowed:?} exceeded");
+        if let (Stage::Here, None) = (&notes.stage, &notes.failure) {
+            // No balancer on this path: nothing is known of attempts.
+            return Status::deadline_exceeded(what);
+        }
+        let mut story = Vec::new();
+        let mut waited = notes.waited;
+        if let Stage::Waiting { since, .. } = &notes.stage {
+            waited += since.elapsed();
+        }
+        if !round(waited).is_zero() {
+            story.push(format!("{:?} waiting for a server", round(waited)));
+        }
+        story.push(match attempts {
+            0 => "0 attempts sent".to_owned(),
+            1 => "1 attempt sent".to_owned(),
+            attempts => format!("{attempts} attempts sent"),
+        });
+        let mut source: Option<Box<dyn std::error::Error + Send + Sync>> = None;
+        match &notes.stage {
+            Stage::Waiting { why, .. } => {
+                story.push(why.summary());
+                source = Some(why.clone().into());
+            }
+            Stage::Sent(live) => {
+                story.push(format!("no answer over {}", live.transport));
+                source = Some(format!("no answer from {live}").into());
+            }
+            Stage::Pausing | Stage::Here => {
+                if let Some(failure) = &notes.failure {
+                    story.push(format!("the last failed: {failure}"));
+                    source = Some(failure.clone().into());
+                }
+            }
+        }
+        let status = Status::deadline_exceeded(format!("{what}: {}", story.join(", ")));
+        let status = if attempts == 0 { status.with_delivery(Delivery::NeverSent) } else { status };
+        match source {
+            Some(source) => status.with_source(source),
+            None => status,
+        }
+    }
+}
+
+/// To the millisecond: people read this.
+fn round(duration: Duration) -> Duration {
+    Duration::from_millis(duration.as_micros().div_ceil(1000).try_into().unwrap_or(u64::MAX))
+}

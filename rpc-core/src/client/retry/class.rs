@@ -1,0 +1,63 @@
+//! What kind of failure an attempt had.
+
+use crate::{Code, Delivery, Method, Origin, Status};
+
+/// What a failure says about making the call again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Not a byte has left: sending it elsewhere is sending it for the first time.
+    NeverSent,
+    /// The peer did not begin: once more for free, then from the budget.
+    Unprocessed,
+    /// The connection was lost after writing: it may have happened, and the method says that twice is as good as once.
+    Lost,
+    /// It may have happened and must not twice, or making it again would fail again.
+    Final,
+}
+
+impl Class {
+    /// The class of a failed attempt.
+    ///
+    /// Delivery is what counts, and it is a fact only of statuses made in this process. What a peer answers is its
+    /// answer: a bare `Unavailable` from a handler may be a dependency's, after half of the work. A message over a
+    /// limit is never sent either, yet no other endpoint will do better: only `Unavailable` goes elsewhere.
+    pub(crate) fn of(status: &Status, method: &Method) -> Self {
+        match (status.delivery(), status.code(), status.origin()) {
+            (Delivery::NeverSent, Code::Unavailable, Origin::Local) => Self::NeverSent,
+            (Delivery::Unprocessed, Code::Unavailable | Code::Unimplemented, _) => Self::Unprocessed,
+            (Delivery::Unknown, Code::Unavailable, Origin::Local) if method.is_idempotent() => Self::Lost,
+            _ => Self::Final,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    #[test]
+    fn the_table_of_the_design() {
+        let plain = Method::new("s", "Place", "/s/Place", Kind::Unary);
+        let idempotent = Method::new("s", "Find", "/s/Find", Kind::Unary).idempotent();
+        let unavailable = |delivery| Status::unavailable("away").with_delivery(delivery);
+        let of = |status: Status| (Class::of(&status, &plain), Class::of(&status, &idempotent));
+        let both = |class| (class, class);
+
+        assert_eq!(of(unavailable(Delivery::NeverSent)), both(Class::NeverSent));
+        assert_eq!(of(unavailable(Delivery::Unprocessed)), both(Class::Unprocessed));
+        assert_eq!(of(unavailable(Delivery::Unprocessed).from_peer()), both(Class::Unprocessed));
+        let router = Status::unimplemented("no such service").with_delivery(Delivery::Unprocessed);
+        assert_eq!(of(router), both(Class::Unprocessed));
+        assert_eq!(of(unavailable(Delivery::Unknown)), (Class::Final, Class::Lost));
+
+        // A relay: what a handler's own dependency did says nothing of this call.
+        assert_eq!(of(unavailable(Delivery::Unknown).from_peer()), both(Class::Final));
+        assert_eq!(of(unavailable(Delivery::NeverSent).at_edge()), both(Class::Final));
+        for code in Code::ALL.into_iter().filter(|code| *code != Code::Unavailable) {
+            assert_eq!(of(Status::new(code, "")), both(Class::Final), "{code}");
+        }
+        let large = Status::resource_exhausted("too large").with_delivery(Delivery::NeverSent);
+        assert_eq!(of(large), both(Class::Final));
+    }
+}

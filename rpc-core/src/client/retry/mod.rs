@@ -1,0 +1,192 @@
+//! Makes a failed call again, where that is safe.
+
+mod budget;
+mod class;
+
+use crate::{
+    CallId, Layer, Observers, Request, Response, Service, Status,
+    client::{Journey, backoff::Backoff},
+};
+use budget::Budget;
+use class::Class;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// Whether failed calls are made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RetryPolicy {
+    /// Never, not even those that have not left.
+    Off,
+    /// Where it is safe, within these limits.
+    On(RetryLimits),
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self::On(RetryLimits::default())
+    }
+}
+
+/// How often calls are made again.
+///
+/// Calls that never left this process are not counted here: they go elsewhere until the deadline, waiting longer each
+/// time that nobody takes them, and at most [`MOVES`](Self::MOVES) times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryLimits {
+    /// Attempts at one call, the first among them.
+    pub attempts: u32,
+    /// Retries for a hundred calls of the last ten seconds.
+    pub percent: u32,
+    /// Retries a second on top of that, for channels with few calls.
+    pub per_second: u32,
+}
+
+impl Default for RetryLimits {
+    fn default() -> Self {
+        Self { attempts: 3, percent: 20, per_second: 10 }
+    }
+}
+
+impl RetryLimits {
+    /// How often a call that has not left may be sent elsewhere.
+    pub const MOVES: u32 = 64;
+}
+
+/// Makes a failed call again where that is safe; [`Class`] says where. Streams are made again only while they have not
+/// begun, and never when the client streams. One budget for all calls of the channel.
+#[derive(Clone, Debug)]
+pub(crate) struct RetryLayer {
+    pub(crate) policy: RetryPolicy,
+    pub(crate) observers: Observers,
+}
+
+impl<S: Service> Layer<S> for RetryLayer {
+    type Service = Retry<S>;
+
+    fn layer(&self, inner: S) -> Retry<S> {
+        let limits = match self.policy {
+            RetryPolicy::Off => None,
+            RetryPolicy::On(limits) => Some(limits),
+        };
+        let budget = limits.map(|limits| Budget::new(limits.percent, limits.per_second));
+        Retry {
+            inner,
+            attempts: limits.map_or(0, |limits| limits.attempts),
+            budget,
+            since: Instant::now(),
+            observers: self.observers.clone(),
+        }
+    }
+}
+
+/// See [`RetryLayer`].
+#[derive(Debug)]
+pub(crate) struct Retry<S> {
+    inner: S,
+    attempts: u32,
+    budget: Option<Budget>,
+    since: Instant,
+    observers: Observers,
+}
+
+impl<S: Service> Service for Retry<S> {
+    async fn call(&self, mut request: Request) -> Result<Response, Status> {
+        // A call made while handling an attempt above the first is the retry of somebody upstream: were it made again
+        // at every step of the chain, retries would multiply.
+        let Some(budget) = self.budget.as_ref().filter(|_| request.context.attempt() == 1) else {
+            return self.inner.call(request).await;
+        };
+        let journey = Journey::of(&mut request);
+        budget.deposit(self.second(journey.started()));
+        // Not to be had twice when the client streams.
+        let Some(spare) = request.try_clone() else { return self.inner.call(request).await };
+        match self.inner.call(request).await {
+            Err(status) if Class::of(&status, spare.method) != Class::Final => {
+                // Boxed: a call that succeeds at once should not carry what this needs.
+                Box::pin(self.again(spare, journey, budget, status)).await
+            }
+            result => result,
+        }
+    }
+}
+
+impl<S: Service> Retry<S> {
+    /// All attempts but the first.
+    #[cold]
+    async fn again(
+        &self,
+        mut request: Request,
+        journey: Arc<Journey>,
+        budget: &Budget,
+        mut status: Status,
+    ) -> Result<Response, Status> {
+        let mut plan = Plan::new(self.attempts);
+        loop {
+            let class = Class::of(&status, request.method);
+            let withdraw = || budget.withdraw(self.second(Instant::now()));
+            let Some(wait) = plan.next(class, fastrand::u64(..), withdraw) else { return Err(status) };
+            if class != Class::NeverSent {
+                let id = request.context.call_id().unwrap_or_else(CallId::random);
+                request.context = request.context.with_attempt(id, plan.attempt);
+            }
+            self.observers.tell(|observer| observer.retried(request.method, plan.attempt, &status));
+            tracing::debug!(method = request.method.path, attempt = plan.attempt, because = %status, "calling again");
+            journey.failed(status.clone());
+            if let Some(wait) = wait {
+                tokio::time::sleep(wait).await;
+                journey.forget_tried();
+            }
+            let spare = request.try_clone();
+            match (self.inner.call(request).await, spare) {
+                (Err(failure), Some(spare)) => (status, request) = (failure, spare),
+                (result, _) => return result,
+            }
+        }
+    }
+
+    fn second(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.since).as_secs()
+    }
+}
+
+/// What is left to one call. Pure: randomness and the budget come in.
+#[derive(Debug)]
+struct Plan {
+    attempts: u32,
+    /// The number of the attempt that is being made.
+    attempt: u32,
+    moves: u32,
+    free: bool,
+    backoff: Backoff,
+}
+
+impl Plan {
+    fn new(attempts: u32) -> Self {
+        let backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+        Self { attempts, attempt: 1, moves: 0, free: true, backoff }
+    }
+
+    /// Whether to call again after a failure of this class, and after what wait.
+    fn next(&mut self, class: Class, random: u64, withdraw: impl FnOnce() -> bool) -> Option<Option<Duration>> {
+        match class {
+            Class::Final => None,
+            Class::NeverSent => {
+                self.moves += 1;
+                // The first few go elsewhere at once; when nobody takes it, spinning would not help.
+                let wait = (self.moves > 2).then(|| self.backoff.next(random));
+                (self.moves <= RetryLimits::MOVES).then_some(wait)
+            }
+            Class::Unprocessed | Class::Lost if self.attempt >= self.attempts => None,
+            Class::Unprocessed | Class::Lost => {
+                let free = class == Class::Unprocessed && std::mem::take(&mut self.free);
+                if !free && !withdraw() {
+                    return None;
+                }
+                self.attempt += 1;
+                Some((self.attempt > 2).then(|| self.backoff.next(random)))
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Which servers there are, and which way calls go to each: decisions without I/O or a clock.
+
+use crate::{
+    Address, Status, Transports,
+    client::{
+        diagnosis::{Cause, Diagnosis, List},
+        endpoint::{Choice, Endpoint, Hello, Link, Listing, Live, Phase},
+        link::{Failure, Place},
+        picker::Picker,
+    },
+    registry::{Availability, Instance, InstanceStatus, ServiceName, Snapshot, Source},
+    transport::Transport,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+/// The servers of one service: what the registry says of them, and what has become of their connections.
+pub(crate) struct Roster {
+    service: ServiceName,
+    /// The preferred one first.
+    transports: Vec<Arc<dyn Transport>>,
+    snapshot: Arc<Snapshot>,
+    endpoints: BTreeMap<String, Endpoint>,
+    /// Why records of the list are of no use.
+    useless: Vec<String>,
+    /// Whether calls leave the protocol open.
+    automatic: bool,
+    /// The protocols that calls have insisted on.
+    insisted: BTreeSet<&'static str>,
+    next: u32,
+    /// Which servers a client connects to first, when there are very many, differs from client to client.
+    order: RandomState,
+}
+
+/// What follows from a change.
+#[derive(Default)]
+pub(crate) struct Settled {
+    /// Links that somebody has to connect from now on.
+    pub(crate) connect: Vec<Place>,
+    pub(crate) fallbacks: Vec<Fallback>,
+}
+
+/// A slower protocol stands in for one whose hello failed.
+pub(crate) struct Fallback {
+    pub(crate) address: Address,
+    pub(crate) from: &'static str,
+    pub(crate) to: &'static str,
+    pub(crate) because: Status,
+}
+
+/// The connections that take calls.
+#[derive(Debug, Default)]
+pub(crate) struct ReadySet {
+    automatic: Pool,
+    only: Vec<(&'static str, Pool)>,
+}
+
+/// Connections to choose from, one for each server.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    choices: Vec<Choice>,
+    picker: Picker,
+}
+
+impl Roster {
+    /// To how many servers a client connects without need.
+    const EAGER: usize = 32;
+
+    pub(crate) fn new(service: ServiceName, mut transports: Vec<Arc<dyn Transport>>) -> Self {
+        transports.sort_by_key(|transport| std::cmp::Reverse(transport.preference()));
+        Self {
+            service,
+            transports,
+            snapshot: Arc::new(Snapshot::pending()),
+            endpoints: BTreeMap::new(),
+            useless: Vec::new(),
+            automatic: false,
+            insisted: BTreeSet::new(),
+            next: 1,
+            order: RandomState::new(),
+        }
+    }
+
+    pub(crate) fn service(&self) -> &ServiceName {
+        &self.service
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.snapshot.is_known()
+    }
+
+    /// Calls will take these wires.
+    pub(crate) fn ask(&mut self, transports: Transports) {
+        match transports {
+            Transports::Auto => self.automatic = true,
+            Transports::Only(name) => _ = self.insisted.insert(name),
+        }
+    }
+
+    /// A list has come.
+    pub(crate) fn apply(&mut self, snapshot: Arc<Snapshot>) {
+        self.snapshot = snapshot.clone();
+        if !snapshot.is_known() {
+            // Not knowing is no news about the servers that are there.
+            return;
+        }
+        self.useless.clear();
+        let mut listed = BTreeSet::new();
+        for instance in &snapshot.instances {
+            match self.use_of(instance) {
+                Ok(()) => {
+                    listed.insert(instance.id.as_str());
+                    self.list(instance);
+                }
+                Err(reason) => self.useless.push(reason),
+            }
+        }
+        for (id, endpoint) in &mut self.endpoints {
+            // A list from before the registry went away proves no absence.
+            let doubtful = snapshot.source == Source::Stale && endpoint.is_ready();
+            if !listed.contains(id.as_str()) && !doubtful {
+                endpoint.listing = Listing::Gone;
+            }
+        }
+    }
+
+    fn use_of(&self, instance: &Instance) -> Result<(), String> {
+        let id = &instance.id;
+        if instance.status == InstanceStatus::Down {
+            return Err(format!("{id} is marked as down"));
+        }
+        if instance.weight == 0 {
+            return Err(format!("{id} has weight 0"));
+        }
+        if Endpoint::new(0, Arc::new(instance.clone()), &self.transports).links.is_empty() {
+            let declared: Vec<_> = instance.endpoints.iter().map(|endpoint| endpoint.protocol.as_str()).collect();
+            let declared = if declared.is_empty() { "no protocol".to_owned() } else { declared.join(", ") };
+            return Err(format!("{id} declares {declared}, and this client speaks {}", self.speaks()));
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, instance: &Arc<Instance>) {
+        match self.endpoints.get_mut(&instance.id) {
+            // The same server: only its weight and the like may have changed.
+            Some(endpoint) if endpoint.instance.endpoints == instance.endpoints => {
+                endpoint.instance = instance.clone();
+                endpoint.listing = Listing::Listed;
+            }
+            _ => {
+                let endpoint = Endpoint::new(self.next, instance.clone(), &self.transports);
+                self.next += 1;
+                self.endpoints.insert(instance.id.clone(), endpoint);
+            }
+        }
+    }
+
+    fn speaks(&self) -> String {
+        let names: Vec<_> = self.transports.iter().map(|transport| transport.name()).collect();
+        if names.is_empty() { "no protocol".to_owned() } else { names.join(", ") }
+    }
+}
+
+/// What becomes of connections.
+impl Roster {
+    pub(crate) fn connected(&mut self, place: &Place, live: Arc<Live>) {
+        self.change(place, |link| {
+            link.phase = Phase::Ready(live);
+            link.hello = Hello::Fine;
+            link.failure = None;
+        });
+    }
+
+    pub(crate) fn lost(&mut self, place: &Place) {
+        self.change(place, |link| link.phase = Phase::Connecting);
+    }
+
+    pub(crate) fn failed(&mut self, place: &Place, failure: Failure) {
+        self.change(place, |link| match failure {
+            // Says nothing about the protocol.
+            Failure::Unreachable(status) => link.failure = Some(status),
+            Failure::Hello(status) => {
+                link.failure = Some(status);
+                link.hello = Hello::Failed;
+            }
+        });
+    }
+
+    pub(crate) fn is_replaced(&self, place: &Place) -> bool {
+        !self.insisted.contains(place.transport.name())
+            && self.endpoints.values().find(|endpoint| endpoint.id == place.endpoint).is_some_and(|endpoint| {
+                endpoint.links.get(place.link).is_some_and(|link| link.hello == Hello::Replaced)
+                    && endpoint.links.iter().skip(place.link + 1).any(Link::is_ready)
+            })
+    }
+
+    fn change(&mut self, place: &Place, change: impl FnOnce(&mut Link)) {
+        let endpoint = self.endpoints.values_mut().find(|endpoint| endpoint.id == place.endpoint);
+        if let Some(link) = endpoint.and_then(|endpoint| endpoint.links.get_mut(place.link)) {
+            change(link);
+        }
+    }
+
+    /// Draws the consequences of all changes since the last time.
+    pub(crate) fn settle(&mut self) -> Settled {
+        let mut settled = Settled::default();
+        // One that has left the list is kept while nobody else can be called. Calls in flight on it do not need this.
+        let alone = !self.endpoints.values().any(|endpoint| endpoint.listing == Listing::Listed && endpoint.is_ready());
+        self.endpoints.retain(|_, endpoint| endpoint.listing == Listing::Listed || (alone && endpoint.is_ready()));
+        let eager = self.eager();
+        for (id, endpoint) in &mut self.endpoints {
+            if eager.as_ref().is_none_or(|eager| eager.contains(id)) && endpoint.listing == Listing::Listed {
+                let wanted = endpoint.wanted(self.automatic, &self.insisted);
+                settled.connect.extend(endpoint.begin(&wanted, self.snapshot.source));
+            }
+            settled.fallbacks.extend(endpoint.replace());
+        }
+        settled
+    }
+
+    /// The ids of the servers to connect to, unless it is all.
+    fn eager(&self) -> Option<BTreeSet<String>> {
+        if self.endpoints.len() <= Self::EAGER {
+            return None;
+        }
+        let mut ranked: Vec<_> =
+            self.endpoints.iter().map(|(id, endpoint)| (self.order.hash_one(id), id, endpoint)).collect();
+        ranked.sort_by_key(|(rank, id, _)| (*rank, *id));
+        // Beside those that fail there should be as many that do not.
+        let mut room = Self::EAGER;
+        let eager = ranked.into_iter().take_while(|(_, _, endpoint)| {
+            let taken = room > 0;
+            room = room.saturating_sub(usize::from(!endpoint.is_failing()));
+            taken
+        });
+        Some(eager.map(|(_, id, _)| id.clone()).collect())
+    }
+
+    /// The connections that take calls.
+    pub(crate) fn ready(&self) -> ReadySet {
+        ReadySet {
+            automatic: self.pool(Endpoint::automatic),
+            only: self
+                .transports
+                .iter()
+                .map(|transport| (transport.name(), self.pool(|endpoint| endpoint.link(transport.name()))))
+                .collect(),
+        }
+    }
+
+    fn pool(&self, link: impl Fn(&Endpoint) -> Option<&Link>) -> Pool {
+        let of = |listing| {
+            let endpoints = self.endpoints.values().filter(move |endpoint| endpoint.listing == listing);
+            endpoints.filter_map(|endpoint| endpoint.choice(link(endpoint))).collect::<Vec<_>>()
+        };
+        let listed = of(Listing::Listed);
+        // A server that has left the list but not gone is better than none.
+        Pool::new(if listed.is_empty() { of(Listing::Gone) } else { listed })
+    }
+}
+
+/// Why nothing can be called.
+impl Roster {
+    pub(crate) fn diagnose(&self, transports: Transports) -> Diagnosis {
+        if let Transports::Only(wanted) = transports
+            && !self.transports.iter().any(|transport| transport.name() == wanted)
+        {
+            return self.diagnosis(Cause::NoTransport { wanted, have: self.speaks() }, Vec::new());
+        }
+        let instances = self.snapshot.instances.len();
+        let cause = match &self.snapshot.availability {
+            _ if instances > 0 || !self.endpoints.is_empty() => {
+                let list = if self.snapshot.source == Source::Stale { List::Stale } else { List::Current };
+                Cause::NoneUsable { instances: instances.max(self.endpoints.len()), list }
+            }
+            Availability::Pending => Cause::Pending,
+            Availability::Unreachable(reason) => Cause::Unreachable(reason.clone()),
+            Availability::NoService => Cause::NoService,
+            Availability::Listed => Cause::NoInstance { skipped: self.snapshot.skipped },
+        };
+        let links = self.endpoints.values().flat_map(|endpoint| endpoint.complaints(transports));
+        self.diagnosis(cause, links.chain(self.useless.iter().cloned()).collect())
+    }
+
+    fn diagnosis(&self, cause: Cause, mut places: Vec<String>) -> Diagnosis {
+        let more = places.len().saturating_sub(Diagnosis::MAX_PLACES);
+        places.truncate(Diagnosis::MAX_PLACES);
+        Diagnosis { service: self.service.clone(), cause, places, more }
+    }
+}
+
+impl ReadySet {
+    /// The connections for a call.
+    pub(crate) fn pool(&self, transports: Transports) -> Option<&Pool> {
+        match transports {
+            Transports::Auto => Some(&self.automatic),
+            Transports::Only(wanted) => self.only.iter().find(|(name, _)| *name == wanted).map(|(_, pool)| pool),
+        }
+    }
+}
+
+impl Pool {
+    fn new(choices: Vec<Choice>) -> Self {
+        let picker = Picker::new(&choices);
+        Self { choices, picker }
+    }
+
+    pub(crate) fn pick(&self, random: u64, tried: &[u32]) -> Option<&Arc<Live>> {
+        let index = self.picker.pick(&self.choices, random, tried)?;
+        self.choices.get(index).map(|choice| &choice.live)
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}

@@ -1,0 +1,4 @@
+//! Channels over made-up wires, with a made-up clock.
+
+mod calls;
+mod world;

@@ -1,0 +1,326 @@
+//! Servers, addresses and wires that exist only here.
+
+use crate::{
+    Address, Body, BoxFuture, CallId, Delivery, Io, Kind, Method, Observer, Observers, Payload, Request, Response,
+    Service, Status, Tasks,
+    client::{Channel, ChannelBuilder, Connector},
+    registry::{Endpoint, Instance, Memory, Registration, Registry, ServiceName},
+    service_fn,
+    transport::{ConnectTarget, Connection, ConnectionInfo, ConnectionState, Drain, Recognition, Routes, Transport},
+};
+use bytes::Bytes;
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::{io::DuplexStream, sync::watch};
+
+pub(super) static FIND: Method = Method::new("test.Orders", "Find", "/test.Orders/Find", Kind::Unary).idempotent();
+pub(super) static PLACE: Method = Method::new("test.Orders", "Place", "/test.Orders/Place", Kind::Unary);
+pub(super) static FOLLOW: Method = Method::new("test.Orders", "Follow", "/test.Orders/Follow", Kind::ServerStream);
+
+pub(super) fn orders() -> ServiceName {
+    "test.Orders".parse().unwrap()
+}
+
+pub(super) fn empty() -> Body {
+    Body::Message(Payload::Encoded(Bytes::new()))
+}
+
+/// What a server does with a call.
+pub(super) type Handler = Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, Status>> + Send + Sync>;
+
+pub(super) fn answers() -> Handler {
+    Arc::new(|_| Box::pin(async { Ok(Response::new(empty())) }))
+}
+
+pub(super) fn fails(status: Status) -> Handler {
+    Arc::new(move |_| {
+        let status = status.clone();
+        Box::pin(async { Err(status) })
+    })
+}
+
+/// What a server does with a hello.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Greeting {
+    Accept,
+    Refuse,
+    Silent,
+}
+
+/// One call as a server saw it.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) server: String,
+    pub(super) transport: &'static str,
+    pub(super) id: Option<CallId>,
+    pub(super) attempt: u32,
+}
+
+struct Server {
+    handler: Handler,
+    greetings: HashMap<&'static str, Greeting>,
+    connections: Vec<watch::Sender<ConnectionState>>,
+    far: Vec<DuplexStream>,
+    hellos: usize,
+}
+
+#[derive(Default)]
+struct State {
+    servers: HashMap<String, Server>,
+    seen: Vec<Seen>,
+    connects: usize,
+}
+
+/// All that there is.
+#[derive(Clone, Default)]
+pub(super) struct World(Arc<Mutex<State>>);
+
+impl World {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// A server listens.
+    pub(super) fn start(&self, address: &str, handler: Handler) {
+        let server = Server { handler, greetings: HashMap::new(), connections: Vec::new(), far: Vec::new(), hellos: 0 };
+        self.lock().servers.insert(address.to_owned(), server);
+    }
+
+    /// A server is gone, and its connections with it.
+    pub(super) fn kill(&self, address: &str) {
+        let server = self.lock().servers.remove(address).unwrap();
+        for connection in server.connections {
+            connection.send_replace(ConnectionState::Closed);
+        }
+    }
+
+    /// The connections of a server change their state.
+    pub(super) fn turn(&self, address: &str, state: ConnectionState) {
+        for connection in &self.lock().servers[address].connections {
+            connection.send_replace(state);
+        }
+    }
+
+    pub(super) fn greet(&self, address: &str, transport: &'static str, greeting: Greeting) {
+        self.lock().servers.get_mut(address).unwrap().greetings.insert(transport, greeting);
+    }
+
+    pub(super) fn handle(&self, address: &str, handler: Handler) {
+        self.lock().servers.get_mut(address).unwrap().handler = handler;
+    }
+
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        self.lock().seen.clone()
+    }
+
+    pub(super) fn calls(&self, address: &str) -> usize {
+        self.lock().seen.iter().filter(|seen| seen.server == address).count()
+    }
+
+    pub(super) fn hellos(&self, address: &str) -> usize {
+        self.lock().servers[address].hellos
+    }
+
+    pub(super) fn connects(&self) -> usize {
+        self.lock().connects
+    }
+
+    pub(super) fn transport(&self, name: &'static str, preference: u8) -> Arc<dyn Transport> {
+        Arc::new(Wire { world: self.clone(), name, preference })
+    }
+
+    /// A channel over `fast` and `slow`.
+    pub(super) fn channel(&self, registry: &Memory) -> ChannelBuilder {
+        Channel::builder(orders(), registry.watch(&orders()))
+            .transport(self.transport("slow", 1))
+            .transport(self.transport("fast", 2))
+            .connector(Arc::new(self.clone()))
+    }
+
+    async fn serve(
+        self,
+        address: String,
+        transport: &'static str,
+        request: Request,
+        open: watch::Receiver<ConnectionState>,
+    ) -> Result<Response, Status> {
+        if *open.borrow() == ConnectionState::Closed {
+            return Err(Status::unavailable("connection closed").with_delivery(Delivery::NeverSent));
+        }
+        let seen = Seen {
+            server: address.clone(),
+            transport,
+            id: request.context.call_id(),
+            attempt: request.context.attempt(),
+        };
+        let handler = {
+            let mut state = self.lock();
+            state.seen.push(seen);
+            state.servers.get(&address).map(|server| server.handler.clone())
+        };
+        match handler {
+            Some(handler) => handler(request).await,
+            None => Err(Status::unavailable("connection lost")),
+        }
+    }
+}
+
+impl Connector for World {
+    fn connect<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, io::Result<Io>> {
+        let mut state = self.lock();
+        state.connects += 1;
+        let stream = match state.servers.get_mut(&address.to_string()) {
+            Some(server) => {
+                let (near, far) = tokio::io::duplex(64);
+                server.far.push(far);
+                Ok(Io::new(near))
+            }
+            None => Err(io::ErrorKind::ConnectionRefused.into()),
+        };
+        Box::pin(async { stream })
+    }
+}
+
+/// A wire without bytes.
+struct Wire {
+    world: World,
+    name: &'static str,
+    preference: u8,
+}
+
+impl Transport for Wire {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn preference(&self) -> u8 {
+        self.preference
+    }
+
+    fn recognises(&self, _: &[u8]) -> Recognition {
+        Recognition::No
+    }
+
+    fn connect(&self, _: Io, target: ConnectTarget, _: Tasks) -> BoxFuture<'static, Result<Connection, Status>> {
+        let (world, name) = (self.world.clone(), self.name);
+        Box::pin(async move {
+            let address = target.authority;
+            let (sender, state) = watch::channel(ConnectionState::Open);
+            let greeting = match world.lock().servers.get_mut(&address) {
+                None => Greeting::Refuse,
+                Some(server) => {
+                    server.hellos += 1;
+                    let greeting = server.greetings.get(name).copied().unwrap_or(Greeting::Accept);
+                    if greeting == Greeting::Accept {
+                        server.connections.push(sender);
+                    }
+                    greeting
+                }
+            };
+            match greeting {
+                Greeting::Silent => std::future::pending().await,
+                Greeting::Refuse => {
+                    Err(Status::unavailable("the hello was refused").with_delivery(Delivery::NeverSent))
+                }
+                Greeting::Accept => {
+                    let open = state.clone();
+                    let service =
+                        service_fn(move |request| world.clone().serve(address.clone(), name, request, open.clone()));
+                    Ok(Connection { service: service.boxed(), state })
+                }
+            }
+        })
+    }
+
+    fn serve(&self, _: Io, _: ConnectionInfo, _: Routes, _: Tasks, _: Drain) -> BoxFuture<'static, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// The record of a server that speaks both wires.
+pub(super) fn instance(address: &str) -> Instance {
+    speaking(address, &["fast", "slow"])
+}
+
+pub(super) fn speaking(address: &str, protocols: &[&str]) -> Instance {
+    let endpoints = protocols.iter().map(|protocol| Endpoint::new(*protocol, address.parse().unwrap()));
+    Instance::new(format!("id-{address}"), vec![orders()], endpoints.collect())
+}
+
+/// Servers at these addresses that answer, and their records.
+pub(super) async fn fleet(addresses: &[&str]) -> (World, Memory, Vec<Registration>) {
+    let (world, registry) = (World::default(), Memory::new());
+    let mut registrations = Vec::new();
+    for address in addresses {
+        world.start(address, answers());
+        registrations.push(registry.register(instance(address)).await.unwrap());
+    }
+    (world, registry, registrations)
+}
+
+/// What an observer was told, in words.
+#[derive(Default)]
+pub(super) struct Log(Mutex<Vec<String>>);
+
+impl Log {
+    pub(super) fn new() -> (Arc<Self>, Observers) {
+        let log = Arc::new(Self::default());
+        (log.clone(), Observers::new(log))
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(super) fn count(&self, word: &str) -> usize {
+        self.lines().iter().filter(|line| line.starts_with(word)).count()
+    }
+
+    fn add(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+impl Observer for Log {
+    fn call_ended(&self, method: &'static Method, outcome: Result<(), &Status>, attempts: u32, _: Duration) {
+        self.add(format!("call {} {} after {attempts}", method.name, word(outcome)));
+    }
+
+    fn attempt_ended(
+        &self,
+        _: &'static Method,
+        endpoint: &Address,
+        transport: &'static str,
+        outcome: Result<(), &Status>,
+        _: Duration,
+    ) {
+        self.add(format!("attempt at {endpoint} over {transport} {}", word(outcome)));
+    }
+
+    fn retried(&self, _: &'static Method, attempt: u32, because: &Status) {
+        self.add(format!("retried as {attempt} because {because}"));
+    }
+
+    fn connection(&self, endpoint: &Address, transport: &'static str, state: ConnectionState) {
+        self.add(format!("connection to {endpoint} over {transport} {state:?}"));
+    }
+
+    fn fell_back(&self, endpoint: &Address, transport: &'static str, because: &Status) {
+        self.add(format!("fallback from {transport} at {endpoint} because {because}"));
+    }
+
+    fn snapshot(&self, _: &str, snapshot: &crate::registry::Snapshot) {
+        self.add(format!("snapshot of {}", snapshot.instances.len()));
+    }
+}
+
+fn word(outcome: Result<(), &Status>) -> String {
+    match outcome {
+        Ok(()) => "went well".to_owned(),
+        Err(status) => format!("failed with {}", status.code()),
+    }
+}

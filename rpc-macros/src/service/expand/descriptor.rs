@@ -1,0 +1,100 @@
+//! What is known before any call.
+
+use super::{Method, Service, arguments_constant, reply_constant};
+use crate::service::parse::Cancel;
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+/// ```text
+/// Output: const __RPC_FIND_ARGUMENTS: &Arguments<(String,)> =
+///             &Arguments::<(String,)>::new("OrdersFindRequest", &[Parameter::new("number", 1)], (Argument::<String>::of(),));
+///         const __RPC_FIND_REPLY: Reply<Result<Order, OrderError>> = Reply::<..>::of();
+/// ```
+/// Nothing else asks anything of a user's type, so that a missing derive is one error; each `of()` is spanned at the
+/// type, so that it is an error there.
+pub(super) fn codecs(service: &Service) -> TokenStream {
+    service.methods.iter().map(codec).collect()
+}
+
+fn codec(method: &Method) -> TokenStream {
+    let Method { cfgs, output, request, .. } = method;
+    let (arguments, reply) = (arguments_constant(method), reply_constant(method));
+    let types: Vec<_> = method.arguments.iter().map(|argument| &argument.ty).collect();
+    let codecs = types.iter().map(|ty| quote_spanned!(ty.span()=> __rpc::stub::Argument::<#ty>::of()));
+    let parameters = method.arguments.iter().map(|argument| {
+        let (name, tag) = (&argument.name, argument.tag);
+        quote!(__rpc::stub::Parameter::new(#name, #tag))
+    });
+    let constructor = if method.bare { quote!(bare) } else { quote!(new) };
+    let keyed = method.arguments.iter().position(|argument| argument.key).map(|index| quote!(.keyed_by(#index)));
+    let of = quote_spanned!(output.span()=> __rpc::stub::Reply::<#output>::of());
+    quote! {
+        #(#cfgs)*
+        const #arguments: &__rpc::stub::Arguments<(#(#types,)*)> = &__rpc::stub::Arguments::<(#(#types,)*)>::#constructor(
+            #request,
+            &[#(#parameters),*],
+            (#(#codecs,)*),
+        )
+        #keyed;
+        #(#cfgs)*
+        const #reply: __rpc::stub::Reply<#output> = #of;
+    }
+}
+
+/// ```text
+/// Output: impl OrdersClient { pub const FIND: &'static Method = &Method::new(..).idempotent().with_timeout(..); }
+/// ```
+pub(super) fn constants(service: &Service) -> TokenStream {
+    let Service { client, visibility, name: service_name, .. } = service;
+    let constants = service.methods.iter().map(|method| {
+        let Method { constant, cfgs, name, path, docs, .. } = method;
+        let (arguments, reply) = (arguments_constant(method), reply_constant(method));
+        let options = options(method);
+        let title = format!("The method `{path}`.");
+        quote! {
+            #(#cfgs)*
+            #[doc = #title]
+            #visibility const #constant: &'static __rpc::Method = &__rpc::Method::new(
+                #service_name,
+                #name,
+                #path,
+                __rpc::Kind::of(#arguments.is_stream(), #reply.is_stream()),
+            )
+            #options
+            .with_docs(#docs);
+        }
+    });
+    quote! {
+        impl #client {
+            #(#constants)*
+        }
+    }
+}
+
+/// What is written at the method.
+fn options(method: &Method) -> TokenStream {
+    let idempotent = method.idempotent.then(|| quote!(.idempotent()));
+    let cancel = method.cancel.map(|cancel| match cancel {
+        Cancel::Drop => quote!(.with_cancel(__rpc::Cancel::Drop)),
+        Cancel::Finish => quote!(.with_cancel(__rpc::Cancel::Finish)),
+    });
+    let timeout = method.timeout.map(|timeout| {
+        let milliseconds = timeout.as_millis() as u64;
+        quote!(.with_timeout(::core::time::Duration::from_millis(#milliseconds)))
+    });
+    let key = method.arguments.iter().find(|argument| argument.key).map(|argument| {
+        let name = &argument.name;
+        quote!(.with_key(#name))
+    });
+    quote!(#idempotent #cancel #timeout #key)
+}
+
+/// `&[Self::FIND, ..]`: the methods of the service, for its descriptor.
+pub(super) fn list(service: &Service) -> TokenStream {
+    let methods = service.methods.iter().map(|method| {
+        let Method { constant, cfgs, .. } = method;
+        quote!(#(#cfgs)* Self::#constant)
+    });
+    quote!(&[#(#methods),*])
+}

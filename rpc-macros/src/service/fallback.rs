@@ -1,0 +1,134 @@
+//! What is written when the trait has mistakes.
+
+use super::{expand, model::Service};
+use crate::report::Report;
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use std::collections::HashSet;
+use syn::{FnArg, ItemTrait, Pat, TraitItem, parse_quote};
+
+/// The trait, and a client and a server that do nothing, so that the code that uses them has no mistakes of its own.
+pub(super) fn service(mut item: ItemTrait, service: &Service, report: Report) -> TokenStream {
+    mend(&mut item);
+    let item = expand::declaration(&item);
+    let errors = report.into_tokens();
+    let dummies = dummies(&item, service);
+    quote! {
+        #item
+        #dummies
+        #errors
+    }
+}
+
+/// Takes out what the compiler would report once more.
+fn mend(item: &mut ItemTrait) {
+    let mut seen = HashSet::new();
+    item.items.retain(|member| match member {
+        TraitItem::Fn(method) => seen.insert(method.sig.ident.to_string()) || !method.attrs.is_empty(),
+        TraitItem::Macro(_) | TraitItem::Verbatim(_) => false,
+        _ => true,
+    });
+    for member in &mut item.items {
+        let TraitItem::Fn(method) = member else { continue };
+        method.sig.constness = None;
+        for (index, input) in method.sig.inputs.iter_mut().enumerate() {
+            let FnArg::Typed(argument) = input else { continue };
+            argument.attrs.clear();
+            if !matches!(&*argument.pat, Pat::Ident(_)) && method.default.is_none() {
+                let name = format_ident!("argument_{index}");
+                argument.pat = parse_quote!(#name);
+            }
+        }
+    }
+}
+
+fn dummies(item: &ItemTrait, service: &Service) -> TokenStream {
+    let Service { ident, client, server, visibility, contract, name, .. } = service;
+    let (generics, arguments, clause) = item.generics.split_for_impl();
+    // What has a type or a constant of its own cannot be implemented without making one up.
+    let complete = item.items.iter().all(|member| matches!(member, TraitItem::Fn(_)));
+    let methods = item.items.iter().filter_map(|member| match member {
+        TraitItem::Fn(method) => {
+            let mut method = method.clone();
+            method.attrs.retain(|attribute| attribute.path().is_ident("cfg"));
+            method.default = Some(parse_quote!({ ::core::unreachable!() }));
+            method.semi_token = None;
+            Some(method)
+        }
+        _ => None,
+    });
+    let unsafety = &item.unsafety;
+    let implementation = complete.then(|| {
+        quote! {
+            #[allow(unused_variables, unreachable_code, improper_ctypes_definitions)]
+            #unsafety impl #generics #ident #arguments for #client #clause {
+                #(#methods)*
+            }
+        }
+    });
+    quote! {
+        #[doc(hidden)]
+        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+        #[allow(dead_code, unreachable_pub)]
+        #visibility struct #client {
+            channel: #contract::Channel,
+        }
+
+        #[doc(hidden)]
+        #[allow(dead_code, unreachable_pub)]
+        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+        #visibility struct #server<T> {
+            service: ::core::marker::PhantomData<T>,
+        }
+
+        #[allow(dead_code, deprecated, unreachable_pub, unused_variables)]
+        const _: () = {
+            use #contract as __rpc;
+
+            impl #client {
+                #visibility fn local<__Implementation>(service: __Implementation) -> Self {
+                    ::core::unreachable!()
+                }
+            }
+
+            impl<__Implementation> #server<__Implementation> {
+                #visibility fn new(service: __Implementation) -> Self {
+                    Self { service: ::core::marker::PhantomData }
+                }
+            }
+
+            impl __rpc::Client for #client {
+                const SERVICE: &'static __rpc::ServiceDescriptor = &__rpc::ServiceDescriptor::new(#name, &[], "");
+
+                fn from_channel(channel: __rpc::Channel) -> Self {
+                    Self { channel }
+                }
+
+                fn channel(&self) -> &__rpc::Channel {
+                    &self.channel
+                }
+            }
+
+            impl<__Implementation: ::core::marker::Send + ::core::marker::Sync + 'static> __rpc::Service
+                for #server<__Implementation>
+            {
+                async fn call(
+                    &self,
+                    request: __rpc::Request,
+                ) -> ::core::result::Result<__rpc::Response, __rpc::Status> {
+                    ::core::result::Result::Err(__rpc::stub::unknown_method(request.method))
+                }
+            }
+
+            impl<__Implementation: ::core::marker::Send + ::core::marker::Sync + 'static> __rpc::NamedService
+                for #server<__Implementation>
+            {
+                fn descriptor(&self) -> &'static __rpc::ServiceDescriptor {
+                    <#client as __rpc::Client>::SERVICE
+                }
+            }
+
+            #implementation
+        };
+    }
+}

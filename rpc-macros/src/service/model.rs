@@ -1,0 +1,236 @@
+//! What will be generated: every name and number decided.
+
+use super::{
+    names,
+    parse::{ArgumentAttributes, Attributes, Cancel, MethodAttributes},
+    validate,
+};
+use crate::{attribute, report::Report};
+use proc_macro2::TokenStream;
+use quote::format_ident;
+use std::{collections::HashMap, time::Duration};
+use syn::{
+    Attribute, Expr, ExprLit, Ident, ItemTrait, Lit, LitStr, Meta, Pat, ReturnType, TraitItem, TraitItemFn, Type,
+    Visibility, ext::IdentExt, parse_quote,
+};
+
+/// A service.
+pub(super) struct Service {
+    pub(super) ident: Ident,
+    pub(super) visibility: Visibility,
+    pub(super) client: Ident,
+    pub(super) server: Ident,
+    /// Where generated code finds what it calls.
+    pub(super) contract: TokenStream,
+    /// `package.Service`.
+    pub(super) name: String,
+    pub(super) docs: String,
+    pub(super) methods: Vec<Method>,
+}
+
+/// A method of it.
+pub(super) struct Method {
+    pub(super) ident: Ident,
+    /// The name of its constant on the client.
+    pub(super) constant: Ident,
+    /// Its name on the wire, and before that its service.
+    pub(super) name: String,
+    pub(super) path: String,
+    /// The message that its arguments are wrapped in.
+    pub(super) request: String,
+    pub(super) docs: String,
+    /// Copied to everything that is generated for the method.
+    pub(super) cfgs: Vec<Attribute>,
+    pub(super) arguments: Vec<Argument>,
+    pub(super) output: Type,
+    pub(super) idempotent: bool,
+    pub(super) bare: bool,
+    pub(super) timeout: Option<Duration>,
+    pub(super) cancel: Option<Cancel>,
+}
+
+/// An argument of it.
+pub(super) struct Argument {
+    pub(super) ident: Ident,
+    pub(super) name: String,
+    pub(super) ty: Type,
+    pub(super) tag: u32,
+    pub(super) key: bool,
+}
+
+impl Service {
+    /// Decides what follows from the trait, and reports names and numbers that cannot be.
+    pub(super) fn new(item: &ItemTrait, attributes: &Attributes, report: &mut Report) -> Self {
+        let own = match &attributes.name {
+            Some(name) => checked(name, false, "name", report),
+            None => {
+                let name = item.ident.unraw().to_string();
+                spoken(&item.ident, &name, report);
+                name
+            }
+        };
+        let package = attributes.package.as_ref().map(|package| checked(package, true, "package", report));
+        let name = match package {
+            Some(package) if !package.is_empty() => format!("{package}.{own}"),
+            _ => own.clone(),
+        };
+        let mut service = Self {
+            client: format_ident!("{}Client", item.ident.unraw(), span = item.ident.span()),
+            server: format_ident!("{}Server", item.ident.unraw(), span = item.ident.span()),
+            ident: item.ident.clone(),
+            visibility: item.vis.clone(),
+            contract: attribute::contract(attributes.krate.as_ref()),
+            docs: docs(&item.attrs),
+            name,
+            methods: Vec::new(),
+        };
+        let methods = item.items.iter().filter_map(|member| match member {
+            TraitItem::Fn(method) => Some(method),
+            _ => None,
+        });
+        for (method, attributes) in methods.zip(&attributes.methods) {
+            service.methods.push(Method::new(&service.name, &own, method, attributes, report));
+        }
+        service.report_twins(report);
+        service
+    }
+
+    /// Two methods of one name. Under `cfg` they may be alternatives, which only the compiler knows.
+    fn report_twins(&self, report: &mut Report) {
+        let mut names: HashMap<&str, &Method> = HashMap::new();
+        let mut constants: HashMap<String, &Method> = HashMap::new();
+        for method in &self.methods {
+            let first = names.insert(&method.name, method);
+            let same = constants.insert(method.constant.to_string(), method);
+            let both = |other: &Method| method.cfgs.is_empty() || other.cfgs.is_empty();
+            if let Some(first) = first.filter(|first| both(first)) {
+                let text = format!(
+                    "`{}` is called `{}` on the wire, as `{}` is; give one another name with `#[rpc(name = \"..\")]`",
+                    method.ident, method.name, first.ident
+                );
+                report.at(&method.ident, text);
+            } else if let Some(first) = same.filter(|first| both(first)) {
+                let text = format!(
+                    "the constant of `{}` would be `{}`, as that of `{}` is; give one another name",
+                    method.ident, method.constant, first.ident
+                );
+                report.at(&method.ident, text);
+            }
+        }
+    }
+}
+
+impl Method {
+    fn new(
+        service: &str,
+        short: &str,
+        method: &TraitItemFn,
+        attributes: &MethodAttributes,
+        report: &mut Report,
+    ) -> Self {
+        let ident = &method.sig.ident;
+        let name = match &attributes.name {
+            Some(name) => checked(name, false, "name", report),
+            None => {
+                let name = names::upper_camel(ident);
+                spoken(ident, &name, report);
+                name
+            }
+        };
+        let mut arguments: Vec<Argument> = Vec::new();
+        for (index, (argument, attributes)) in validate::arguments(&method.sig).zip(&attributes.arguments).enumerate() {
+            // What is no plain name has been reported.
+            let Pat::Ident(pattern) = &*argument.pat else { continue };
+            let tag = tag(index, attributes, report);
+            if let Some(twin) = arguments.iter().find(|other| other.tag == tag) {
+                let text =
+                    format!("`{}` has the number {tag} too; give one another with `#[rpc(tag = ..)]`", twin.name);
+                report.at(&pattern.ident, text);
+            }
+            let name = pattern.ident.unraw().to_string();
+            spoken(&pattern.ident, &name, report);
+            arguments.push(Argument {
+                ident: pattern.ident.clone(),
+                name,
+                ty: (*argument.ty).clone(),
+                tag,
+                key: attributes.key.is_some(),
+            });
+        }
+        if let (true, Some(tag)) = (attributes.bare.is_some(), attributes.arguments.iter().find_map(|a| a.tag.as_ref()))
+        {
+            report.at(tag, "a bare message has the numbers of its own fields; remove `tag` or `bare`");
+        }
+        Self {
+            constant: names::constant(ident),
+            path: format!("/{service}/{name}"),
+            request: format!("{short}{name}Request"),
+            docs: docs(&method.attrs),
+            cfgs: method.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect(),
+            output: match &method.sig.output {
+                ReturnType::Type(_, output) => (**output).clone(),
+                ReturnType::Default => parse_quote!(()),
+            },
+            idempotent: attributes.idempotent.is_some(),
+            bare: attributes.bare.is_some(),
+            timeout: attributes.timeout,
+            cancel: attributes.cancel,
+            ident: ident.clone(),
+            name,
+            arguments,
+        }
+    }
+}
+
+/// The number of an argument: what is written, or its position.
+fn tag(index: usize, attributes: &ArgumentAttributes, report: &mut Report) -> u32 {
+    let Some(written) = &attributes.tag else { return index as u32 + 1 };
+    match written.base10_parse::<u32>() {
+        Ok(tag) if (1..1 << 29).contains(&tag) && !(19_000..20_000).contains(&tag) => tag,
+        _ => {
+            report.at(written, "a field is numbered from 1 to 536870911, without 19000 to 19999, which protobuf keeps");
+            // Out of the way of the others.
+            u32::MAX - index as u32
+        }
+    }
+}
+
+/// A name that was written for the wire.
+fn checked(text: &LitStr, dotted: bool, word: &str, report: &mut Report) -> String {
+    let name = text.value();
+    let right = match dotted {
+        true => name.is_empty() || name.split('.').all(names::is_identifier),
+        false => names::is_identifier(&name),
+    };
+    let example = if dotted {
+        "identifiers joined by dots, as in \"baedal.orders.v1\""
+    } else {
+        "one identifier, as in \"Find\""
+    };
+    if !right {
+        report.at(text, format!("`{name}` is no {word}; write {example}"));
+    } else if name.len() > 200 {
+        report.at(text, format!("a {word} has at most 200 letters"));
+    }
+    name
+}
+
+/// A name that follows from Rust's, where other letters are allowed.
+fn spoken(ident: &Ident, name: &str, report: &mut Report) {
+    if !names::is_identifier(name) {
+        report.at(ident, format!("other languages cannot say `{name}`; write it in ASCII letters, digits and `_`"));
+    }
+}
+
+/// What is written in doc comments.
+fn docs(attributes: &[Attribute]) -> String {
+    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let lines: Vec<_> = lines.map(|line| line.strip_prefix(' ').map_or(line.clone(), str::to_owned)).collect();
+    lines.join("\n").trim().to_owned()
+}

@@ -1,0 +1,60 @@
+//! Names on the wire and names in Rust.
+
+use syn::{Ident, ext::IdentExt};
+
+/// `find_by_store` is `FindByStore` on the wire.
+pub(super) fn upper_camel(ident: &Ident) -> String {
+    let mut name = String::new();
+    for word in ident.unraw().to_string().split('_') {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    name
+}
+
+/// The constant of `find_by_store` is `FIND_BY_STORE`.
+pub(super) fn constant(ident: &Ident) -> Ident {
+    let mut name = String::new();
+    let mut after_small = false;
+    for letter in ident.unraw().to_string().chars() {
+        if letter.is_uppercase() && after_small {
+            name.push('_');
+        }
+        after_small = letter.is_lowercase() || letter.is_numeric();
+        name.extend(letter.to_uppercase());
+    }
+    // `_` alone is a constant without a name.
+    Ident::new(&name, ident.span())
+}
+
+/// Whether protobuf, and with it every other language, can say this name.
+pub(super) fn is_identifier(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proc_macro2::Span;
+
+    #[test]
+    fn words_are_joined_and_raised() {
+        for (rust, wire, upper) in [
+            ("find", "Find", "FIND"),
+            ("find_by_store", "FindByStore", "FIND_BY_STORE"),
+            ("find_2", "Find2", "FIND_2"),
+            ("findStore", "FindStore", "FIND_STORE"),
+            ("_hidden", "Hidden", "_HIDDEN"),
+        ] {
+            let ident = Ident::new(rust, Span::call_site());
+            assert_eq!(upper_camel(&ident), wire);
+            assert_eq!(constant(&ident), upper);
+        }
+        let raw = Ident::new_raw("type", Span::call_site());
+        assert_eq!(upper_camel(&raw), "Type");
+        assert_eq!(constant(&raw), "TYPE");
+    }
+}

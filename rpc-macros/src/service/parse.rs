@@ -1,0 +1,132 @@
+//! The attributes of a service, taken off the trait that carries them.
+
+use super::timeout;
+use crate::{
+    attribute,
+    report::{Report, suggestion},
+};
+use proc_macro2::TokenStream;
+use std::time::Duration;
+use syn::{
+    Attribute, FnArg, Ident, ItemTrait, LitInt, LitStr, Path, TraitItem, TraitItemFn, meta::ParseNestedMeta,
+    parse_quote,
+};
+
+/// What stands in `#[rpc_service(..)]`, and in every `#[rpc(..)]` within.
+#[derive(Default)]
+pub(super) struct Attributes {
+    pub(super) package: Option<LitStr>,
+    pub(super) name: Option<LitStr>,
+    pub(super) krate: Option<Path>,
+    /// In the order of the methods in the trait.
+    pub(super) methods: Vec<MethodAttributes>,
+}
+
+/// What stands at a method.
+#[derive(Default)]
+pub(super) struct MethodAttributes {
+    pub(super) name: Option<LitStr>,
+    pub(super) idempotent: Option<Ident>,
+    pub(super) bare: Option<Ident>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) cancel: Option<Cancel>,
+    /// In the order of the arguments, the receiver not counted.
+    pub(super) arguments: Vec<ArgumentAttributes>,
+}
+
+/// What stands at an argument.
+#[derive(Default)]
+pub(super) struct ArgumentAttributes {
+    pub(super) key: Option<Ident>,
+    pub(super) tag: Option<LitInt>,
+}
+
+/// What becomes of a handler whose caller has left.
+#[derive(Clone, Copy)]
+pub(super) enum Cancel {
+    Drop,
+    Finish,
+}
+
+/// Reads every attribute and leaves the trait without them.
+pub(super) fn take(tokens: TokenStream, item: &mut ItemTrait, report: &mut Report) -> Attributes {
+    let mut attributes = Attributes::default();
+    let own: Attribute = parse_quote!(#[rpc(#tokens)]);
+    attribute::each(&[own], &["crate", "name", "package"], report, |key, meta, report| match key {
+        "crate" => once(&mut attributes.krate, attribute::value(meta)?, meta, report),
+        "name" => once(&mut attributes.name, attribute::value(meta)?, meta, report),
+        _ => once(&mut attributes.package, attribute::value(meta)?, meta, report),
+    });
+    for attribute in item.attrs.iter().filter(|attribute| attribute::is_ours(attribute)) {
+        report.at(attribute, "write what concerns the whole service into `#[rpc_service(..)]`");
+    }
+    item.attrs.retain(|attribute| !attribute::is_ours(attribute));
+    attribute::each(&item.attrs, &[], report, |_, _, _| Ok(()));
+    strip(&mut item.attrs);
+    for item in &mut item.items {
+        if let TraitItem::Fn(method) = item {
+            attributes.methods.push(take_method(method, report));
+        }
+    }
+    attributes
+}
+
+fn take_method(method: &mut TraitItemFn, report: &mut Report) -> MethodAttributes {
+    let mut found = MethodAttributes::default();
+    let words = ["bare", "cancel", "idempotent", "name", "timeout"];
+    attribute::each(&method.attrs, &words, report, |key, meta, report| match key {
+        "bare" => once(&mut found.bare, word(meta), meta, report),
+        "cancel" => once(&mut found.cancel, cancel(attribute::value(meta)?)?, meta, report),
+        "idempotent" => once(&mut found.idempotent, word(meta), meta, report),
+        "name" => once(&mut found.name, attribute::value(meta)?, meta, report),
+        _ => {
+            let text: LitStr = attribute::value(meta)?;
+            let timeout = timeout::parse(&text.value()).map_err(|error| syn::Error::new(text.span(), error))?;
+            once(&mut found.timeout, timeout, meta, report)
+        }
+    });
+    strip(&mut method.attrs);
+    for input in &mut method.sig.inputs {
+        let FnArg::Typed(argument) = input else { continue };
+        let mut own = ArgumentAttributes::default();
+        attribute::each(&argument.attrs, &["key", "tag"], report, |key, meta, report| match key {
+            "key" => once(&mut own.key, word(meta), meta, report),
+            _ => once(&mut own.tag, attribute::value(meta)?, meta, report),
+        });
+        strip(&mut argument.attrs);
+        found.arguments.push(own);
+    }
+    found
+}
+
+fn once<T>(slot: &mut Option<T>, value: T, meta: &ParseNestedMeta<'_>, report: &mut Report) -> syn::Result<()> {
+    if slot.replace(value).is_some() {
+        report.at(&meta.path, "this stands here twice; remove one");
+    }
+    Ok(())
+}
+
+/// A key without a value, for its place.
+fn word(meta: &ParseNestedMeta<'_>) -> Ident {
+    let path = &meta.path;
+    parse_quote!(#path)
+}
+
+fn cancel(text: LitStr) -> syn::Result<Cancel> {
+    match &*text.value() {
+        "drop" => Ok(Cancel::Drop),
+        "finish" => Ok(Cancel::Finish),
+        other => {
+            let text_of =
+                format!("`{other}` is not what can become of a handler{}", suggestion(other, &["drop", "finish"]));
+            Err(syn::Error::new(text.span(), text_of))
+        }
+    }
+}
+
+/// Takes `#[rpc(..)]` away, and a `cfg_attr` that would bring one, which has been reported.
+fn strip(attributes: &mut Vec<Attribute>) {
+    let conditional =
+        |attribute: &Attribute| attribute.path().is_ident("cfg_attr") && attribute::mentions_rpc(attribute);
+    attributes.retain(|attribute| !attribute::is_ours(attribute) && !conditional(attribute));
+}
