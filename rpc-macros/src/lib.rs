@@ -8,14 +8,14 @@ mod service;
 
 use proc_macro::TokenStream;
 
-/// Makes a type a message: a struct with named fields, a newtype, or an enum. See the guide for what the attributes say.
-#[proc_macro_derive(Message, attributes(rpc))]
-pub fn message(input: TokenStream) -> TokenStream {
-    message::derive(syn::parse_macro_input!(input as syn::DeriveInput)).into()
-}
-
 #[expect(missing_docs, reason = "documented at the re-export, where examples can name the facade")]
 #[proc_macro_attribute]
 pub fn rpc_service(attributes: TokenStream, item: TokenStream) -> TokenStream {
     service::rpc_service(attributes.into(), item.into()).into()
+}
+
+/// Makes a type a message: a struct with named fields, a newtype, or an enum. See the guide for what the attributes say.
+#[proc_macro_derive(Message, attributes(rpc))]
+pub fn message(input: TokenStream) -> TokenStream {
+    message::derive(syn::parse_macro_input!(input as syn::DeriveInput)).into()
 }
