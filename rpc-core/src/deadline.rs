@@ -9,7 +9,7 @@ use std::{
 use tokio::time::{Instant, Sleep};
 
 /// Ends a stream at `deadline` with the status that `expired` makes. A message is there already.
-pub(crate) fn bound(body: Body, deadline: Instant, expired: fn() -> Status) -> Body {
+pub(crate) fn bound(body: Body, deadline: Instant, expired: impl Fn() -> Status + Send + Unpin + 'static) -> Body {
     body.map_stream(|inner| Bounded {
         inner: Some(inner),
         sleep: Box::pin(tokio::time::sleep_until(deadline)),
@@ -17,14 +17,14 @@ pub(crate) fn bound(body: Body, deadline: Instant, expired: fn() -> Status) -> B
     })
 }
 
-struct Bounded {
+struct Bounded<F> {
     /// Dropped at the deadline, so that the sender stops at once.
     inner: Option<PayloadStream>,
     sleep: Pin<Box<Sleep>>,
-    expired: fn() -> Status,
+    expired: F,
 }
 
-impl Stream for Bounded {
+impl<F: Fn() -> Status + Unpin> Stream for Bounded<F> {
     type Item = Result<Payload, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

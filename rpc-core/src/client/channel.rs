@@ -104,6 +104,12 @@ impl Channel {
         Request { method, context, hints: Hints { transports: options.transports, key, opening, journey: None }, body }
     }
 
+    /// The same channel, its calls over these wires.
+    #[must_use]
+    pub fn over(&self, transports: Transports) -> Self {
+        self.with(|options| options.transports = transports)
+    }
+
     fn with(&self, change: impl FnOnce(&mut Options)) -> Self {
         let mut options = (*self.options).clone();
         change(&mut options);
@@ -147,6 +153,6 @@ pub trait Client: Clone + Sized + Send + Sync + 'static {
     /// The same client, its calls over these wires.
     #[must_use]
     fn with_transport(&self, transports: Transports) -> Self {
-        Self::from_channel(self.channel().with(|options| options.transports = transports))
+        Self::from_channel(self.channel().over(transports))
     }
 }

@@ -1,13 +1,8 @@
 //! Ends a call whose time is up.
 
-use crate::{Body, Delivery, Layer, Payload, PayloadStream, Request, Response, Service, Status, client::Journey};
-use futures_core::Stream;
-use std::{
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
-};
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use crate::{Delivery, Layer, Request, Response, Service, Status, client::Journey, deadline};
+use std::{pin::pin, sync::Arc};
+use tokio::time::{Instant, timeout_at};
 
 /// Ends a call at its deadline: by an error that says where the time went, or, once a stream has begun, by an item
 /// that does. A stream has a second limit, for its beginning.
@@ -85,42 +80,17 @@ impl<S: Service> Deadline<S> {
 }
 
 fn bounded(mut response: Response, deadline: Option<Instant>, journey: Arc<Journey>) -> Response {
-    if let Some(deadline) = deadline
-        && let Body::Stream(_) = response.body
-    {
-        let sleep = Box::pin(sleep_until(deadline));
-        response.body = response.body.map_stream(|inner| Bounded { inner: Some(inner), sleep, deadline, journey });
+    if let Some(deadline) = deadline {
+        let expired = move || journey.expired(deadline, "the deadline of the whole stream");
+        response.body = deadline::bound(response.body, deadline, expired);
     }
     response
-}
-
-/// A stream that ends at its deadline.
-struct Bounded {
-    inner: Option<PayloadStream>,
-    sleep: Pin<Box<Sleep>>,
-    deadline: Instant,
-    journey: Arc<Journey>,
-}
-
-impl Stream for Bounded {
-    type Item = Result<Payload, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        if let Poll::Ready(item) = Pin::new(inner).poll_next(cx) {
-            return Poll::Ready(item);
-        }
-        std::task::ready!(self.sleep.as_mut().poll(cx));
-        // Dropping it tells the server to stop.
-        self.inner = None;
-        Poll::Ready(Some(Err(self.journey.expired(self.deadline, "the deadline of the whole stream"))))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Code, Context as CallContext, Kind, Method, service_fn};
+    use crate::{Body, Code, Context, Kind, Method, Payload, PayloadStream, service_fn};
     use bytes::Bytes;
     use std::time::Duration;
 
@@ -133,7 +103,7 @@ mod tests {
     }
 
     fn within(method: &'static Method, limit: Option<u64>) -> Request {
-        let context = CallContext::default();
+        let context = Context::default();
         let context = match limit {
             Some(limit) => context.with_deadline(Instant::now() + Duration::from_millis(limit)),
             None => context,

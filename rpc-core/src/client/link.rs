@@ -3,7 +3,7 @@
 use crate::{
     Address, Io, Status,
     client::{backoff::Backoff, fleet::Fleet},
-    transport::{ConnectTarget, Connection, ConnectionState, Transport},
+    transport::{ConnectTarget, Connection, ConnectionState, ProtocolRefused, Transport},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -29,7 +29,7 @@ pub(crate) struct Place {
 /// Why there is no connection.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// There is no byte stream; another protocol would not have one either.
+    /// Nobody is there, or the wrong one; another protocol would fare no better.
     Unreachable(Status),
     /// Somebody is there, and does not speak the protocol.
     Hello(Status),
@@ -106,7 +106,9 @@ async fn connect(fleet: &Fleet, place: &Place) -> Result<Connection, Failure> {
     let mut target = ConnectTarget::new(place.address.to_string()).with_limits(fleet.limits);
     target.instance.clone_from(&place.expected);
     match timeout_at(limit, place.transport.connect(io, target, fleet.tasks.handle())).await {
-        Ok(connected) => connected.map_err(Failure::Hello),
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(status)) if ProtocolRefused::caused(&status) => Err(Failure::Hello(status)),
+        Ok(Err(status)) => Err(Failure::Unreachable(status)),
         Err(_) => Err(Failure::Hello(Status::unavailable(format!("no answer to the hello within {CONNECT_LIMIT:?}")))),
     }
 }

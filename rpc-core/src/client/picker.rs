@@ -63,10 +63,10 @@ impl Picker {
     fn draw(&self, count: usize, random: u64) -> usize {
         match &self.sums {
             // Multiplying and shifting maps 32 random bits evenly onto `0..count` without a division.
-            None => (random * count as u64 >> 32) as usize,
+            None => ((random * count as u64) >> 32) as usize,
             Some(sums) => {
                 let total = sums.last().copied().unwrap_or(1);
-                let point = (u128::from(random) * u128::from(total) >> 32) as u64;
+                let point = ((u128::from(random) * u128::from(total)) >> 32) as u64;
                 sums.partition_point(|&sum| sum <= point).min(count - 1)
             }
         }

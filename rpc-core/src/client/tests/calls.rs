@@ -3,9 +3,8 @@
 use super::world::*;
 use crate::{
     Code, Context, Delivery, Response, Status, Transports,
-    client::{Client, RetryPolicy},
+    client::{Channel, RetryPolicy},
     registry::{Memory, Registry},
-    transport::ConnectionState,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -25,4 +24,272 @@ async fn a_call_reaches_a_server_over_the_fastest_wire() {
     for address in ["a:1", "b:1", "c:1"] {
         assert!((60..=140).contains(&world.calls(address)), "{address}: {}", world.calls(address));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_dies_is_left_at_once_and_one_that_comes_is_found() {
+    let (world, registry, records) = fleet(&["a:1", "b:1"]).await;
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    world.kill("a:1");
+    for _ in 0..100 {
+        channel.call(&PLACE, empty(), None).await.unwrap();
+    }
+    world.start("c:1", answers());
+    let _c = registry.register(instance("c:1")).await.unwrap();
+    drop(records);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    world.kill("b:1");
+    channel.call(&PLACE, empty(), None).await.unwrap();
+    assert_eq!(world.calls("c:1"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_for_a_server_up_to_its_deadline() {
+    let (world, registry) = (World::default(), Memory::new());
+    let channel = world.channel(&registry).build();
+    let call = channel.call(&PLACE, empty(), None);
+    let start = async {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        world.start("a:1", answers());
+        registry.register(instance("a:1")).await.unwrap()
+    };
+    let (answer, _record) = tokio::join!(call, start);
+    answer.unwrap();
+
+    let started = Instant::now();
+    let other = world.channel(&Memory::new()).build();
+    let status = other.call(&PLACE, empty(), None).await.unwrap_err();
+    assert_eq!(started.elapsed(), Duration::from_secs(5));
+    assert_eq!(status.delivery(), Delivery::NeverSent);
+    assert_eq!(
+        status.to_string(),
+        "DeadlineExceeded: the deadline of 5s exceeded: 5s waiting for a server, 0 attempts sent, no server of \
+         test.Orders has ever been registered; start one with this registry, or check the name"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_not_left_goes_elsewhere_whatever_the_method() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
+    for address in ["a:1", "b:1"] {
+        world.handle(address, fails(Status::unavailable("reset").with_delivery(Delivery::NeverSent)));
+    }
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    channel.ready(LIMIT).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let started = Instant::now();
+    for _ in 0..50 {
+        channel.call(&PLACE, empty(), None).await.unwrap();
+    }
+    // Elsewhere at once: two are bad, and the third is tried without a wait.
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    // It did not leave, so no attempt was made at it.
+    assert!(world.seen().iter().all(|seen| seen.attempt == 1));
+    assert_eq!(log.count("call Place went well after 1"), 50);
+    assert!(log.count("retried as 1") > 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_spins_when_every_server_refuses() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
+    for address in ["a:1", "b:1"] {
+        world.handle(address, fails(Status::unavailable("reset").with_delivery(Delivery::NeverSent)));
+    }
+    let channel = world.channel(&registry).build();
+    let status = channel.call(&PLACE, empty(), None).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert_eq!(status.delivery(), Delivery::NeverSent);
+    assert!(status.message().contains("0 attempts sent"), "{status}");
+    assert!((5..=64).contains(&world.seen().len()), "{} tries", world.seen().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_is_made_again_only_where_twice_is_as_good() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1", "d:1"]).await;
+    for address in ["a:1", "b:1", "c:1", "d:1"] {
+        world.handle(address, fails(Status::unavailable("connection lost")));
+    }
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+
+    let status = channel.call(&PLACE, empty(), None).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(world.seen().len(), 1);
+
+    channel.call(&FIND, empty(), None).await.unwrap_err();
+    let seen = world.seen().split_off(1);
+    assert_eq!(seen.iter().map(|seen| seen.attempt).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(seen.iter().all(|one| one.id == seen[0].id && one.id.is_some()));
+    assert_ne!(seen[0].server, seen[1].server);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_unprocessed_goes_elsewhere_once_for_free() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
+    let unprocessed = || fails(Status::unavailable("draining").with_delivery(Delivery::Unprocessed).from_peer());
+    world.handle("a:1", unprocessed());
+    let limits = crate::client::RetryLimits { attempts: 3, percent: 0, per_second: 0 };
+    let channel = world.channel(&registry).retry(RetryPolicy::On(limits)).build();
+    channel.ready(LIMIT).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    for _ in 0..50 {
+        channel.call(&PLACE, empty(), None).await.unwrap();
+    }
+    world.handle("b:1", unprocessed());
+    let before = world.seen().len();
+    let status = channel.call(&PLACE, empty(), None).await.unwrap_err();
+    assert_eq!(status.delivery(), Delivery::Unprocessed);
+    assert_eq!(world.seen().len() - before, 2, "one for free, and the budget is empty");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_budget_bounds_retries_of_the_whole_channel() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
+    for address in ["a:1", "b:1"] {
+        world.handle(address, fails(Status::unavailable("connection lost")));
+    }
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    for _ in 0..1000 {
+        channel.call(&FIND, empty(), None).await.unwrap_err();
+    }
+    let retries = world.seen().len() - 1000;
+    // 20 % of a thousand calls, and ten a second for the window.
+    assert!((200..=320).contains(&retries), "{retries}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn off_is_off() {
+    let (world, registry, _records) = fleet(&["a:1"]).await;
+    let channel = world.channel(&registry).retry(RetryPolicy::Off).build();
+    channel.ready(LIMIT).await.unwrap();
+    for delivery in [Delivery::NeverSent, Delivery::Unprocessed, Delivery::Unknown] {
+        world.handle("a:1", fails(Status::unavailable("away").with_delivery(delivery)));
+        channel.call(&FIND, empty(), None).await.unwrap_err();
+    }
+    assert_eq!(world.seen().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_retry_of_somebody_upstream_is_not_made_again() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
+    for address in ["a:1", "b:1"] {
+        world.handle(address, fails(Status::unavailable("connection lost")));
+    }
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    let second = Context::default().with_attempt(crate::CallId::random(), 2);
+    second.scope(channel.call(&FIND, empty(), None)).await.unwrap_err();
+    assert_eq!(world.seen().iter().map(|seen| seen.attempt).collect::<Vec<_>>(), [2]);
+}
+
+/// A > B > C with C refusing: B's failure is its answer to A, not a fact about A's own call.
+#[tokio::test(start_paused = true)]
+async fn a_relay_is_not_made_again() {
+    let (world, registry, _records) = fleet(&["b:1", "b:2"]).await;
+    let refusing = Channel::new(crate::service_fn(async |_| {
+        Err(Status::unavailable("connection refused").with_delivery(Delivery::NeverSent))
+    }));
+    for address in ["b:1", "b:2"] {
+        let to_c = refusing.clone();
+        world.handle(
+            address,
+            Arc::new(move |_| {
+                let to_c = to_c.clone();
+                Box::pin(async move {
+                    let answer = to_c.call(&FIND, empty(), None).await;
+                    answer.map_err(Status::at_edge)
+                })
+            }),
+        );
+    }
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    for method in [&FIND, &PLACE] {
+        let before = world.seen().len();
+        let status = channel.call(method, empty(), None).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert_eq!(world.seen().len() - before, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_ends_when_its_body_ends() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    channel.ready(LIMIT).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let (sender, receiver) = tokio::sync::mpsc::channel::<()>(1);
+    let receiver = std::sync::Mutex::new(Some(receiver));
+    let streaming: Handler = Arc::new(move |_| {
+        let mut receiver = receiver.lock().unwrap().take().unwrap();
+        let items = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx).map(|_| None));
+        Box::pin(async { Ok(Response::new(crate::Body::Stream(crate::PayloadStream::new(items)))) })
+    });
+    world.handle("a:1", streaming.clone());
+    world.handle("b:1", streaming);
+    let mut body = channel.call(&FOLLOW, empty(), None).await.unwrap().body.stream();
+    let busy = world.seen()[0].server.clone();
+    world.handle("a:1", answers());
+    world.handle("b:1", answers());
+    // The open stream counts: whenever the other one is idle, it is taken.
+    for _ in 0..20 {
+        channel.call(&PLACE, empty(), None).await.unwrap();
+    }
+    assert_eq!(world.calls(&busy), 1);
+    assert_eq!(log.count("call Follow"), 0);
+
+    // The stream is the last to hold the channel.
+    drop(channel);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    drop(sender);
+    assert!(body.next().await.is_none());
+    assert_eq!(log.count("call Follow went well after 1"), 1);
+    assert_eq!(log.count(&format!("attempt at {busy} over fast went well")), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_leaves_is_told_of() {
+    let (world, registry, _records) = fleet(&["a:1"]).await;
+    world.handle("a:1", Arc::new(|_| Box::pin(std::future::pending())));
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    let status = channel.call(&PLACE, empty(), None).await.unwrap_err();
+    assert_eq!(
+        status.to_string(),
+        "DeadlineExceeded: the deadline of 5s exceeded: 1 attempt sent, no answer over fast"
+    );
+    assert_eq!(std::error::Error::source(&status).unwrap().to_string(), "no answer from a:1 over fast");
+    assert_eq!(
+        log.lines(),
+        [
+            "connection to a:1 over fast Open",
+            "attempt at a:1 over fast failed with Cancelled",
+            "call Place failed with DeadlineExceeded after 1",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_wire_is_an_error_and_not_a_wait() {
+    let (world, registry, _records) = fleet(&["a:1"]).await;
+    let channel = world.channel(&registry).transports(Transports::Only("thrift")).build();
+    let status = channel.call(&PLACE, empty(), None).await.unwrap_err();
+    assert_eq!(status.to_string(), "FailedPrecondition: this client does not speak `thrift`; it has fast, slow");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_end_with_the_channel() {
+    let (world, registry, _records) = fleet(&["a:1"]).await;
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    let connection = world.connection("a:1");
+    drop(channel.clone());
+    assert!(!connection.is_closed());
+    drop(channel);
+    connection.closed().await;
 }

@@ -1,4 +1,5 @@
 //! Channels over made-up wires, with a made-up clock.
 
 mod calls;
+mod connections;
 mod world;

@@ -6,7 +6,10 @@ use crate::{
     client::{Channel, ChannelBuilder, Connector},
     registry::{Endpoint, Instance, Memory, Registration, Registry, ServiceName},
     service_fn,
-    transport::{ConnectTarget, Connection, ConnectionInfo, ConnectionState, Drain, Recognition, Routes, Transport},
+    transport::{
+        ConnectTarget, Connection, ConnectionInfo, ConnectionState, Drain, ProtocolRefused, Recognition, Routes,
+        Transport,
+    },
 };
 use bytes::Bytes;
 use std::{
@@ -20,6 +23,8 @@ use tokio::{io::DuplexStream, sync::watch};
 pub(super) static FIND: Method = Method::new("test.Orders", "Find", "/test.Orders/Find", Kind::Unary).idempotent();
 pub(super) static PLACE: Method = Method::new("test.Orders", "Place", "/test.Orders/Place", Kind::Unary);
 pub(super) static FOLLOW: Method = Method::new("test.Orders", "Follow", "/test.Orders/Follow", Kind::ServerStream);
+
+const SEED: u64 = 20_261_123;
 
 pub(super) fn orders() -> ServiceName {
     "test.Orders".parse().unwrap()
@@ -73,6 +78,7 @@ struct State {
     servers: HashMap<String, Server>,
     seen: Vec<Seen>,
     connects: usize,
+    expected: Vec<Option<String>>,
 }
 
 /// All that there is.
@@ -125,6 +131,16 @@ impl World {
         self.lock().servers[address].hellos
     }
 
+    /// The far end of the last connection to a server.
+    pub(super) fn connection(&self, address: &str) -> watch::Sender<ConnectionState> {
+        self.lock().servers[address].connections.last().unwrap().clone()
+    }
+
+    /// The ids of instances that hellos expected.
+    pub(super) fn expected(&self) -> Vec<Option<String>> {
+        self.lock().expected.clone()
+    }
+
     pub(super) fn connects(&self) -> usize {
         self.lock().connects
     }
@@ -135,6 +151,9 @@ impl World {
 
     /// A channel over `fast` and `slow`.
     pub(super) fn channel(&self, registry: &Memory) -> ChannelBuilder {
+        // Choices and waits are random; a test runs on one thread, so this makes them the same every time.
+        println!("seed {SEED}");
+        fastrand::seed(SEED);
         Channel::builder(orders(), registry.watch(&orders()))
             .transport(self.transport("slow", 1))
             .transport(self.transport("fast", 2))
@@ -210,6 +229,7 @@ impl Transport for Wire {
         Box::pin(async move {
             let address = target.authority;
             let (sender, state) = watch::channel(ConnectionState::Open);
+            world.lock().expected.push(target.instance);
             let greeting = match world.lock().servers.get_mut(&address) {
                 None => Greeting::Refuse,
                 Some(server) => {
@@ -223,9 +243,7 @@ impl Transport for Wire {
             };
             match greeting {
                 Greeting::Silent => std::future::pending().await,
-                Greeting::Refuse => {
-                    Err(Status::unavailable("the hello was refused").with_delivery(Delivery::NeverSent))
-                }
+                Greeting::Refuse => Err(ProtocolRefused::new("it does not speak this").into_status()),
                 Greeting::Accept => {
                     let open = state.clone();
                     let service =
