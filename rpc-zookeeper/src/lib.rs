@@ -44,3 +44,24 @@ mod backoff;
 mod zookeeper;
 
 pub use zookeeper::ZooKeeper;
+
+#[cfg(test)]
+mod testing {
+    //! The server that the tests of this crate's inner parts share.
+
+    use rpc_testkit::ZooKeeperServer;
+    use std::time::Duration;
+    use tokio::sync::OnceCell;
+    use zookeeper_client::Client;
+
+    static SERVER: OnceCell<ZooKeeperServer> = OnceCell::const_new();
+
+    pub(crate) async fn server() -> &'static ZooKeeperServer {
+        SERVER.get_or_init(async || ZooKeeperServer::start().await.expect("a ZooKeeper")).await
+    }
+
+    pub(crate) async fn client() -> Client {
+        let connector = Client::connector().with_session_timeout(Duration::from_secs(5));
+        connector.connect(&server().await.connect_string()).await.expect("a client")
+    }
+}

@@ -47,7 +47,7 @@ impl Live {
 }
 
 /// Opens a session, taking an old one up again if there is one.
-pub(crate) type Open = Box<dyn Fn(Option<SessionInfo>) -> BoxFuture<'static, Result<Client, Error>> + Send>;
+pub(crate) type Open = Box<dyn Fn(Option<SessionInfo>) -> BoxFuture<'static, Result<Client, Error>> + Send + Sync>;
 
 /// Keeps a session open until it is told to stop.
 pub(crate) struct Supervisor {
@@ -197,4 +197,62 @@ pub(crate) fn opener(location: &Location) -> Open {
             .await
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::server;
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    };
+    use tokio::{runtime::Builder, task::JoinSet};
+
+    async fn location() -> Location {
+        format!("zookeeper://{}/rpc?session_timeout=1s", server().await.connect_string()).parse().unwrap()
+    }
+
+    async fn up(link: &mut watch::Receiver<Link>, generation: u64) -> Live {
+        let reached = link.wait_for(|link| matches!(link, Link::Up(live) if live.generation == generation));
+        match &*timeout(Duration::from_secs(10), reached).await.expect("a session in time").unwrap() {
+            Link::Up(live) => live.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The library's task dies with the runtime it was started on, and nothing says so: without the limit on silence
+    /// (the branch that ends in `End::Dead`) this waits for ever.
+    #[tokio::test]
+    async fn a_client_that_died_without_a_word_is_replaced() {
+        let location = location().await;
+        let real = opener(&location);
+        let scrap =
+            Arc::new(Mutex::new(Some(Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap())));
+        let (runtime, cluster, opened) = (scrap.clone(), location.cluster(), AtomicUsize::new(0));
+        let open: Open = Box::new(move |last| {
+            assert!(last.is_none(), "a client that may live is not taken up again");
+            if opened.fetch_add(1, Ordering::Relaxed) > 0 {
+                return real(last);
+            }
+            let connector = Client::connector().with_session_timeout(Duration::from_secs(1));
+            let cluster = cluster.clone();
+            let first =
+                runtime.lock().unwrap().as_ref().unwrap().spawn(async move { connector.connect(&cluster).await });
+            Box::pin(async { first.await.unwrap() })
+        });
+        let (sender, mut link) = watch::channel(Link::Opening);
+        let stop = CancellationToken::new();
+        let supervisor = Supervisor::new(open, sender, stop.clone());
+        let mut running = JoinSet::new();
+        running.spawn(supervisor.run());
+        up(&mut link, 1).await;
+        scrap.lock().unwrap().take().unwrap().shutdown_background();
+        let second = up(&mut link, 2).await;
+        assert!(second.client.check_stat("/").await.is_ok());
+        stop.cancel();
+        drop(second);
+        drop(link);
+        running.join_next().await.unwrap().unwrap();
+    }
 }

@@ -254,3 +254,6 @@ impl Machine {
         vec![Action::Announce(RegistrationState::Closed), Action::End]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,6 +114,69 @@ fn failure(error: &Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        policy::Reach,
+        testing::{client, server},
+    };
+    use rpc_core::{
+        Address,
+        registry::{Endpoint, Instance},
+    };
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    async fn live() -> Live {
+        Live { client: client().await, generation: 1 }
+    }
+
+    fn record(service: &str) -> Record {
+        let endpoints = vec![Endpoint::new("grpc", Address::tcp("127.0.0.1", 7000))];
+        let instance = Instance::new(Instance::random_id(), vec![service.parse().unwrap()], endpoints);
+        Record::new(&instance, "/nodes", Reach::Loopback).unwrap()
+    }
+
+    async fn found(live: &Live, record: &Record) -> Found {
+        look(live, record).await.unwrap().0[0]
+    }
+
+    /// With a delete and a create one after the other, a reader in between sees nothing; and a create that only waits
+    /// for the old session to end comes too late.
+    #[tokio::test]
+    async fn a_record_of_an_older_session_is_taken_over_without_a_gap() {
+        let (old, new, record) = (live().await, live().await, record("demo.TakeOver"));
+        assert_eq!(write(&old, &record, &[Change::Create(0)]).await, Err(Failure::NoParent));
+        make_parents(&old, &record).await.unwrap();
+        write(&old, &record, &[Change::Create(0)]).await.unwrap();
+        assert_eq!(write(&new, &record, &[Change::Create(0)]).await, Err(Failure::Raced));
+        assert_eq!(found(&old, &record).await, Found::Current { version: 0 });
+        assert_eq!(found(&new, &record).await, Found::Orphaned { version: 0 });
+
+        assert_eq!(write(&new, &record, &[Change::TakeOver(0, 7)]).await, Err(Failure::Raced));
+        write(&new, &record, &[Change::TakeOver(0, 0)]).await.unwrap();
+        assert_eq!(found(&new, &record).await, Found::Current { version: 0 });
+        let stat = new.client.check_stat(&record.nodes[0].path).await.unwrap().unwrap();
+        let parent = new.client.check_stat(&record.nodes[0].parent).await.unwrap().unwrap();
+        assert_eq!(stat.czxid, parent.pzxid, "deleted and created by one transaction");
+
+        // The old session takes nothing along.
+        server().await.expire_session(old.client.session_id().0).await.unwrap();
+        assert_eq!(found(&new, &record).await, Found::Current { version: 0 });
+    }
+
+    #[tokio::test]
+    async fn a_change_by_others_is_seen_and_put_right() {
+        let (live, record) = (live().await, record("demo.Change"));
+        make_parents(&live, &record).await.unwrap();
+        write(&live, &record, &[Change::Create(0)]).await.unwrap();
+        let (_, watchers) = look(&live, &record).await.unwrap();
+        live.client.set_data(&record.nodes[0].path, b"{}", None).await.unwrap();
+        timeout(Duration::from_secs(5), crate::watcher::any_changed(watchers)).await.expect("a change is seen");
+        assert_eq!(found(&live, &record).await, Found::Outdated { version: 1 });
+        write(&live, &record, &[Change::Replace(0, 1)]).await.unwrap();
+        assert_eq!(found(&live, &record).await, Found::Current { version: 2 });
+        write(&live, &record, &[Change::Delete(0, 2)]).await.unwrap();
+        assert_eq!(found(&live, &record).await, Found::Absent);
+    }
 
     #[test]
     fn what_may_have_been_done_is_told_from_what_was_not() {

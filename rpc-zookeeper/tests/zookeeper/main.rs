@@ -2,3 +2,6 @@
 
 mod basics;
 mod common;
+mod links;
+mod outages;
+mod processes;

@@ -1,0 +1,146 @@
+//! ZooKeeper dies, comes back with and without what it knew, and ends sessions.
+
+use crate::common::*;
+use rpc_core::registry::{RegistrationState, Registry, Source, Watch};
+use rpc_testkit::ZooKeeperServer;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{task::JoinHandle, time::sleep};
+
+const SOON: Duration = Duration::from_secs(3);
+/// What the tests' registries ask for.
+const SESSION: Duration = Duration::from_secs(2);
+
+/// Writes down every list that a watch shows.
+struct Scribe {
+    lists: Arc<Mutex<Vec<BTreeSet<String>>>>,
+    task: JoinHandle<()>,
+}
+
+impl Scribe {
+    fn new(mut watch: Watch) -> Self {
+        let lists = Arc::new(Mutex::new(Vec::new()));
+        let written = lists.clone();
+        #[expect(clippy::disallowed_methods, reason = "a test may spawn; it is aborted below")]
+        let task = tokio::spawn(async move {
+            loop {
+                let snapshot = watch.changed().await;
+                written.lock().unwrap().push(ids(&snapshot));
+            }
+        });
+        Self { lists, task }
+    }
+
+    fn assert_always(self, expected: &BTreeSet<String>) {
+        self.task.abort();
+        let lists = self.lists.lock().unwrap();
+        assert!(lists.iter().all(|list| list == expected), "{lists:?}");
+    }
+}
+
+/// After an outage of three session timeouts, the server still knows the session (its own clock stood still), while
+/// the client library gave it up after 7/5 of one. It is taken up again, so nothing changes for anybody. Without that
+/// (seen by starting with `None` in `Supervisor::connect`), the record is another one.
+#[tokio::test]
+async fn an_outage_of_three_session_timeouts_changes_nothing() {
+    let mut server = ZooKeeperServer::start().await.unwrap();
+    let (host, base) = (server.connect_string(), place());
+    let (ours, theirs) = (registry(&host, &base), registry(&host, &base));
+    let instance = instance(&["demo.Echo", "demo.Other"], 7000);
+    let mut registration = register(&ours, &instance).await;
+    let mut watch = theirs.watch(&service("demo.Echo"));
+    until(&mut watch, SOON, |snapshot| ids(snapshot) == set([&instance])).await.unwrap();
+    let path = format!("{base}/demo.Echo/{}", instance.id);
+    let before = node(&client(&host).await, &path).await.unwrap();
+    let scribe = Scribe::new(watch.clone());
+
+    server.kill();
+    until(&mut watch, SOON, |snapshot| snapshot.source == Source::Stale).await.unwrap();
+    sleep(SESSION * 3).await;
+    assert_eq!(ids(&watch.snapshot()), set([&instance]));
+    server.restart().await.unwrap();
+
+    until(&mut watch, Duration::from_secs(8), |snapshot| snapshot.source == Source::Live).await.unwrap();
+    reached(&mut registration, RegistrationState::Registered, SOON).await;
+    sleep(SESSION).await;
+    assert_eq!(node(&client(&host).await, &path).await.unwrap(), before, "the same node, owned by the same session");
+    scribe.assert_always(&set([&instance]));
+    assert!(registration.close(SOON).await);
+    assert!(node(&client(&host).await, &path).await.is_none());
+}
+
+#[tokio::test]
+async fn a_server_that_lost_its_data_gets_the_records_again() {
+    let mut server = ZooKeeperServer::start().await.unwrap();
+    let (host, base) = (server.connect_string(), place());
+    let (ours, theirs) = (registry(&host, &base), registry(&host, &base));
+    let instance = instance(&["demo.Echo"], 7000);
+    let mut registration = register(&ours, &instance).await;
+    let mut watch = theirs.watch(&service("demo.Echo"));
+    until(&mut watch, SOON, |snapshot| ids(snapshot) == set([&instance])).await.unwrap();
+
+    server.restart_wiped().await.unwrap();
+    let client = client(&host).await;
+    let path = format!("{base}/demo.Echo/{}", instance.id);
+    let stat = node_is(&client, &path, true, Duration::from_secs(10)).await.unwrap();
+    assert!(server.sessions().await.unwrap().contains(&stat.ephemeral_owner));
+    reached(&mut registration, RegistrationState::Registered, SOON).await;
+    until(&mut watch, Duration::from_secs(8), |snapshot| {
+        snapshot.source == Source::Live && ids(snapshot) == set([&instance])
+    })
+    .await
+    .unwrap();
+    assert!(registration.close(SOON).await);
+}
+
+/// A session that the server ends takes the record along; it is there again at once, owned by another session, and
+/// the only instance is not taken off the list for that moment.
+#[tokio::test]
+async fn a_session_that_expires_is_replaced() {
+    let (host, base) = (server().await.connect_string(), place());
+    let (ours, theirs) = (registry(&host, &base), registry(&host, &base));
+    let instance = instance(&["demo.Echo"], 7000);
+    let mut registration = register(&ours, &instance).await;
+    let mut watch = theirs.watch(&service("demo.Echo"));
+    until(&mut watch, SOON, |snapshot| ids(snapshot) == set([&instance])).await.unwrap();
+    let client = client(&host).await;
+    let path = format!("{base}/demo.Echo/{}", instance.id);
+    let before = node(&client, &path).await.unwrap().1;
+    let scribe = Scribe::new(watch.clone());
+
+    server().await.expire_session(before.ephemeral_owner).await.unwrap();
+    let mut owner = before.ephemeral_owner;
+    for _ in 0..400 {
+        if let Some((_, stat)) = node(&client, &path).await
+            && stat.ephemeral_owner != before.ephemeral_owner
+        {
+            owner = stat.ephemeral_owner;
+            break;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_ne!(owner, before.ephemeral_owner, "it is not there again after 2 s");
+    reached(&mut registration, RegistrationState::Registered, SOON).await;
+    sleep(Duration::from_millis(1500)).await;
+    scribe.assert_always(&set([&instance]));
+    assert!(registration.close(SOON).await);
+}
+
+/// Withdrawn while ZooKeeper is away: not confirmed, of course; but nothing is left when it is back.
+#[tokio::test]
+async fn what_is_closed_during_an_outage_is_gone_after_it() {
+    let mut server = ZooKeeperServer::start().await.unwrap();
+    let (host, base) = (server.connect_string(), place());
+    let ours = registry(&host, &base);
+    let instance = instance(&["demo.Echo"], 7000);
+    let registration = register(&ours, &instance).await;
+    server.kill();
+    assert!(!registration.close(Duration::from_millis(500)).await, "nobody can have confirmed it");
+    server.restart().await.unwrap();
+    let client = client(&host).await;
+    let path = format!("{base}/demo.Echo/{}", instance.id);
+    node_is(&client, &path, false, Duration::from_secs(5)).await;
+}

@@ -1,0 +1,76 @@
+//! Servers in processes of their own.
+
+use crate::common::*;
+use rpc_core::registry::{Instance, Registry};
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+const TASK: &str = "RPC_ZOOKEEPER_TEST_CHILD";
+const SOON: Duration = Duration::from_secs(3);
+
+/// A process that registers an instance and stays until it is killed.
+struct Server {
+    process: Child,
+    id: String,
+}
+
+impl Server {
+    fn start(host: &str, base: &str, port: u16) -> Self {
+        let mut process = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "processes::child", "--nocapture"])
+            .env(TASK, format!("{host} {base} {port}"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let id = lines.find_map(|line| line.unwrap().split_once("registered ").map(|(_, id)| id.to_owned()));
+        Self { process, id: id.expect("the child's registration") }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The other process; in a run of the tests it has no task and does nothing.
+#[tokio::test]
+async fn child() {
+    let Ok(task) = env::var(TASK) else { return };
+    let [host, base, port] = task.split(' ').collect::<Vec<_>>()[..] else { panic!("{task}") };
+    let registry = registry(host, base);
+    let instance: Instance = instance(&["demo.Echo"], port.parse().unwrap());
+    let _registration = register(&registry, &instance).await;
+    println!("registered {}", instance.id);
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn two_processes_find_each_other_and_a_killed_one_goes_with_its_session() {
+    let (host, base) = (server().await.connect_string(), place());
+    let registry = registry(&host, &base);
+    let mut watch = registry.watch(&service("demo.Echo"));
+    let ours = instance(&["demo.Echo"], 7000);
+    let _registration = register(&registry, &ours).await;
+    let (mut killed, other) = (Server::start(&host, &base, 7001), Server::start(&host, &base, 7002));
+    let list = |ids: &[&String]| ids.iter().map(|id| (*id).clone()).collect();
+    let all = list(&[&ours.id, &killed.id, &other.id]);
+    until(&mut watch, SOON, |snapshot| ids(snapshot) == all).await.unwrap();
+
+    // A process that is killed cannot say so: its record stays until its session times out, after 2 to 3 s here.
+    killed.process.kill().unwrap();
+    assert_eq!(ids(&watch.snapshot()), all);
+    // One that is started anew on the same port takes the place of the dead one before that.
+    let again = Server::start(&host, &base, 7001);
+    let replaced = list(&[&ours.id, &again.id, &other.id]);
+    until(&mut watch, SOON, |snapshot| ids(snapshot) == replaced).await.unwrap();
+    let path = format!("{base}/demo.Echo/{}", killed.id);
+    node_is(&client(&host).await, &path, false, Duration::from_secs(5)).await;
+    until(&mut watch, SOON, |snapshot| ids(snapshot) == replaced).await.unwrap();
+}
