@@ -18,6 +18,14 @@ use std::time::Duration;
 /// and cut the connection at the third that comes too early. Only streams that stay silent for a minute get there, and
 /// only towards servers that were not found through a registry: of a server whose instance id is known the client
 /// assumes that it is one of this framework's. [`with_keep_alive`](Self::with_keep_alive) changes the interval for all.
+///
+/// # Unix sockets
+/// Clients built on gRPC's C core (Python, Ruby, C++) and some others send the socket's path as `:authority`, which the
+/// HTTP/2 library below refuses as malformed (`PROTOCOL_ERROR`; hyperium/h2#487). They are to be told to send another:
+/// `grpc.default_authority = localhost`. This client sends `localhost`.
+///
+/// # What it does not do
+/// It neither compresses nor takes what is compressed: `Unimplemented`, as the specification has it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Grpc {
     keep_alive: Option<Duration>,

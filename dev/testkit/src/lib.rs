@@ -5,6 +5,7 @@ mod eventually;
 mod place;
 mod ports;
 mod proxy;
+mod python;
 mod zookeeper;
 
 pub use chance::Seed;
@@ -12,4 +13,5 @@ pub use eventually::eventually;
 pub use place::{free_port, scratch};
 pub use ports::ReservedPort;
 pub use proxy::{Cut, Direction, FaultProxy, Mode};
+pub use python::python_with_grpcio;
 pub use zookeeper::ZooKeeperServer;

@@ -1,0 +1,464 @@
+//! Peers that do what neither we nor grpcio would: their bytes are written by hand.
+
+mod common;
+
+use bytes::Bytes;
+use common::*;
+use h2::{Reason, RecvStream, SendStream, client, server};
+use http::{HeaderMap, Request, Response, StatusCode};
+use rpc_core::{
+    Address, Body, Code, Delivery, Io, Payload, PayloadStream, Status, Tasks,
+    transport::{ConnectTarget, Connection, ConnectionState, Limits, ProtocolRefused, Transport},
+};
+use rpc_grpc::Grpc;
+use std::time::Duration;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+};
+
+type Respond = server::SendResponse<Bytes>;
+
+/// Our client on a server that gives every request to `answer`, which says whether to go on.
+async fn client_of(
+    answer: impl Fn(&Request<RecvStream>, &mut Respond) -> Then + Send + 'static,
+) -> (Connection, Tasks) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address::from(listener.local_addr().unwrap());
+    let tasks = Tasks::owner();
+    tasks.spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut connection = server::handshake(stream).await.unwrap();
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            match answer(&request, &mut respond) {
+                Then::GoOn => {}
+                Then::Leave => connection.abrupt_shutdown(Reason::NO_ERROR),
+                Then::Cut => {
+                    // Until what was written has left, then gone without a word.
+                    let _ = tokio::time::timeout(Duration::from_millis(100), connection.accept()).await;
+                    return;
+                }
+            }
+        }
+    });
+    (connect(&address, &tasks).await, tasks)
+}
+
+#[derive(Clone, Copy)]
+enum Then {
+    GoOn,
+    Leave,
+    Cut,
+}
+
+fn grpc() -> Response<()> {
+    Response::builder().header("content-type", "application/grpc").body(()).unwrap()
+}
+
+fn trailers(pairs: &[Pair]) -> HeaderMap {
+    pairs
+        .iter()
+        .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)))
+        .collect()
+}
+
+fn message(bytes: &'static [u8]) -> Bytes {
+    let mut frame = vec![0];
+    frame.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+    frame.extend_from_slice(bytes);
+    frame.into()
+}
+
+/// What a unary call ends with when the server answers like this.
+async fn outcome(answer: impl Fn(&mut SendStream<Bytes>) -> Then + Send + 'static) -> Result<Order, Status> {
+    let (connection, _tasks) =
+        client_of(move |_, respond| answer(&mut respond.send_response(grpc(), false).unwrap())).await;
+    call(&connection, &ECHO, body(order("", 0))).await.map(answered)
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_short_is_never_a_good_one() {
+    let whole = |body: &mut SendStream<Bytes>| body.send_data(message(b"\x18\x07"), false).unwrap();
+    let good = outcome(move |body| {
+        whole(body);
+        body.send_trailers(trailers(&[("grpc-status", "0")])).unwrap();
+        Then::GoOn
+    });
+    assert_eq!(good.await.unwrap(), order("", 7));
+
+    let no_trailers = outcome(|body| {
+        body.send_data(message(b"\x18\x07"), true).unwrap();
+        Then::GoOn
+    });
+    assert_eq!(no_trailers.await.unwrap_err().code(), Code::Internal);
+
+    let trailers_without_status = outcome(move |body| {
+        whole(body);
+        body.send_trailers(trailers(&[("bill", "later")])).unwrap();
+        Then::GoOn
+    });
+    assert_eq!(trailers_without_status.await.unwrap_err().code(), Code::Internal);
+
+    let inside_a_message = outcome(|body| {
+        body.send_data(Bytes::from_static(b"\0\0\0\0\x09\x18"), false).unwrap();
+        body.send_trailers(trailers(&[("grpc-status", "0")])).unwrap();
+        Then::GoOn
+    });
+    assert_eq!(inside_a_message.await.unwrap_err().code(), Code::Internal);
+
+    let no_message = outcome(|body| {
+        body.send_trailers(trailers(&[("grpc-status", "0")])).unwrap();
+        Then::GoOn
+    });
+    assert_eq!(no_message.await.unwrap_err().code(), Code::Internal);
+
+    let two_messages = outcome(move |body| {
+        whole(body);
+        whole(body);
+        body.send_trailers(trailers(&[("grpc-status", "0")])).unwrap();
+        Then::GoOn
+    });
+    assert_eq!(two_messages.await.unwrap_err().code(), Code::Internal);
+
+    let connection_gone = outcome(move |body| {
+        whole(body);
+        Then::Cut
+    });
+    let error = connection_gone.await.unwrap_err();
+    assert_eq!((error.code(), error.delivery()), (Code::Unavailable, Delivery::Unknown), "{error:?}");
+
+    let reset = outcome(move |body| {
+        whole(body);
+        body.send_reset(Reason::INTERNAL_ERROR);
+        Then::GoOn
+    });
+    let error = reset.await.unwrap_err();
+    assert_eq!((error.code(), error.delivery()), (Code::Internal, Delivery::Unknown), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_short_ends_with_an_error() {
+    for then in [Then::Cut, Then::GoOn] {
+        let (connection, _tasks) = client_of(move |_, respond| {
+            let mut body = respond.send_response(grpc(), false).unwrap();
+            body.send_data(message(b"\x18\x07"), matches!(then, Then::GoOn)).unwrap();
+            then
+        })
+        .await;
+        let mut stream = call(&connection, &COUNT, body(order("", 9))).await.unwrap().body.stream();
+        assert_eq!(take(stream.next().await.unwrap().unwrap()).unwrap().count, 7);
+        let error = stream.next().await.expect("an end as if all were well").unwrap_err();
+        assert!(matches!(error.code(), Code::Unavailable | Code::Internal), "{error:?}");
+        assert!(stream.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn absurd_messages_are_refused_without_room_being_made_for_them() {
+    for (prefix, code) in [
+        (&b"\0\xff\xff\xff\xff"[..], Code::ResourceExhausted),
+        (b"\0\0\x40\0\x01", Code::ResourceExhausted),
+        (b"\x01\0\0\0\x02ab", Code::Unimplemented),
+    ] {
+        let error = outcome(move |body| {
+            body.send_data(Bytes::from_static(prefix), true).unwrap();
+            Then::GoOn
+        });
+        assert_eq!(error.await.unwrap_err().code(), code);
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_has_not_begun_is_known() {
+    let (connection, _tasks) = client_of(|_, respond| {
+        respond.send_reset(Reason::REFUSED_STREAM);
+        Then::GoOn
+    })
+    .await;
+    let error = call(&connection, &ECHO, body(order("", 0))).await.unwrap_err();
+    assert_eq!((error.code(), error.delivery()), (Code::Unavailable, Delivery::Unprocessed));
+
+    // Reset for another reason, it may have begun.
+    let (connection, _tasks) = client_of(|_, respond| {
+        respond.send_reset(Reason::CANCEL);
+        Then::GoOn
+    })
+    .await;
+    let error = call(&connection, &ECHO, body(order("", 0))).await.unwrap_err();
+    assert_eq!((error.code(), error.delivery()), (Code::Cancelled, Delivery::Unknown));
+
+    // A marker from our router, and the same code without it.
+    for (marked, delivery) in [(true, Delivery::Unprocessed), (false, Delivery::Unknown)] {
+        let (connection, _tasks) = client_of(move |_, respond| {
+            let mut response = grpc();
+            response.headers_mut().extend(trailers(&[("grpc-status", "12")]));
+            if marked {
+                response.headers_mut().extend(trailers(&[("rpc-unprocessed", "1")]));
+            }
+            respond.send_response(response, true).unwrap();
+            Then::GoOn
+        })
+        .await;
+        let error = call(&connection, &ECHO, body(order("", 0))).await.unwrap_err();
+        assert_eq!((error.code(), error.delivery()), (Code::Unimplemented, delivery));
+    }
+}
+
+#[tokio::test]
+async fn calls_above_the_last_that_a_leaving_server_looks_at_are_unprocessed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address::from(listener.local_addr().unwrap());
+    let tasks = Tasks::owner();
+    tasks.spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        // Until the second call (stream 3) has been written.
+        let mut seen = Vec::new();
+        while !seen.windows(9).any(|head| head[3] == 0 && head[5..] == [0, 0, 0, 3]) {
+            tokio::io::AsyncReadExt::read_buf(&mut stream, &mut seen).await.unwrap();
+        }
+        // GOAWAY: last stream 1, no error.
+        stream.write_all(b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0").await.unwrap();
+        tokio::io::AsyncReadExt::read_buf(&mut stream, &mut seen).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let connection = connect(&address, &tasks).await;
+    let first = call(&connection, &ECHO, body(order("", 1)));
+    let second = call(&connection, &ECHO, body(order("", 2)));
+    tokio::pin!(first);
+    tokio::select! {
+        biased;
+        _ = &mut first => panic!("nobody answers the first"),
+        error = second => {
+            let error = error.unwrap_err();
+            assert_eq!((error.code(), error.delivery()), (Code::Unavailable, Delivery::Unprocessed), "{error:?}");
+        }
+    }
+    assert_eq!(*connection.state.borrow(), ConnectionState::Draining);
+    let third = call(&connection, &ECHO, body(order("", 3))).await.unwrap_err();
+    assert_eq!(third.delivery(), Delivery::NeverSent);
+    // The first is still on: it ends with its connection, and may have happened.
+    tasks.abort();
+    assert_eq!(first.await.unwrap_err().delivery(), Delivery::Unknown);
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_at_once_answers_nobody_and_says_so() {
+    let (connection, _tasks) = client_of(|_, _| Then::Leave).await;
+    let error = call(&connection, &ECHO, body(order("", 0))).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable, "{error:?}");
+    let mut state = connection.state.clone();
+    state.wait_for(|state| *state != ConnectionState::Open).await.unwrap();
+}
+
+#[tokio::test]
+async fn answers_of_something_else_than_grpc_are_mapped() {
+    for (status, code) in [
+        (StatusCode::OK, Code::Unknown),
+        (StatusCode::BAD_REQUEST, Code::Internal),
+        (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
+        (StatusCode::FORBIDDEN, Code::PermissionDenied),
+        (StatusCode::NOT_FOUND, Code::Unimplemented),
+        (StatusCode::TOO_MANY_REQUESTS, Code::Unavailable),
+        (StatusCode::BAD_GATEWAY, Code::Unavailable),
+        (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
+        (StatusCode::GATEWAY_TIMEOUT, Code::Unavailable),
+        (StatusCode::IM_A_TEAPOT, Code::Unknown),
+    ] {
+        let (connection, _tasks) = client_of(move |_, respond| {
+            let response = Response::builder().status(status).header("content-type", "text/html").body(()).unwrap();
+            respond.send_response(response, false).unwrap().send_data(Bytes::from_static(b"<h1>"), true).unwrap();
+            Then::GoOn
+        })
+        .await;
+        let error = call(&connection, &ECHO, body(order("", 0))).await.unwrap_err();
+        assert_eq!((error.code(), error.delivery()), (code, Delivery::Unknown), "{status}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn trailers_of_nonsense_are_an_error_and_no_panic() {
+    for pairs in [
+        &[("grpc-status", "5"), ("grpc-status-details-bin", "!!!")][..],
+        &[("grpc-status", "5"), ("grpc-status-details-bin", "AAAA")],
+        &[("grpc-status", "5"), ("grpc-message", "%")],
+    ] {
+        let error = outcome(move |body| {
+            body.send_trailers(trailers(pairs)).unwrap();
+            Then::GoOn
+        });
+        assert_eq!(error.await.unwrap_err().code(), Code::NotFound);
+    }
+    let error = outcome(|body| {
+        body.send_trailers(trailers(&[("grpc-status", "-5")])).unwrap();
+        Then::GoOn
+    });
+    assert_eq!(error.await.unwrap_err().code(), Code::Unknown);
+}
+
+#[tokio::test]
+async fn a_request_is_as_the_specification_has_it() {
+    let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let (connection, _tasks) = client_of(move |request, respond| {
+        sender.send((request.uri().clone(), request.method().clone(), request.headers().clone())).unwrap();
+        let mut response = grpc();
+        response.headers_mut().extend(trailers(&[("grpc-status", "5")]));
+        respond.send_response(response, true).unwrap();
+        Then::GoOn
+    })
+    .await;
+    call(&connection, &ECHO, body(order("", 0))).await.unwrap_err();
+    let (uri, method, headers) = seen.recv().await.unwrap();
+    assert_eq!((uri.path(), uri.scheme_str(), method.as_str()), ("/t.Kitchen/Echo", Some("http"), "POST"));
+    assert!(uri.authority().unwrap().as_str().starts_with("127.0.0.1:"));
+    assert_eq!(headers["te"], "trailers");
+    assert_eq!(headers["content-type"], "application/grpc");
+    assert!(!headers.contains_key("content-length") && !headers.contains_key("grpc-timeout"));
+}
+
+#[tokio::test]
+async fn who_does_not_speak_http2_is_found_out_before_a_call_is_sent() {
+    for (greeting, refused) in [(&b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"[..], true), (b"", false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let tasks = Tasks::owner();
+        tasks.spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(greeting).await.unwrap();
+            // Closed with bytes unread, TCP would throw away what was just written.
+            if refused {
+                std::future::pending::<()>().await;
+            }
+        });
+        let io = Io::new(TcpStream::connect(address).await.unwrap());
+        let error = Grpc::default().connect(io, ConnectTarget::new("ssh"), tasks.clone()).await.unwrap_err();
+        assert_eq!((error.code(), error.delivery()), (Code::Unavailable, Delivery::NeverSent));
+        assert_eq!(ProtocolRefused::caused(&error), refused, "{error:?}");
+    }
+}
+
+type Pair = (&'static str, &'static str);
+
+/// What our server answers to a request with these headers and this body.
+async fn answer_to(headers: &[Pair], body: &'static [u8]) -> (StatusCode, HeaderMap) {
+    let kitchen = Kitchen::new();
+    let running = serve(&kitchen, &Address::tcp("127.0.0.1", 0), Limits::default()).await;
+    let Address::Tcp { host, port } = running.address() else { panic!("TCP was asked for") };
+    let stream = TcpStream::connect((host.as_str(), *port)).await.unwrap();
+    let (mut requests, connection) = client::handshake(stream).await.unwrap();
+    let mut method = "POST";
+    let mut path = "/t.Kitchen/Echo";
+    let mut request = Request::builder();
+    for (name, value) in headers {
+        match *name {
+            "method" => method = value,
+            "path" => path = value,
+            name => request = request.header(name, *value),
+        }
+    }
+    let request = request.method(method).uri(format!("http://kitchen{path}")).body(()).unwrap();
+    let exchange = async {
+        let (response, mut upload) = requests.send_request(request, false).unwrap();
+        upload.send_data(Bytes::from_static(body), true).unwrap();
+        let (head, mut body) = response.await.unwrap().into_parts();
+        let mut all = head.headers;
+        while let Some(data) = body.data().await {
+            let data = data.unwrap();
+            body.flow_control().release_capacity(data.len()).unwrap();
+        }
+        all.extend(body.trailers().await.unwrap().unwrap_or_default());
+        (head.status, all)
+    };
+    tokio::select! {
+        answer = tokio::time::timeout(Duration::from_secs(20), exchange) => answer.expect("no answer"),
+        ended = connection => panic!("the connection ended: {ended:?}"),
+    }
+}
+
+#[tokio::test]
+async fn requests_of_nonsense_are_an_error_and_the_connection_lives() {
+    const GRPC: Pair = ("content-type", "application/grpc");
+    const GOOD: &[u8] = b"\0\0\0\0\x02\x18\x07";
+    let (status, headers) = answer_to(&[GRPC, ("te", "trailers")], GOOD).await;
+    assert_eq!((status, &headers["grpc-status"]), (StatusCode::OK, &"0".parse().unwrap()));
+    assert!(!headers.contains_key("date") && !headers.contains_key("content-length"), "{headers:?}");
+
+    assert_eq!(answer_to(&[GRPC, ("method", "GET")], b"").await.0, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answer_to(&[], GOOD).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(answer_to(&[("content-type", "application/json")], GOOD).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+
+    let cases: [(&[Pair], &[u8], Code); 10] = [
+        (&[GRPC, ("grpc-timeout", "soon")], GOOD, Code::InvalidArgument),
+        (&[GRPC, ("grpc-timeout", "123456789m")], GOOD, Code::InvalidArgument),
+        (&[GRPC, ("grpc-timeout", "0n")], GOOD, Code::DeadlineExceeded),
+        (&[GRPC, ("grpc-encoding", "gzip")], GOOD, Code::Unimplemented),
+        (&[GRPC, ("path", "/")], GOOD, Code::Unimplemented),
+        (&[GRPC, ("path", "/t.Kitchen/Echo/more")], GOOD, Code::Unimplemented),
+        (&[GRPC], b"", Code::InvalidArgument),
+        (&[GRPC], b"\0\0\0\0\x03\x18", Code::InvalidArgument),
+        (&[GRPC], b"\0\0\0\0\x02\x18\x07\0\0\0\0\x02\x18\x07", Code::InvalidArgument),
+        (&[GRPC], b"\0\xff\xff\xff\xff\x18\x07", Code::ResourceExhausted),
+    ];
+    for (headers, body, code) in cases {
+        let (status, answer) = answer_to(headers, body).await;
+        let number = answer["grpc-status"].to_str().unwrap().parse::<u8>().unwrap();
+        assert_eq!(
+            (status, Code::from_number(number)),
+            (StatusCode::OK, Some(code)),
+            "{headers:?} {body:?} {answer:?}"
+        );
+        let unprocessed = headers.iter().any(|(name, _)| *name == "path");
+        assert_eq!(answer.contains_key("rpc-unprocessed"), unprocessed, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_message_of_a_request_ends_it() {
+    // HTTP/2 by hand: what counts is in which frame END_STREAM stands.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address::from(listener.local_addr().unwrap());
+    let (sender, mut frames) = tokio::sync::mpsc::unbounded_channel();
+    let tasks = Tasks::owner();
+    tasks.spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        let mut preface = [0; 24];
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut preface).await.unwrap();
+        loop {
+            let mut head = [0; 9];
+            tokio::io::AsyncReadExt::read_exact(&mut stream, &mut head).await.unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut content = vec![0; length as usize];
+            tokio::io::AsyncReadExt::read_exact(&mut stream, &mut content).await.unwrap();
+            sender.send((head[3], head[4], length)).unwrap();
+        }
+    });
+    let connection = connect(&address, &tasks).await;
+    let seen = async {
+        let mut data = Vec::new();
+        while data.is_empty() {
+            let (kind, flags, length) = frames.recv().await.unwrap();
+            if kind == 0 {
+                data.push((flags, length));
+            }
+        }
+        data
+    };
+    tokio::select! {
+        _ = call(&connection, &ECHO, body(order("", 7))) => panic!("nobody answers"),
+        data = seen => assert_eq!(data, [(1, 7)], "one frame of data, which ends the stream"),
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_does_not_hold_up_what_it_has() {
+    let kitchen = Kitchen::new();
+    let running = serve(&kitchen, &Address::tcp("127.0.0.1", 0), Limits::default()).await;
+    let tasks = Tasks::owner();
+    let connection = connect(running.address(), &tasks).await;
+    let first = futures_util::stream::iter([Ok(Payload::typed(order("", 1)))]);
+    let waits = futures_util::StreamExt::chain(first, futures_util::stream::pending());
+    let mut answers = call(&connection, &CHAT, Body::Stream(PayloadStream::new(waits))).await.unwrap().body.stream();
+    let answer = tokio::time::timeout(Duration::from_secs(10), answers.next()).await.expect("it is held back");
+    assert_eq!(take(answer.unwrap().unwrap()).unwrap().count, 1);
+}
