@@ -53,6 +53,14 @@ pub struct Detail {
     pub value: Bytes,
 }
 
+impl Detail {
+    /// The full name of the type of `value`: what follows the last slash, for the part before it may differ by who wrote
+    /// it.
+    pub fn type_name(&self) -> &str {
+        self.type_url.rsplit_once('/').map_or(&*self.type_url, |(_, name)| name)
+    }
+}
+
 impl Status {
     /// A failure made here, of which nothing is known but that it failed.
     #[cold]

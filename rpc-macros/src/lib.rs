@@ -2,6 +2,7 @@
 //! at the re-exports of the facade crate `rpc`.
 
 mod attribute;
+mod error;
 mod message;
 mod report;
 mod service;
@@ -14,8 +15,14 @@ pub fn rpc_service(attributes: TokenStream, item: TokenStream) -> TokenStream {
     service::rpc_service(attributes.into(), item.into()).into()
 }
 
-/// Makes a type a message: a struct with named fields, a newtype, or an enum. See the guide for what the attributes say.
+#[expect(missing_docs, reason = "documented at the re-export, where examples can name the facade")]
 #[proc_macro_derive(Message, attributes(rpc))]
 pub fn message(input: TokenStream) -> TokenStream {
     message::derive(syn::parse_macro_input!(input as syn::DeriveInput)).into()
+}
+
+#[expect(missing_docs, reason = "documented at the re-export, where examples can name the facade")]
+#[proc_macro_derive(RpcError, attributes(rpc))]
+pub fn rpc_error(input: TokenStream) -> TokenStream {
+    error::derive(syn::parse_macro_input!(input as syn::DeriveInput)).into()
 }

@@ -22,11 +22,6 @@ impl Report {
         }
     }
 
-    /// Adds the mistake of a result, if it is one.
-    pub(crate) fn take<T>(&mut self, result: syn::Result<T>) -> Option<T> {
-        result.map_err(|error| self.add(error)).ok()
-    }
-
     /// Whether nothing is wrong.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()

@@ -48,7 +48,7 @@ pub use wellknown::AsWellKnown;
 /// What generated code needs of the crates below, so that it names no crate but ours.
 #[doc(hidden)]
 pub mod __private {
-    pub use bytes::{Buf, BufMut, Bytes};
+    pub use bytes::{Buf, BufMut, Bytes, BytesMut};
     pub use prost::{
         DecodeError, Message,
         encoding::{self, DecodeContext, WireType},

@@ -71,9 +71,14 @@ impl Fields {
         quote_spanned!(place(ty)=> <#ty as #contract::message::Field<_>>)
     }
 
-    /// A pattern that binds every field by reference: `{ number: field_0, .. }`.
+    /// A pattern that binds every field: `{ number: field_0, .. }`.
     pub(crate) fn pattern(&self) -> TokenStream {
-        let pairs = self.list.iter().map(|Field { member, slot, .. }| emit!(#member: #slot));
+        self.pattern_by(&TokenStream::new())
+    }
+
+    /// A pattern that binds every field in a mode, such as `ref`.
+    pub(crate) fn pattern_by(&self, mode: &TokenStream) -> TokenStream {
+        let pairs = self.list.iter().map(|Field { member, slot, .. }| emit!(#member: #mode #slot));
         emit!({ #(#pairs),* })
     }
 

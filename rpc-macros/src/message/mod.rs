@@ -11,8 +11,9 @@ mod refusal;
 mod structure;
 
 use crate::report::Report;
-use container::Container;
+pub(crate) use container::{Container, word};
 pub(crate) use fields::{Fields, Owner};
+pub(crate) use number::Reserved;
 use proc_macro2::TokenStream;
 pub(crate) use refusal::refusal;
 use syn::{Data, DeriveInput};

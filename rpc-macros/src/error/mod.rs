@@ -1,0 +1,164 @@
+//! `#[derive(RpcError)]`: an enum whose variants travel as code, message and one typed detail.
+
+mod variant;
+
+use crate::{
+    message::{Container, emit},
+    report::Report,
+};
+use proc_macro2::{Ident, TokenStream};
+use quote::quote_spanned;
+use syn::{Data, DeriveInput, Member};
+use variant::{Business, Variants};
+
+/// The expansion of `#[derive(RpcError)]`.
+pub(crate) fn derive(input: DeriveInput) -> TokenStream {
+    let mut report = Report::default();
+    let container = Container::parse(&input, &mut report);
+    let variants = match &input.data {
+        Data::Enum(data) => Variants::parse(&container, data, &mut report),
+        _ => {
+            let why = "an RPC error is an enum: one variant per failure that callers tell apart, and one, `Rpc(#[from] rpc::Status)`, for whatever else goes wrong";
+            report.at(&input.ident, why);
+            Variants::default()
+        }
+    };
+    match variants.status.as_ref().filter(|_| report.is_empty()) {
+        Some((variant, member)) => expand(&container, &variants, variant, member),
+        None => stand_in(&container, &variants, report),
+    }
+}
+
+/// *Input*
+/// ```text
+/// enum OrderError { #[rpc(code = NotFound)] NotFound { number: String }, Rpc(#[from] Status) }
+/// ```
+/// *Output*
+/// ```text
+/// pub struct __OrderErrorNotFoundSlots { field_0: Option<String> }
+/// impl RpcError for OrderError {
+///     fn into_status(self) -> Status {
+///         match self { Self::Rpc { 0: status } => status, ref error @ Self::NotFound { number: ref field_0 } => .. }
+///     }
+///     fn from_status(status: Status) -> Self {
+///         for detail in status.details() { match detail.type_name() { "OrderError.NotFound" => .., _ => {} } }
+///         Self::Rpc { 0: status }
+///     }
+/// }
+/// ```
+fn expand(container: &Container, variants: &Variants, status: &Ident, member: &Member) -> TokenStream {
+    let (ident, contract) = (&container.ident, &container.contract);
+    let (generics, arguments, bounds) = container.generics.split_for_impl();
+    let slots = variants.business.iter().map(|variant| variant.fields.slots(&variant.slots, container));
+    let into = variants.business.iter().map(|variant| into_arm(variant, container));
+    let from = variants.business.iter().map(|variant| from_arm(variant, container));
+    let conversion = (!variants.has_from).then(|| {
+        emit! {
+            #[automatically_derived]
+            impl #generics ::core::convert::From<#contract::Status> for #ident #arguments #bounds {
+                fn from(status: #contract::Status) -> Self {
+                    Self::#status { #member: status }
+                }
+            }
+        }
+    });
+    // Blamed on the name of the enum, where `Display` is missing if it is.
+    let text = quote_spanned!(ident.span()=> ::std::string::ToString::to_string);
+    emit! {
+        #[allow(deprecated, unreachable_pub, missing_docs, clippy::all)]
+        const _: () = {
+            #(#slots)*
+
+            #[automatically_derived]
+            impl #generics #contract::RpcError for #ident #arguments #bounds {
+                fn into_status(self) -> #contract::Status {
+                    let text = |error: &Self| -> ::std::string::String { #text(error) };
+                    match self {
+                        Self::#status { #member: status } => status,
+                        #(#into)*
+                    }
+                }
+
+                fn from_status(status: #contract::Status) -> Self {
+                    for detail in #contract::Status::details(&status) {
+                        match #contract::Detail::type_name(detail) {
+                            #(#from)*
+                            _ => {}
+                        }
+                    }
+                    Self::#status { #member: status }
+                }
+            }
+
+            #conversion
+        };
+    }
+}
+
+/// The variant's fields, written as the detail.
+fn into_arm(variant: &Business, container: &Container) -> TokenStream {
+    let Business { ident, code, name, fields, .. } = variant;
+    let contract = &container.contract;
+    let (pattern, bound) = (fields.pattern_by(&emit!(ref)), fields.bound());
+    let (encode, length) = (fields.encode(&bound, container), fields.encoded_len(&bound, container));
+    let type_url = format!("type.googleapis.com/{name}");
+    emit! {
+        ref error @ Self::#ident #pattern => {
+            let mut value = #contract::message::__private::BytesMut::with_capacity(#length);
+            {
+                #[allow(unused_variables)]
+                let buffer = &mut value;
+                #encode
+            }
+            #contract::Status::new(#contract::Code::#code, text(error)).with_detail(#contract::Detail {
+                type_url: ::std::borrow::Cow::Borrowed(#type_url),
+                value: value.freeze(),
+            })
+        }
+    }
+}
+
+/// A detail of this name is the variant, unless it cannot be read: then it is left to the variant that holds the status.
+fn from_arm(variant: &Business, container: &Container) -> TokenStream {
+    let Business { ident, name, fields, slots, .. } = variant;
+    let contract = &container.contract;
+    let private = emit!(#contract::message::__private);
+    let (_, arguments, _) = container.generics.split_for_impl();
+    let finish = fields.finish(&emit!(Self::#ident), &emit!(slots.0), container);
+    emit! {
+        #name => {
+            let read = || -> ::core::result::Result<Self, #private::DecodeError> {
+                let mut slots = #contract::message::Reading(<#slots #arguments as ::core::default::Default>::default());
+                #private::Message::merge(&mut slots, &*detail.value)?;
+                ::core::result::Result::Ok(#finish)
+            };
+            if let ::core::result::Result::Ok(error) = read() {
+                return error;
+            }
+        }
+    }
+}
+
+/// An error that is never made, for a type whose derive has failed: what is wrong is said here and nowhere else.
+fn stand_in(container: &Container, variants: &Variants, report: Report) -> TokenStream {
+    let (ident, contract, errors) = (&container.ident, &container.contract, report.into_tokens());
+    let (generics, arguments, bounds) = container.generics.split_for_impl();
+    let conversion = (!variants.has_from).then(|| {
+        emit! {
+            impl #generics ::core::convert::From<#contract::Status> for #ident #arguments #bounds {
+                fn from(_: #contract::Status) -> Self { loop {} }
+            }
+        }
+    });
+    emit! {
+        #errors
+        #[allow(clippy::all)]
+        const _: () = {
+            impl #generics #contract::RpcError for #ident #arguments #bounds {
+                fn into_status(self) -> #contract::Status { loop {} }
+                fn from_status(_: #contract::Status) -> Self { loop {} }
+            }
+            #conversion
+        };
+    }
+}
