@@ -10,7 +10,7 @@ use shapes::{All, PAll, all, check, decode, in_prost};
 
 #[test]
 fn bytes_are_prosts_both_ways() {
-    check(all(), |value| {
+    check(512, all(), |value| {
         let ours = value.encode_to_vec();
         let theirs = in_prost(&value);
         prop_assert_eq!(ours.len(), value.encoded_len());
@@ -23,7 +23,7 @@ fn bytes_are_prosts_both_ways() {
 
 #[test]
 fn a_message_that_comes_twice_is_merged_as_prost_merges_it() {
-    check((all(), all()), |(one, two)| {
+    check(512, (all(), all()), |(one, two)| {
         let bytes = [one.encode_to_vec(), two.encode_to_vec()].concat();
         let theirs = PAll::decode(&*bytes).unwrap();
         let ours = decode::<All>(&bytes).unwrap();
@@ -34,7 +34,7 @@ fn a_message_that_comes_twice_is_merged_as_prost_merges_it() {
 
 #[test]
 fn merging_into_a_value_is_what_prost_does() {
-    check((all(), all()), |(one, two)| {
+    check(512, (all(), all()), |(one, two)| {
         let mut ours = one.clone();
         ours.merge(&*two.encode_to_vec()).unwrap();
         let mut theirs = in_prost(&one);

@@ -7,7 +7,6 @@ use proptest::{
     prelude::*,
     test_runner::{RngSeed, TestRunner},
 };
-use prost::Message as _;
 use rpc::{
     __private::v1::message::{Derived, Field, Sole},
     Message,
@@ -499,15 +498,15 @@ pub fn in_prost(all: &All) -> PAll {
     }
 }
 
-/// Runs `test` on values of a strategy, from a seed that is printed; `RPC_TEST_SEED` runs the same again.
-pub fn check<S: Strategy>(strategy: S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+/// Runs `test` on so many values of a strategy, from a seed that is printed; `RPC_TEST_SEED` runs the same again.
+pub fn check<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let seed = match std::env::var("RPC_TEST_SEED") {
         Ok(seed) => seed.parse().expect("RPC_TEST_SEED is a number"),
         Err(_) => RandomState::new().build_hasher().finish(),
     };
     println!("RPC_TEST_SEED={seed}");
     let config = ProptestConfig {
-        cases: 512,
+        cases,
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         ..ProptestConfig::default()
