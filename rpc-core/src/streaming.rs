@@ -5,6 +5,7 @@ use futures_core::Stream;
 use std::{
     fmt,
     pin::Pin,
+    sync::{Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -16,14 +17,15 @@ use std::{
 pub struct Streaming<T, E = Status>(Inner<T, E>);
 
 enum Inner<T, E> {
-    Typed(Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>),
+    // Never locked: the mutex makes it `Sync`, so that a handler may hold `&Streaming` across an await.
+    Typed(Mutex<Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>>),
     Wire { payloads: PayloadStream, take: fn(Payload) -> Result<T, Status>, fail: fn(Status) -> E },
 }
 
 impl<T: 'static, E: 'static> Streaming<T, E> {
     /// From a stream of messages, or of `Result<message, error>`.
     pub fn new<I: IntoItem<T, E> + 'static>(stream: impl Stream<Item = I> + Send + 'static) -> Self {
-        Self(Inner::Typed(Box::pin(futures_util::StreamExt::map(stream, I::into_item))))
+        Self(Inner::Typed(Mutex::new(Box::pin(futures_util::StreamExt::map(stream, I::into_item)))))
     }
 
     /// From anything that can be iterated over; what is asked for next is made then.
@@ -65,9 +67,12 @@ impl<T: 'static, E: RpcError> Streaming<T, E> {
     pub fn into_payloads(self, wrap: fn(T) -> Payload) -> PayloadStream {
         match self.0 {
             Inner::Wire { payloads, .. } => payloads,
-            Inner::Typed(stream) => PayloadStream::new(futures_util::StreamExt::map(stream, move |item| {
-                item.map(wrap).map_err(E::into_status)
-            })),
+            Inner::Typed(stream) => {
+                let stream = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
+                PayloadStream::new(futures_util::StreamExt::map(stream, move |item| {
+                    item.map(wrap).map_err(E::into_status)
+                }))
+            }
         }
     }
 }
@@ -77,7 +82,7 @@ impl<T, E> Stream for Streaming<T, E> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.0 {
-            Inner::Typed(stream) => stream.as_mut().poll_next(cx),
+            Inner::Typed(stream) => stream.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(cx),
             Inner::Wire { payloads, take, fail } => {
                 let (take, fail) = (*take, *fail);
                 Pin::new(payloads).poll_next(cx).map(|item| item.map(|item| item.and_then(take).map_err(fail)))

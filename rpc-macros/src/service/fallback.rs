@@ -1,20 +1,20 @@
 //! What is written when the trait has mistakes.
 
-use super::{expand, model::Service};
+use super::{expand, model::Service, validate};
 use crate::report::Report;
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{ToTokens, format_ident, quote};
 use std::collections::HashSet;
-use syn::{FnArg, ItemTrait, Pat, TraitItem, parse_quote};
+use syn::{FnArg, ItemTrait, Pat, PatType, Signature, TraitItem, parse_quote};
 
 /// The trait, and a client and a server that do nothing, so that the code that uses them has no mistakes of its own.
 pub(super) fn service(mut item: ItemTrait, service: &Service, report: Report) -> TokenStream {
     mend(&mut item);
-    let item = expand::declaration(&item);
     let errors = report.into_tokens();
     let dummies = dummies(&item, service);
+    let declaration = expand::declaration(&item, |method| !is_generic(&method.sig));
     quote! {
-        #item
+        #declaration
         #dummies
         #errors
     }
@@ -22,15 +22,20 @@ pub(super) fn service(mut item: ItemTrait, service: &Service, report: Report) ->
 
 /// Takes out what the compiler would report once more.
 fn mend(item: &mut ItemTrait) {
+    item.supertraits = item.supertraits.iter().filter(|bound| validate::is_implied(bound)).cloned().collect();
+    item.supertraits.push(parse_quote!(::core::marker::Sized));
     let mut seen = HashSet::new();
     item.items.retain(|member| match member {
         TraitItem::Fn(method) => seen.insert(method.sig.ident.to_string()) || !method.attrs.is_empty(),
-        TraitItem::Macro(_) | TraitItem::Verbatim(_) => false,
         _ => true,
     });
     for member in &mut item.items {
         let TraitItem::Fn(method) = member else { continue };
         method.sig.constness = None;
+        if is_generic(&method.sig) {
+            // Nobody promised that its future could be sent.
+            method.attrs.push(parse_quote!(#[allow(async_fn_in_trait)]));
+        }
         for (index, input) in method.sig.inputs.iter_mut().enumerate() {
             let FnArg::Typed(argument) = input else { continue };
             argument.attrs.clear();
@@ -40,6 +45,12 @@ fn mend(item: &mut ItemTrait) {
             }
         }
     }
+}
+
+fn is_generic(signature: &Signature) -> bool {
+    let opaque =
+        |argument: &PatType| argument.ty.to_token_stream().into_iter().any(|token| token.to_string() == "impl");
+    signature.generics.type_params().next().is_some() || validate::arguments(signature).any(opaque)
 }
 
 fn dummies(item: &ItemTrait, service: &Service) -> TokenStream {
@@ -60,7 +71,7 @@ fn dummies(item: &ItemTrait, service: &Service) -> TokenStream {
     let unsafety = &item.unsafety;
     let implementation = complete.then(|| {
         quote! {
-            #[allow(unused_variables, unreachable_code, improper_ctypes_definitions)]
+            #[allow(unused_mut, unused_variables, unreachable_code, improper_ctypes_definitions)]
             #unsafety impl #generics #ident #arguments for #client #clause {
                 #(#methods)*
             }

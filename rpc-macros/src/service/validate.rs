@@ -65,7 +65,7 @@ fn check_trait(item: &ItemTrait, report: &mut Report) {
     }
 }
 
-fn is_implied(bound: &TypeParamBound) -> bool {
+pub(super) fn is_implied(bound: &TypeParamBound) -> bool {
     match bound {
         TypeParamBound::Trait(bound) => {
             bound.path.segments.last().is_some_and(|last| last.ident == "Send" || last.ident == "Sync")
@@ -113,10 +113,12 @@ fn check_signature(signature: &Signature, report: &mut Report) {
 }
 
 fn check_receiver(receiver: &Receiver, report: &mut Report) {
+    // Another lifetime than 'static has been declared at the method, and is reported there.
+    let brief = |lifetime: &Option<Lifetime>| lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static");
     let shared = receiver.mutability.is_none()
         && match (&receiver.reference, &*receiver.ty) {
-            (Some((_, lifetime)), _) => lifetime.is_none(),
-            (None, Type::Reference(ty)) => ty.mutability.is_none() && ty.lifetime.is_none(),
+            (Some((_, lifetime)), _) => brief(lifetime),
+            (None, Type::Reference(ty)) => ty.mutability.is_none() && brief(&ty.lifetime),
             _ => false,
         };
     if !shared {

@@ -3,8 +3,8 @@
 use super::{Method, Service, arguments_constant, reply_constant};
 use crate::service::parse::Cancel;
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Ident, Type, spanned::Spanned};
 
 /// ```text
 /// Output: const __RPC_FIND_ARGUMENTS: &Arguments<(String,)> =
@@ -21,14 +21,14 @@ fn codec(method: &Method) -> TokenStream {
     let Method { cfgs, output, request, .. } = method;
     let (arguments, reply) = (arguments_constant(method), reply_constant(method));
     let types: Vec<_> = method.arguments.iter().map(|argument| &argument.ty).collect();
-    let codecs = types.iter().map(|ty| quote_spanned!(ty.span()=> __rpc::stub::Argument::<#ty>::of()));
+    let codecs = types.iter().map(|ty| at(ty, &format_ident!("Argument")));
     let parameters = method.arguments.iter().map(|argument| {
         let (name, tag) = (&argument.name, argument.tag);
         quote!(__rpc::stub::Parameter::new(#name, #tag))
     });
     let constructor = if method.bare { quote!(bare) } else { quote!(new) };
     let keyed = method.arguments.iter().position(|argument| argument.key).map(|index| quote!(.keyed_by(#index)));
-    let of = quote_spanned!(output.span()=> __rpc::stub::Reply::<#output>::of());
+    let of = at(output, &format_ident!("Reply"));
     quote! {
         #(#cfgs)*
         const #arguments: &__rpc::stub::Arguments<(#(#types,)*)> = &__rpc::stub::Arguments::<(#(#types,)*)>::#constructor(
@@ -40,6 +40,16 @@ fn codec(method: &Method) -> TokenStream {
         #(#cfgs)*
         const #reply: __rpc::stub::Reply<#output> = #of;
     }
+}
+
+/// `Argument::<ty>::of()` from the first token of the type to its last, so that an error marks all of it.
+fn at(ty: &Type, what: &Ident) -> TokenStream {
+    let mut tokens = ty.to_token_stream().into_iter();
+    let start = ty.span();
+    let end = tokens.by_ref().last().map_or(start, |token| token.span());
+    let what = Ident::new(&what.to_string(), start);
+    let of = quote_spanned!(end=> of());
+    quote_spanned!(start=> __rpc::stub::#what::<#ty>::#of)
 }
 
 /// ```text

@@ -96,7 +96,8 @@ fn arm(service: &Service, method: &Method) -> TokenStream {
         #name => {
             let #values = #arguments.unwrap(request.body)?;
             let handler = <#implementation as #trait_>::#ident(&self.service #(, #names)*);
-            #reply.wrap(request.context.clone().scope(handler).await, request.context)
+            let context = ::core::clone::Clone::clone(&request.context);
+            #reply.wrap(context.scope(handler).await, request.context)
         }
     }
 }

@@ -10,8 +10,8 @@ use syn::{ItemTrait, ReturnType, TraitItem, TraitItemFn, TypeParamBound, parse_q
 /// Output: fn find(&self, number: String) -> impl Future<Output = Result<Order, OrderError>> + Send { async move { body } }
 /// ```
 /// Who implements the trait still writes `async fn`. `Send`, because servers run calls on many threads; `Sync` and
-/// `'static`, because they share the implementation.
-pub(in crate::service) fn declaration(item: &ItemTrait) -> ItemTrait {
+/// `'static`, because they share the implementation. Methods that are not among `which` stay as they are.
+pub(in crate::service) fn declaration(item: &ItemTrait, which: impl Fn(&TraitItemFn) -> bool) -> ItemTrait {
     let mut item = item.clone();
     let missing = |name: &str, item: &ItemTrait| {
         !item.supertraits.iter().any(|bound| match bound {
@@ -30,8 +30,9 @@ pub(in crate::service) fn declaration(item: &ItemTrait) -> ItemTrait {
     }
     item.colon_token.get_or_insert_default();
     for member in &mut item.items {
-        if let TraitItem::Fn(method) = member {
-            rewrite(method);
+        match member {
+            TraitItem::Fn(method) if which(method) => rewrite(method),
+            _ => {}
         }
     }
     item
@@ -56,7 +57,7 @@ fn rewrite(method: &mut TraitItemFn) {
 /// The trait with what its documentation has to add.
 pub(super) fn documented(item: &ItemTrait, service: &Service) -> ItemTrait {
     let Service { client, name, .. } = service;
-    let mut item = declaration(item);
+    let mut item = declaration(item, |_| true);
     let note = format!(
         "The service `{name}`. The trait is not dyn-compatible: hold an [`{client}`], which is one type wherever the \
          service runs, [in this process]({client}::local) included."
