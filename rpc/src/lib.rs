@@ -14,6 +14,7 @@ pub use rpc_core::{
     server::NamedService,
     service_fn,
 };
+pub use rpc_macros::Message;
 
 #[doc = include_str!("message.md")]
 pub use rpc_macros::Message;

@@ -1,16 +1,22 @@
 //! Where servers are found.
 
+mod file;
+mod fixed;
 mod instance;
 mod memory;
 mod name;
 mod registration;
 mod snapshot;
+mod target;
 
+pub use file::File;
+pub use fixed::Fixed;
 pub use instance::{Endpoint, Instance, InstanceStatus};
 pub use memory::Memory;
 pub use name::{ServiceName, ServiceNameError};
 pub use registration::{Registrar, Registration, RegistrationState};
 pub use snapshot::{Availability, Publisher, Snapshot, Source, Watch};
+pub use target::{Target, TargetError};
 
 use crate::BoxFuture;
 use std::{error::Error, fmt};

@@ -62,6 +62,12 @@ impl Registration {
         self.state.wait_for(|now| *now == state).await.is_ok()
     }
 
+    /// Waits until the registry has tried for the first time, whatever came of it. For registries.
+    pub async fn tried(&mut self) {
+        // An error: the registry is gone, and will not try.
+        let _ = self.state.changed().await;
+    }
+
     /// Withdraws the record, waiting at most `limit`. True when the registry has confirmed that it is gone; otherwise
     /// it goes when the registry notices that this process has.
     pub async fn close(mut self, limit: Duration) -> bool {

@@ -1,0 +1,169 @@
+//! A directory that can be trusted.
+
+use crate::registry::{RegistryError, ServiceName};
+use rustix::fs::{Mode, OFlags};
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A directory that belongs to this user alone, on a file system whose locks mean something.
+#[derive(Clone, Debug)]
+pub(super) struct Directory(Arc<Path>);
+
+impl Directory {
+    pub(super) fn open(path: PathBuf) -> Result<Self, RegistryError> {
+        let place = |sentence: String| RegistryError::new(format!("file registry {}: {sentence}", path.display()));
+        if !path.is_absolute() {
+            return Err(place("the path has to begin with `/`; write file:///DIRECTORY".to_owned()));
+        }
+        make(&path).map_err(|error| {
+            place(format!("it cannot be made: {error}; choose a directory that this user may write to"))
+                .with_source(error)
+        })?;
+        // Not by its path once more after this check: a link that is put in its place meanwhile would be followed.
+        let open = rustix::fs::open(&path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+        let opened = fs::File::from(open.map_err(|error| {
+            place(format!("it is no directory, or a link to one, which is not followed: {error}"))
+                .with_source(io::Error::from(error))
+        })?);
+        let metadata = opened.metadata().map_err(|error| place(error.to_string()).with_source(error))?;
+        let user = rustix::process::geteuid().as_raw();
+        if metadata.uid() != user {
+            return Err(place(format!(
+                "it belongs to user {} and this is user {user}; whoever owns it decides whom calls reach, so choose \
+                 another directory",
+                metadata.uid()
+            )));
+        }
+        if metadata.mode() & 0o077 != 0 {
+            return Err(place(format!(
+                "it is open to other users (mode {:o}); run `chmod 700` on it, or choose another directory",
+                metadata.mode() & 0o777
+            )));
+        }
+        if let Some(kind) = network(&opened) {
+            return Err(place(format!(
+                "it is on {kind}, where locks do not tell who is alive; choose a directory on a local disk or in \
+                 memory, or use ZooKeeper to find servers on other hosts"
+            )));
+        }
+        Ok(Self(path.into()))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The directory of a service, made if it is not there.
+    pub(super) fn make_service(&self, service: &ServiceName) -> io::Result<PathBuf> {
+        let path = self.0.join(service.as_str());
+        make(&path)?;
+        Ok(path)
+    }
+
+    /// The directory of a service, if there is one.
+    pub(super) fn service(&self, service: &ServiceName) -> io::Result<Option<PathBuf>> {
+        let path = self.0.join(service.as_str());
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => Ok(Some(path)),
+            Ok(_) => Err(io::Error::other(format!("{} is no directory", path.display()))),
+            // Whether the registry is gone or only this service was never there are two answers.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::metadata(&self.0).map(|_| None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
+/// Options for files of the registry: never through a link, and never waiting for somebody at the other end of a pipe.
+pub(super) fn options() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    options
+}
+
+/// The name of the file system, if its locks are emulated, or seen by some hosts only.
+#[cfg(target_os = "linux")]
+fn network(directory: &fs::File) -> Option<&'static str> {
+    // Numbers from linux/magic.h and the sources of the file systems.
+    let kind = rustix::fs::fstatfs(directory).ok()?.f_type as u32;
+    Some(match kind {
+        0x6969 => "NFS",
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
+        0x6573_5546 => "FUSE",
+        0x0102_1997 => "9P",
+        0x5346_414f | 0x6b41_4653 => "AFS",
+        0x00c3_6400 => "Ceph",
+        0x7375_7245 => "Coda",
+        0x0bd0_0bd0 => "Lustre",
+        0x0116_1970 => "GFS2",
+        0x7461_636f => "OCFS2",
+        _ => return None,
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn network(_: &fs::File) -> Option<&'static str> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn refusal(path: PathBuf) -> String {
+        Directory::open(path).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn only_a_directory_of_this_user_alone_is_trusted() {
+        let temporary = tempfile::tempdir().unwrap();
+        let at = |name: &str| temporary.path().join(name);
+
+        Directory::open(at("new")).unwrap();
+        assert_eq!(fs::metadata(at("new")).unwrap().mode() & 0o777, 0o700);
+        Directory::open(at("new")).unwrap();
+
+        fs::create_dir(at("open")).unwrap();
+        fs::set_permissions(at("open"), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(refusal(at("open")).contains("open to other users (mode 755); run `chmod 700`"));
+
+        symlink(at("new"), at("link")).unwrap();
+        assert!(refusal(at("link")).contains("a link to one, which is not followed"));
+        fs::write(at("file"), "").unwrap();
+        assert!(refusal(at("file")).contains("it is no directory"));
+        assert!(refusal(at("no/such/parent")).contains("it cannot be made"));
+        assert!(refusal("relative".into()).contains("begin with `/`"));
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_refused() {
+        // Only root can give a directory away; elsewhere the root directory itself is somebody else's.
+        let temporary = tempfile::tempdir().unwrap();
+        let given = temporary.path().join("given");
+        fs::create_dir(&given).unwrap();
+        fs::set_permissions(&given, fs::Permissions::from_mode(0o700)).unwrap();
+        let path = match std::os::unix::fs::chown(&given, Some(12345), None) {
+            Ok(()) => given,
+            Err(_) => PathBuf::from("/"),
+        };
+        assert!(refusal(path).contains("whoever owns it decides whom calls reach"));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_kind_of_a_file_system_is_looked_up() {
+        // Whatever this runs on is local; /proc is neither, and not on the list.
+        assert_eq!(network(&fs::File::open("/proc").unwrap()), None);
+    }
+}
