@@ -1,0 +1,250 @@
+//! The client's end: calls become tarpc requests.
+
+use crate::{
+    codec::{self, LONGEST},
+    frame::{Malformed, Reader, kind},
+    frames::WireError,
+    hello::{self, Hello},
+    link::{Link, OpenCall, Position},
+    message::{Call, CallBody, Req, Resp},
+    wire::{End, Ended, Look, Side, Wire},
+};
+use bytes::BytesMut;
+use rpc_core::{
+    Body, Delivery, Io, Request, Response, Service, Status, Tasks,
+    transport::{ConnectTarget, Connection, Limits},
+};
+use std::{sync::Arc, time::Duration};
+use tarpc::{ClientMessage, client, context, trace};
+use tokio::time::Instant;
+
+/// What tarpc's own timer has over the deadline of a call. The deadline is kept above, by whoever set it; a call that
+/// is left there is cancelled here, which tarpc at its deadline would not do. This is for calls nobody watches.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
+/// When tarpc ends a call that has no deadline. Its timers do not reach much further.
+pub(crate) const NO_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Greets the server and makes a connection of a byte stream.
+pub(crate) async fn connect(mut io: Io, target: ConnectTarget, tasks: Tasks) -> Result<Connection, Status> {
+    let (end, limits) = open(&mut io, &target).await?;
+    let link = Link::new();
+    let wire = Wire::new(io, end, link.clone(), target.limits);
+    let client::NewClient { client: channel, dispatch } = client::new(config(limits.max_concurrent_calls), wire);
+    let ended = EndOnDrop(link.clone());
+    tasks.spawn(async move {
+        // An error is none: the wire has told the link why it ended, and the link tells every call.
+        let _ = dispatch.await;
+        drop(ended);
+    });
+    let state = link.state();
+    let template = context::current();
+    Ok(Connection { service: Client { channel, link, limits, template }.boxed(), state })
+}
+
+/// tarpc's queue has room for as many calls as may be open, up to a point; behind it callers wait, they are not lost.
+fn config(calls: usize) -> client::Config {
+    let mut config = client::Config::default();
+    config.max_in_flight_requests = usize::MAX;
+    config.pending_request_buffer = calls.clamp(64, 4096);
+    config
+}
+
+/// Says hello. Gives the client's end and the limits that hold: the narrower of both sides'.
+pub(crate) async fn open(io: &mut Io, target: &ConnectTarget) -> Result<(ClientEnd, Limits), Status> {
+    let ours = Hello {
+        limits: target.limits,
+        instance: target.instance.clone(),
+        name: Some(concat!("rpc-tarpc ", env!("CARGO_PKG_VERSION")).to_owned()),
+        refusal: None,
+    };
+    let theirs = hello::greet(io, &ours).await?;
+    let limits = Limits::default()
+        .with_max_message(target.limits.max_message.min(theirs.limits.max_message))
+        .with_max_concurrent_calls(target.limits.max_concurrent_calls.min(theirs.limits.max_concurrent_calls));
+    Ok((ClientEnd { outgoing: limits.max_message, incoming: target.limits.max_message }, limits))
+}
+
+/// However the task that drives a connection ends, its calls hear of it.
+struct EndOnDrop(Arc<Link>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end(Status::unavailable("the connection was closed on this side"));
+    }
+}
+
+/// A connection as a service.
+struct Client {
+    channel: client::Channel<Req, Resp>,
+    link: Arc<Link>,
+    limits: Limits,
+    /// tarpc's context of a call, but for the deadline: asking tarpc for one costs a look at the tracing span.
+    template: context::Context,
+}
+
+impl Service for Client {
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
+        self.unary(request)
+    }
+}
+
+impl Client {
+    async fn unary(&self, request: Request) -> Result<Response, Status> {
+        let _open = self.admit()?;
+        let payload = request.body.message().map_err(never_sent)?;
+        let context = self.context(&request.context);
+        let position = Position::new();
+        let call = Call {
+            method: request.method,
+            context: request.context,
+            stream: 0,
+            body: CallBody::Message(payload),
+            position: Some(position.clone()),
+            open: None,
+        };
+        match self.channel.call(context, Req::Call(call)).await {
+            Ok(Resp::Message { metadata, payload }) => Ok(Response { metadata, body: Body::Message(payload) }),
+            Ok(Resp::Failed(status)) => Err(status),
+            Ok(_) => Err(Status::internal("the server answered with a stream where one message was expected")),
+            Err(error) => Err(self.failure(error, &position)),
+        }
+    }
+
+    /// Takes a call, unless the connection is at its end or full.
+    fn admit(&self) -> Result<OpenCall, Status> {
+        if let Some(why) = self.link.why() {
+            return Err(never_sent(why.clone()));
+        }
+        if self.link.is_draining() {
+            return Err(never_sent(Status::unavailable("server draining")));
+        }
+        let limit = self.limits.max_concurrent_calls;
+        self.link.open(limit).ok_or_else(|| never_sent(too_many(limit)))
+    }
+
+    /// What tarpc is to know of a call.
+    fn context(&self, context: &rpc_core::Context) -> context::Context {
+        tarpc_context(self.template, context.deadline())
+    }
+
+    /// What a call that tarpc gave up ends with.
+    #[cold]
+    fn failure(&self, error: client::RpcError, position: &Position) -> Status {
+        match error {
+            client::RpcError::DeadlineExceeded => Status::deadline_exceeded("no answer came before the deadline")
+                .with_delivery(position.delivery(&self.link)),
+            // The wire would not take it, for a reason of the request's own.
+            client::RpcError::Send(source) => match source.downcast::<WireError>() {
+                Ok(error) => never_sent(error.0),
+                Err(source) => never_sent(Status::internal(source.to_string())),
+            },
+            other => {
+                let status = self.link.why().cloned().unwrap_or_else(|| Status::unavailable(other.to_string()));
+                status.with_delivery(position.delivery(&self.link))
+            }
+        }
+    }
+}
+
+/// tarpc's context of a call with a deadline or without.
+pub(crate) fn tarpc_context(template: context::Context, deadline: Option<Instant>) -> context::Context {
+    let now = Instant::now();
+    let left = match deadline {
+        Some(deadline) => deadline.saturating_duration_since(now).min(LONGEST) + GRACE,
+        None => NO_DEADLINE,
+    };
+    let mut context = template;
+    context.deadline = (now + left).into_std();
+    context.trace_context = trace::Context::default();
+    context
+}
+
+fn never_sent(status: Status) -> Status {
+    status.with_delivery(Delivery::NeverSent)
+}
+
+/// The error for a call beyond the limit.
+#[cold]
+pub(crate) fn too_many(limit: usize) -> Status {
+    Status::resource_exhausted(format!(
+        "{limit} calls are open on this connection, which is the limit; make fewer at once, or raise \
+         `max_concurrent_calls` on both sides"
+    ))
+}
+
+/// The client's end of the wire.
+#[derive(Debug)]
+pub(crate) struct ClientEnd {
+    outgoing: usize,
+    incoming: usize,
+}
+
+impl End for ClientEnd {
+    type In = tarpc::Response<Resp>;
+    type Out = ClientMessage<Req>;
+
+    const SIDE: Side = Side::Client;
+
+    fn decode(
+        &mut self,
+        kind: u8,
+        frame: &mut Reader,
+        link: &Arc<Link>,
+        _write: &mut BytesMut,
+    ) -> Result<Option<Self::In>, Malformed> {
+        match kind {
+            kind::RESPONSE => {
+                let (request_id, response) = codec::response(frame, self.incoming)?;
+                Ok(Some(tarpc::Response { request_id, message: Ok(response) }))
+            }
+            kind::GO_AWAY => {
+                frame.u64()?;
+                frame.end()?;
+                link.drain();
+                Ok(None)
+            }
+            _ => Err(Malformed("a frame of a type that no server sends")),
+        }
+    }
+
+    fn encode(&mut self, out: Self::Out, write: &mut BytesMut, position: u64) -> Result<(), Status> {
+        match out {
+            ClientMessage::Request(request) => {
+                codec::put_request(write, request.id, &request.message, self.outgoing)?;
+                if let Req::Call(Call { position: Some(at), .. }) = &request.message {
+                    at.set(position);
+                }
+                Ok(())
+            }
+            ClientMessage::Cancel { request_id, .. } => {
+                crate::frame::put_number(write, kind::CANCEL, request_id);
+                Ok(())
+            }
+            _ => Err(Status::internal("tarpc has a kind of message that is not known here")),
+        }
+    }
+
+    fn end(&mut self, why: Ended, link: &Link) -> Option<Result<Self::In, WireError>> {
+        link.end(match why {
+            Ended::Closed => Status::unavailable("the server closed the connection"),
+            Ended::Failed(error) => Status::unavailable("the connection to the server was lost").with_source(error),
+            Ended::Malformed(malformed) => Status::unavailable(format!("the server sent {malformed}")),
+            Ended::Reset(status) => status,
+            Ended::Silent => Status::unavailable("the server did not answer a ping for 10 s"),
+            Ended::Drained => Status::unavailable("server draining"),
+        });
+        // The end of the stream and not an error, which tarpc would log once per call.
+        None
+    }
+
+    /// Asks after 20 s of silence while somebody waits, and gives up 10 s later.
+    fn look(&mut self, silent_ticks: u32, calls: usize) -> Look {
+        match silent_ticks {
+            _ if calls == 0 => Look::Wait,
+            2 => Look::Ping,
+            3.. => Look::GiveUp,
+            _ => Look::Wait,
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The server's end: tarpc requests become calls.
+
+use crate::{
+    client::{tarpc_context, too_many},
+    codec::{self, Incoming, IncomingCall},
+    frame::{Malformed, Reader, kind},
+    frames::WireError,
+    hello::{self, Hello},
+    link::Link,
+    message::{Call, CallBody, Req, Resp},
+    wire::{End, Ended, Look, Side, Wire},
+};
+use bytes::BytesMut;
+use futures_util::{FutureExt, StreamExt};
+use rpc_core::{
+    Body, Context, Delivery, Io, Payload, Peer, Request, Service, Status, Tasks,
+    transport::{ConnectionInfo, Drain, DrainPhase, Limits, Routes},
+};
+use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use tarpc::{
+    ClientMessage, context,
+    server::{self, BaseChannel, Channel as _},
+    trace,
+};
+
+/// How long a client may take to hear that everything is over.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// Serves one connection.
+pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, tasks: Tasks, mut drain: Drain) {
+    let ours = Hello { limits: info.limits, instance: info.instance, name: None, refusal: None };
+    let draining = drain.phase() >= DrainPhase::Draining;
+    let Some(theirs) = hello::receive(&mut io, &ours, draining).await else { return };
+    tracing::debug!(peer = ?info.peer, client = theirs.name, "a client of tarpc/1");
+
+    let link = Link::new();
+    let context = Context::default().with_peer(Peer::new("tarpc", info.peer));
+    let end = ServerEnd {
+        routes: routes.clone(),
+        limits: info.limits,
+        outgoing: info.limits.max_message.min(theirs.limits.max_message),
+        context,
+        template: context::current(),
+        last: 0,
+    };
+    let wire = Wire::new(io, end, link.clone(), info.limits);
+    let mut config = server::Config::default();
+    config.pending_response_buffer = info.limits.max_concurrent_calls.clamp(16, 1024);
+    let mut requests = pin!(BaseChannel::new(config, wire).requests());
+    let mut stopping = drain.clone();
+    let mut draining = pin!(drain.reached(DrainPhase::Draining).fuse());
+    let mut stopped = pin!(stopping.reached(DrainPhase::Stopped).fuse());
+    loop {
+        tokio::select! {
+            biased;
+            request = requests.next() => match request {
+                Some(Ok(request)) => {
+                    let routes = routes.clone();
+                    let answer = move |_, request| async move { Ok(answer(routes, request).await) };
+                    tasks.spawn(request.execute(server::serve(answer)));
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "a connection of tarpc ended");
+                    return;
+                }
+                None => return,
+            },
+            () = &mut draining => {
+                link.drain();
+                let mut requests = requests.as_mut();
+                let wire = requests.channel_pin_mut().get_pin_ref().get_mut();
+                let last = wire.end_mut().last;
+                wire.go_away(last);
+            }
+            () = &mut stopped => break,
+        }
+    }
+    // Answers that are ready are sent; to all other calls this is the answer.
+    let _ = requests.next().now_or_never();
+    let wire = requests.channel_pin_mut().get_pin_ref().get_mut();
+    wire.reset(&draining_status());
+    let _ = tokio::time::timeout(FAREWELL, futures_util::SinkExt::close(wire)).await;
+}
+
+fn draining_status() -> Status {
+    Status::unavailable("server draining")
+}
+
+/// Makes a call, and has an answer whatever happens.
+async fn answer(routes: Routes, request: Req) -> Resp {
+    let Req::Call(call) = request else {
+        return Resp::Failed(Status::unimplemented("streams are not served here"));
+    };
+    let Call { method, context, body, open: _open, .. } = call;
+    let body = match body {
+        CallBody::Message(payload) => Body::Message(payload),
+        CallBody::Pushed => return Resp::Failed(Status::unimplemented("streams are not served here")),
+    };
+    // The layers catch panics of handlers. This one is for whatever stands outside of them: a call that is not
+    // answered would keep its caller until its deadline.
+    let outcome = AssertUnwindSafe(routes.service.call(Request::new(method, context, body))).catch_unwind().await;
+    match outcome {
+        Ok(Ok(response)) => match response.body {
+            Body::Message(payload) => Resp::Message { metadata: response.metadata, payload },
+            Body::Stream(_) => {
+                Resp::Failed(Status::internal("the server answered with a stream to a call for one message"))
+            }
+        },
+        Ok(Err(status)) => Resp::Failed(status),
+        Err(_) => Resp::Failed(Status::internal(format!("the server panicked in {}", method.path))),
+    }
+}
+
+/// The server's end of the wire.
+pub(crate) struct ServerEnd {
+    routes: Routes,
+    limits: Limits,
+    outgoing: usize,
+    /// What every call begins with: the peer.
+    context: Context,
+    template: context::Context,
+    /// The highest id of a request.
+    last: u64,
+}
+
+impl ServerEnd {
+    /// Whether a call is taken. What is refused here never reaches tarpc: the answer goes straight into the write
+    /// buffer, so that a flood of calls that are refused makes no tasks.
+    fn admit(&self, call: IncomingCall, link: &Arc<Link>) -> Result<Call, Status> {
+        let unprocessed = |status: Status| status.with_delivery(Delivery::Unprocessed);
+        if link.is_draining() {
+            return Err(unprocessed(draining_status()));
+        }
+        let path = std::str::from_utf8(&call.path)
+            .map_err(|_| unprocessed(Status::unimplemented("a path that is not UTF-8")))?;
+        let method = self.routes.method(path)?;
+        if let Some(fault) = call.fault {
+            return Err(fault.into());
+        }
+        let payload = Payload::Encoded(call.message);
+        payload.within(self.limits.max_message)?;
+        let limit = self.limits.max_concurrent_calls;
+        let open = link.open(limit).ok_or_else(|| unprocessed(too_many(limit)))?;
+        let body = if call.pushed { CallBody::Pushed } else { CallBody::Message(payload) };
+        Ok(Call { method, context: call.context, stream: call.stream, body, position: None, open: Some(open) })
+    }
+}
+
+impl End for ServerEnd {
+    type In = ClientMessage<Req>;
+    type Out = tarpc::Response<Resp>;
+
+    const SIDE: Side = Side::Server;
+
+    fn decode(
+        &mut self,
+        kind: u8,
+        frame: &mut Reader,
+        link: &Arc<Link>,
+        write: &mut BytesMut,
+    ) -> Result<Option<Self::In>, Malformed> {
+        let (id, message) = match kind {
+            kind::REQUEST => codec::request(frame, &self.context)?,
+            kind::CANCEL => {
+                let request_id = frame.u64()?;
+                frame.end()?;
+                return Ok(Some(ClientMessage::Cancel { trace_context: trace::Context::default(), request_id }));
+            }
+            _ => return Err(Malformed("a frame of a type that no client sends")),
+        };
+        self.last = self.last.max(id);
+        let mut deadline = None;
+        let message = match message {
+            Incoming::Pull { stream, credits } => Req::Pull { stream, credits },
+            Incoming::Push { stream, items, then } => Req::Push { stream, items, then },
+            Incoming::Call(call) => {
+                deadline = call.deadline;
+                match self.admit(call, link) {
+                    Ok(call) => Req::Call(call),
+                    Err(status) => {
+                        codec::put_failure(write, id, &status, self.outgoing);
+                        return Ok(None);
+                    }
+                }
+            }
+        };
+        let context = tarpc_context(self.template, deadline);
+        Ok(Some(ClientMessage::Request(tarpc::Request { context, id, message })))
+    }
+
+    fn encode(&mut self, out: Self::Out, write: &mut BytesMut, _position: u64) -> Result<(), Status> {
+        match out.message {
+            Ok(response) => codec::put_response(write, out.request_id, &response, self.outgoing),
+            Err(error) => {
+                codec::put_failure(write, out.request_id, &Status::internal(error.detail), self.outgoing);
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, why: Ended, _link: &Link) -> Option<Result<Self::In, WireError>> {
+        // An error, where tarpc would go on until the last handler has ended: nobody waits for its answer.
+        Some(Err(WireError(Status::unavailable(format!("{why:?}")))))
+    }
+
+    fn look(&mut self, _silent_ticks: u32, _calls: usize) -> Look {
+        Look::Wait
+    }
+}
