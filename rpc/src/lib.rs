@@ -14,7 +14,6 @@ pub use rpc_core::{
     server::NamedService,
     service_fn,
 };
-pub use rpc_macros::Message;
 
 #[doc = include_str!("message.md")]
 pub use rpc_macros::Message;
