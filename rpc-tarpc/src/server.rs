@@ -44,8 +44,7 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
         last: 0,
     };
     let wire = Wire::new(io, end, link.clone(), info.limits);
-    let mut config = server::Config::default();
-    config.pending_response_buffer = info.limits.max_concurrent_calls.clamp(16, 1024);
+    let config = server::Config { pending_response_buffer: info.limits.max_concurrent_calls.clamp(16, 1024) };
     let mut requests = pin!(BaseChannel::new(config, wire).requests());
     let mut stopping = drain.clone();
     let mut draining = pin!(drain.reached(DrainPhase::Draining).fuse());

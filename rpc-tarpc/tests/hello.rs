@@ -1,5 +1,4 @@
 //! The first words, said right and wrong, to our server and by servers that are not ours.
-#![expect(clippy::disallowed_methods, reason = "tests spawn what ends with them")]
 
 mod common;
 
