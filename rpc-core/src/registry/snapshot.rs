@@ -95,8 +95,10 @@ impl Watch {
 
     /// Waits until there is a list, be it empty.
     pub async fn known(&mut self) -> Arc<Snapshot> {
-        match self.receiver.wait_for(|snapshot| snapshot.is_known()).await {
-            Ok(snapshot) => snapshot.clone(),
+        // The guard must be gone before the next await, or nothing that waits here could move between threads.
+        let known = self.receiver.wait_for(|snapshot| snapshot.is_known()).await.map(|snapshot| snapshot.clone());
+        match known {
+            Ok(snapshot) => snapshot,
             Err(_) => std::future::pending().await,
         }
     }

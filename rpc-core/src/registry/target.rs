@@ -6,7 +6,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 /// A place where servers are found, as configuration writes it.
 ///
 /// ```text
-/// zookeeper://h1:2181,h2:2181/base       the path is the whole base path, no chroot
+/// zookeeper://h1:2181,h2:2181/base       the path is the whole base path, no chroot; ?session_timeout=15s may follow
 /// file:///run/user/1000/rpc              a directory on this host
 /// static://10.0.0.1:7000,10.0.0.2:7000?assume=grpc
 /// dns://orders.internal:7000?assume=grpc
@@ -25,6 +25,8 @@ pub enum Target {
         servers: Vec<Address>,
         /// The base path: empty, or beginning with `/` and not ending with one.
         base: String,
+        /// What follows a `?`, as in `session_timeout=15s`; the registry itself knows what it means.
+        options: String,
     },
     /// A directory on this host.
     File(PathBuf),
@@ -91,9 +93,10 @@ fn parse(text: &str) -> Result<Target, String> {
 }
 
 fn zookeeper(rest: &str) -> Result<Target, String> {
-    if rest.contains(['?', '#', '@']) {
-        return Err("a ZooKeeper URL is servers and a path: leave out `?`, `#` and `@`".to_owned());
+    if rest.contains(['#', '@']) {
+        return Err("a ZooKeeper URL is servers and a path: leave out `#` and `@`".to_owned());
     }
+    let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
     let (servers, base) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
     let servers = addresses(servers, Some(2181))?;
     if servers.iter().any(|server| matches!(server, Address::Unix(_))) {
@@ -109,7 +112,7 @@ fn zookeeper(rest: &str) -> Result<Target, String> {
             ));
         }
     }
-    Ok(Target::ZooKeeper { servers, base: base.to_owned() })
+    Ok(Target::ZooKeeper { servers, base: base.to_owned(), options: options.to_owned() })
 }
 
 fn file(rest: &str) -> Result<Target, String> {
@@ -170,7 +173,10 @@ fn address(text: &str, port: Option<u16>) -> Result<Address, String> {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ZooKeeper { servers, base } => write!(f, "zookeeper://{}{base}", joined(servers)),
+            Self::ZooKeeper { servers, base, options } => {
+                let mark = if options.is_empty() { "" } else { "?" };
+                write!(f, "zookeeper://{}{base}{mark}{options}", joined(servers))
+            }
             Self::File(path) => write!(f, "file://{}", path.display()),
             Self::Fixed { addresses, assume } => write!(f, "static://{}{}", joined(addresses), query(assume)),
             Self::Dns { name, assume } => write!(f, "dns://{name}{}", query(assume)),
@@ -214,6 +220,7 @@ mod tests {
         for text in [
             "zookeeper://h1:2181,h2:2182/rpc/orders",
             "zookeeper://[::1]:2181",
+            "zookeeper://h1:2181/rpc?session_timeout=4s",
             "file:///run/user/1000/rpc",
             "static://10.0.0.1:7000,unix:/run/orders.sock?assume=grpc&assume=tarpc/1",
             "static://10.0.0.1:7000",
@@ -244,7 +251,7 @@ mod tests {
             ("zookeeper://h 1/rpc", "`h 1` is no address"),
             ("zookeeper://h1/rpc//orders", "has a part that ZooKeeper does not take: ``"),
             ("zookeeper://h1/a/../b", "has a part that ZooKeeper does not take: `..`"),
-            ("zookeeper://user@h1/rpc", "leave out `?`, `#` and `@`"),
+            ("zookeeper://user@h1/rpc", "leave out `#` and `@`"),
             ("file://run/rpc", "three slashes"),
             ("file:///", "three slashes"),
             ("static://a", "`a` is no address"),
