@@ -1,10 +1,34 @@
 //! One annotation turns a Rust trait into a service.
+//!
+//! ```no_run
+//! # async fn example(service: impl rpc::NamedService) -> rpc::Result<()> {
+//! rpc::Server::from_config()?     // rpc.toml, then RPC_* variables; both may be absent
+//!     .service(service)           // what `..Server::new(..)` gives
+//!     .run()                      // listens, registers, serves every protocol on one port, drains on SIGTERM
+//!     .await
+//! # }
+//! ```
+//!
+//! This crate is what people depend on: everything that user code names is here, most of it in [`prelude`]. An
+//! interface crate, which only holds a trait and its messages, depends on it without its default features; servers and
+//! clients choose `grpc`, `tarpc` and `zookeeper`.
 
+mod advertise;
+mod app;
+mod config;
+mod discover;
 mod error;
 pub mod prelude;
+mod registries;
+mod running;
+mod server;
+mod signals;
 
 pub mod __private;
 
+pub use app::{App, AppBuilder};
+pub use config::{ClientConfig, Config, Retries, ServerConfig, ServiceConfig};
+pub use discover::Discover;
 pub use error::{Error, Result};
 pub use rpc_core::{
     Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Layer, Metadata, MetadataError, Method,
@@ -14,6 +38,8 @@ pub use rpc_core::{
     server::NamedService,
     service_fn,
 };
+pub use running::Running;
+pub use server::Server;
 
 #[doc = include_str!("message.md")]
 pub use rpc_macros::Message;

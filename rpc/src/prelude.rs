@@ -2,4 +2,4 @@
 //!
 //! There is no `Result` in it: one of a single argument would shadow everybody's own.
 
-pub use crate::{Client, Context, Message, RpcError, Status, Streaming, rpc_service};
+pub use crate::{Client, Context, Discover, Message, RpcError, Status, Streaming, rpc_service};

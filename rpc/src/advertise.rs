@@ -1,0 +1,131 @@
+//! The address under which others reach a server.
+
+use crate::{Error, Result};
+use rpc_core::{Address, registry::Registry};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use tokio::net::UdpSocket;
+
+/// The address to register: the one that was said, or the one that is listened on if others can use it, or, where all
+/// interfaces are listened on, the one of this machine that leads to the registry.
+///
+/// # Errors
+/// When it would be of no use to those who read it.
+pub(crate) async fn address(bound: &Address, said: Option<&Address>, registry: &dyn Registry) -> Result<Address> {
+    let address = match (said, bound) {
+        // Port 0 was not known when it was said.
+        (Some(Address::Tcp { host, port: 0 }), Address::Tcp { port, .. }) => Address::tcp(host.clone(), *port),
+        (Some(said), _) => said.clone(),
+        (None, Address::Tcp { host, port }) => match host.parse::<IpAddr>() {
+            Ok(ip) if ip.is_unspecified() => Address::tcp(own_ip(ip, registry).await?.to_string(), *port),
+            _ => bound.clone(),
+        },
+        (None, bound) => bound.clone(),
+    };
+    if registry.is_remote() && address.is_loopback() {
+        return Err(Error::new(format!(
+            "other machines read the registry {}, and none of them can reach {address}",
+            registry.url()
+        ))
+        .with_remedy(
+            "listen on an address of this machine (server.listen = \"0.0.0.0:7000\"), or say under which others reach it (server.advertise = \"HOST:PORT\")",
+        ));
+    }
+    Ok(address)
+}
+
+/// The address of this machine on the way to the registry.
+async fn own_ip(unspecified: IpAddr, registry: &dyn Registry) -> Result<IpAddr> {
+    if !registry.is_remote() {
+        let v4 = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        return Ok(if unspecified.is_ipv4() { v4 } else { IpAddr::V6(Ipv6Addr::LOCALHOST) });
+    }
+    let url = registry.url();
+    outward(&first_host(&url)).await.map_err(|error| {
+        Error::new(format!("cannot tell which address of this machine leads to {url}"))
+            .with_source(error)
+            .with_remedy("say it: server.advertise = \"HOST:PORT\" (RPC_SERVER_ADVERTISE)")
+    })
+}
+
+/// Connecting a UDP socket sends nothing; it only looks at the routes.
+async fn outward(host: &str) -> std::io::Result<IpAddr> {
+    let far = tokio::net::lookup_host(host).await?.next().ok_or(std::io::ErrorKind::NotFound)?;
+    let any: IpAddr = if far.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(far).await?;
+    Ok(socket.local_addr()?.ip())
+}
+
+/// The first `host:port` of `scheme://host:port,host:port/path`.
+fn first_host(url: &str) -> String {
+    let hosts = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = hosts.split(['/', ',']).next().unwrap_or_default();
+    // A host without a port is enough to find the way.
+    if host.parse::<Address>().is_ok() { host.to_owned() } else { format!("{host}:1") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rpc_core::{
+        BoxFuture,
+        registry::{Instance, Registration, RegistryError, ServiceName, Snapshot, Watch},
+    };
+
+    /// A registry of which only the place matters.
+    struct At(&'static str);
+
+    impl Registry for At {
+        fn register(&self, _: Instance) -> BoxFuture<'_, Result<Registration, RegistryError>> {
+            Box::pin(async { Err(RegistryError::new("not here")) })
+        }
+
+        fn watch(&self, _: &ServiceName) -> Watch {
+            Watch::new(Snapshot::pending(), ()).1
+        }
+
+        fn url(&self) -> String {
+            self.0.to_owned()
+        }
+
+        fn is_remote(&self) -> bool {
+            self.0.starts_with("zookeeper")
+        }
+    }
+
+    async fn of(bound: &str, said: Option<&str>, registry: &'static str) -> Result<String> {
+        let said = said.map(|said| said.parse::<Address>().unwrap());
+        address(&bound.parse().unwrap(), said.as_ref(), &At(registry)).await.map(|address| address.to_string())
+    }
+
+    #[tokio::test]
+    async fn what_is_said_counts_and_the_port_is_filled_in() {
+        assert_eq!(
+            of("127.0.0.1:7000", Some("orders.internal:80"), "zookeeper://zk:1").await.unwrap(),
+            "orders.internal:80"
+        );
+        assert_eq!(of("0.0.0.0:7000", Some("10.0.0.7:0"), "zookeeper://zk:1").await.unwrap(), "10.0.0.7:7000");
+    }
+
+    #[tokio::test]
+    async fn here_everything_is_reached_through_loopback() {
+        assert_eq!(of("0.0.0.0:7000", None, "file:///x").await.unwrap(), "127.0.0.1:7000");
+        assert_eq!(of("[::]:7000", None, "file:///x").await.unwrap(), "[::1]:7000");
+        assert_eq!(of("127.0.0.1:7000", None, "file:///x").await.unwrap(), "127.0.0.1:7000");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_others_cannot_reach_is_refused_with_the_way_out() {
+        let error = of("127.0.0.1:7000", None, "zookeeper://10.0.0.1:2181/rpc").await.unwrap_err();
+        assert!(format!("{error:?}").contains("server.advertise"), "{error:?}");
+        let error = of("0.0.0.0:7000", Some("localhost:7000"), "zookeeper://10.0.0.1:2181/rpc").await.unwrap_err();
+        assert!(error.to_string().contains("localhost:7000"), "{error}");
+    }
+
+    #[test]
+    fn the_first_host_of_a_url() {
+        assert_eq!(first_host("zookeeper://zk1:2181,zk2:2181/rpc"), "zk1:2181");
+        assert_eq!(first_host("zookeeper://zk1,zk2"), "zk1:1");
+        assert_eq!(first_host("zookeeper://[::1]:2181/rpc"), "[::1]:2181");
+    }
+}

@@ -1,0 +1,44 @@
+//! The keys that exist, and the one that was probably meant.
+
+/// Keys that can stand in the file, and as `RPC_...` in the environment.
+pub(super) const KEYS: [&str; 7] = [
+    "registry",
+    "server.listen",
+    "server.advertise",
+    "server.protocols",
+    "client.transport",
+    "client.timeout",
+    "client.retries",
+];
+
+/// Keys of one service, in `[client.NAME]`. Names have dots, and variables cannot, so they are in the file only.
+pub(super) const SERVICE_KEYS: [&str; 3] = ["target", "transport", "timeout"];
+
+/// The variable that names the file.
+pub(super) const FILE: &str = "RPC_CONFIG";
+
+/// `server.listen` as it is written in the environment: `RPC_SERVER_LISTEN`.
+pub(super) fn variable(key: &str) -> String {
+    format!("RPC_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// The key whose variable this is.
+pub(super) fn of_variable(name: &str) -> Option<&'static str> {
+    KEYS.into_iter().find(|key| variable(key) == name)
+}
+
+/// Whether somebody else has put a variable into our namespace: for a Service that is called `rpc`, Kubernetes sets
+/// `RPC_PORT=tcp://10.0.0.1:7000`, `RPC_SERVICE_HOST`, `RPC_PORT_7000_TCP_ADDR` and more in every pod.
+pub(super) fn is_injected(name: &str, value: &str) -> bool {
+    name.starts_with("RPC_SERVICE_") || name.starts_with("RPC_PORT_") || name == "RPC_PORT" && value.contains("://")
+}
+
+/// The one of `known` that looks most like `text`, if one does.
+pub(super) fn nearest<S: AsRef<str>>(text: &str, known: impl IntoIterator<Item = S>) -> Option<S> {
+    known
+        .into_iter()
+        .map(|key| (strsim::damerau_levenshtein(text, key.as_ref()), key))
+        .filter(|(distance, key)| *distance <= key.as_ref().len() / 2)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, key)| key)
+}

@@ -1,0 +1,68 @@
+//! A server that serves, and how it ends.
+
+use crate::App;
+use rpc_core::{
+    Address,
+    registry::{Registration, RegistrationState, Registry},
+    transport::DrainPhase,
+};
+use std::time::Duration;
+
+/// A server that serves. Dropping it cuts every call; [`shutdown`](Self::shutdown) ends it in peace.
+#[derive(Debug)]
+pub struct Running {
+    core: rpc_core::server::Running,
+    registration: Registration,
+    propagation: Duration,
+    /// Clients that handlers use must live as long as the handlers do, so the App goes last.
+    _app: App,
+}
+
+/// How long each step of a drain may take: under 9 s in all, since `docker stop` kills after 10.
+impl Running {
+    /// The registry has this long to confirm that the record is gone.
+    const WITHDRAWAL: Duration = Duration::from_millis(400);
+    /// Clients hear of it in this time, and go on being served meanwhile.
+    const PROPAGATION: Duration = Duration::from_secs(2);
+    /// The same where all clients are on this machine.
+    const LOCAL_PROPAGATION: Duration = Duration::from_millis(300);
+    /// Calls in flight have this long to end.
+    const IN_FLIGHT: Duration = Duration::from_secs(6);
+}
+
+impl Running {
+    pub(crate) fn new(
+        core: rpc_core::server::Running,
+        registration: Registration,
+        registry: &dyn Registry,
+        app: App,
+    ) -> Self {
+        let propagation = if registry.is_remote() { Self::PROPAGATION } else { Self::LOCAL_PROPAGATION };
+        Self { core, registration, propagation, _app: app }
+    }
+
+    /// Where it listens; the port is the real one when 0 was asked for.
+    pub fn address(&self) -> &Address {
+        self.core.address()
+    }
+
+    /// Whether its record is on the list; if not, that is being tried.
+    pub fn registration(&self) -> RegistrationState {
+        self.registration.state()
+    }
+
+    /// Leaves in peace: withdraws its record, goes on serving while clients hear of it (2 s, 300 ms on a registry of
+    /// this machine), says goodbye on its connections (GOAWAY), and lets the calls in flight end for up to 6 s. Those
+    /// left are answered `Unavailable: server draining`. True when there were none.
+    pub async fn shutdown(self) -> bool {
+        let withdrawn = self.registration.close(Self::WITHDRAWAL).await;
+        tracing::debug!(withdrawn, "no longer on the list");
+        tokio::time::sleep(self.propagation).await;
+        self.core.advance(DrainPhase::Draining);
+        let peaceful = self.core.shutdown(Self::IN_FLIGHT).await;
+        if !peaceful {
+            tracing::warn!("calls were still in flight when the drain ended");
+        }
+        peaceful
+    }
+}

@@ -1,0 +1,179 @@
+//! A server as people deploy it: configured, registered, drained.
+
+use crate::{App, Config, Error, Result, Running, advertise, signals::Signals};
+use rpc_core::{
+    Address,
+    registry::{Endpoint, Instance, Registry, ServiceName},
+    server::{NamedService, ServerError},
+    transport::Transport,
+};
+use std::{fmt, sync::Arc};
+
+/// Services of this process, on one port, over every protocol, on the list of a registry.
+///
+/// ```no_run
+/// # async fn example(service: impl rpc::NamedService) -> rpc::Result<()> {
+/// rpc::Server::from_config()?.service(service).run().await
+/// # }
+/// ```
+pub struct Server {
+    app: App,
+    core: rpc_core::server::Server,
+    on_ready: Option<OnReady>,
+    /// The first thing that was wrong with what it was told; said when it starts, so that building it stays a chain.
+    mistake: Option<Error>,
+}
+
+type OnReady = Box<dyn FnOnce(&Running) + Send>;
+
+impl Server {
+    /// A server of the [`App`] of this process, as `rpc.toml` and the `RPC_...` variables say.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read.
+    pub fn from_config() -> Result<Self> {
+        Ok(App::process()?.server())
+    }
+
+    pub(crate) fn new(app: App) -> Self {
+        Self { app, core: rpc_core::server::Server::new(), on_ready: None, mistake: None }
+    }
+
+    /// Adds a service: what `..Server::new` gives.
+    #[must_use]
+    pub fn service(mut self, service: impl NamedService) -> Self {
+        // `Server::service` takes the server with it when it fails; there is nothing left to start then.
+        match std::mem::take(&mut self.core).service(service) {
+            Ok(core) => self.core = core,
+            Err(twice) => self.mistake = self.mistake.or_else(|| Some(Error::new(twice.to_string()))),
+        }
+        self
+    }
+
+    /// What to do once it listens and is registered, from which moment on [`run`](Self::run) also answers signals: say
+    /// where it listens, for instance.
+    #[must_use]
+    pub fn on_ready(mut self, ready: impl FnOnce(&Running) + Send + 'static) -> Self {
+        self.on_ready = Some(Box::new(ready));
+        self
+    }
+
+    /// Listens, registers, and serves until SIGTERM or Ctrl-C, then drains; see [`Running::shutdown`]. A second signal
+    /// ends the process at once, with the exit code that a shell gives for the signal.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub async fn run(self) -> Result<()> {
+        let mut signals = Signals::listen()?;
+        let running = self.start().await?;
+        let name = signals.next().await.name();
+        tracing::info!(signal = name, "draining; a second signal exits at once");
+        tokio::select! {
+            _ = running.shutdown() => Ok(()),
+            second = signals.next() => {
+                tracing::warn!(signal = second.name(), "exiting at once, whatever is still in flight");
+                std::process::exit(second.exit_code())
+            }
+        }
+    }
+
+    /// Listens, then registers, and serves until the [`Running`] is shut down or dropped.
+    ///
+    /// # Errors
+    /// When there is no service or no protocol, the port cannot be had, the registry cannot be opened or refuses, or
+    /// the address would be of no use to those who read it there.
+    pub async fn start(self) -> Result<Running> {
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
+        }
+        let descriptors = self.core.router().descriptors();
+        if descriptors.is_empty() {
+            return Err(
+                Error::new("a server without a service").with_remedy("add one: `.service(OrdersServer::new(..))`")
+            );
+        }
+        let services: Vec<ServiceName> = descriptors
+            .iter()
+            .map(|descriptor| descriptor.name.parse())
+            .collect::<Result<_, _>>()
+            .map_err(|error| Error::new("a service has a name that no registry takes").with_source(error))?;
+        let registry = self.app.registry()?;
+        let config = self.app.config();
+        let listen = listen(config, &*registry)?;
+        let transports = transports(config, self.app.transports())?;
+
+        let id = Instance::random_id();
+        let mut core = self.core.instance(id.clone());
+        for transport in &transports {
+            core = core.transport(transport.clone());
+        }
+        if let Some(observer) = self.app.observer() {
+            core = core.observer(observer.clone());
+        }
+        let running = core.bind(&listen).await.map_err(cannot_bind)?;
+        let address = advertise::address(running.address(), config.server.advertise.as_ref(), &*registry).await?;
+        let endpoints =
+            transports.iter().map(|transport| Endpoint::new(transport.protocol(), address.clone())).collect();
+        let instance = Instance::new(id, services, endpoints);
+        log_start(config, &*registry, running.address(), &instance);
+        // Only now: whoever reads the record must find the port open.
+        let registration = registry.register(instance).await.map_err(|error| {
+            Error::new(format!("cannot register at {}: {error}", registry.url())).with_source(error)
+        })?;
+        let running = Running::new(running, registration, &*registry, self.app);
+        if let Some(ready) = self.on_ready {
+            ready(&running);
+        }
+        Ok(running)
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("core", &self.core).finish_non_exhaustive()
+    }
+}
+
+/// One line that says what this server uses, because most of what goes wrong in production is seen in it.
+fn log_start(config: &Config, registry: &dyn Registry, listening: &Address, instance: &Instance) {
+    let protocols: Vec<_> = instance.endpoints.iter().map(|endpoint| endpoint.protocol.as_str()).collect();
+    let advertised = instance.endpoints.first().map(|endpoint| endpoint.address.to_string());
+    let services: Vec<_> = instance.services.iter().map(ServiceName::as_str).collect();
+    tracing::info!(%listening, advertised, registry = registry.url(), ?protocols, ?services, instance = instance.id, "serving");
+    if config.registry.is_none() && !registry.is_remote() && !listening.is_loopback() {
+        tracing::warn!(
+            registry = registry.url(),
+            "others can reach this server, but only this machine can find it: set `registry` (RPC_REGISTRY) to a shared one"
+        );
+    }
+}
+
+/// Where to listen when nobody has said so: on a registry that others read, nowhere.
+fn listen(config: &Config, registry: &dyn Registry) -> Result<Address> {
+    match &config.server.listen {
+        Some(address) => Ok(address.clone()),
+        None if registry.is_remote() => Err(Error::new(format!(
+            "the registry {} is shared, and nobody has said where this server listens",
+            registry.url()
+        ))
+        .with_remedy("set `server.listen` (RPC_SERVER_LISTEN), for instance to 0.0.0.0:7000")),
+        None => Ok(Address::tcp("127.0.0.1", 0)),
+    }
+}
+
+/// The protocols to speak: those asked for, or all there are.
+fn transports(config: &Config, compiled: &[Arc<dyn Transport>]) -> Result<Vec<Arc<dyn Transport>>> {
+    let Some(asked) = &config.server.protocols else { return Ok(compiled.to_vec()) };
+    let find = |name: &&str| {
+        compiled.iter().find(|transport| transport.name() == *name).cloned().ok_or_else(|| {
+            Error::new(format!("`server.protocols` asks for {name}, which is not compiled into this program"))
+                .with_remedy(format!("enable the feature `{name}` of the crate rpc, or leave it out"))
+        })
+    };
+    asked.iter().map(find).collect()
+}
+
+fn cannot_bind(error: ServerError) -> Error {
+    let message = error.to_string();
+    Error::new(message).with_source(error)
+}
