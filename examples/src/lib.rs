@@ -2,11 +2,13 @@
 //!
 //! This file is the *interface*, which servers and clients share: the trait, its messages and its errors. In a project
 //! of several teams it is a crate of its own (say `orders-api`) that depends on `rpc` without its default features.
-//! The modules below it belong to the server ([`kitchen`] and what it keeps) and to whoever has orders in a file
-//! ([`sheet`]).
+//! The modules below it belong to the server ([`serve`], [`kitchen`] and what it keeps), to whoever has orders in a file
+//! ([`sheet`]), and to the command lines of the programs ([`args`]).
 
+pub mod args;
 pub mod book;
 pub mod kitchen;
+pub mod serve;
 pub mod sheet;
 pub mod tally;
 
@@ -61,7 +63,7 @@ pub struct Item {
 }
 
 /// How an order is paid.
-#[derive(Message, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Message, Serialize, Deserialize, clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Payment {
     /// At the door, in notes and coins.

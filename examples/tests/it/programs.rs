@@ -1,0 +1,138 @@
+//! `order-server` and `order-client` as people deploy them.
+
+use crate::process::{Ended, Running, program, run, send};
+use rpc_testkit::scratch;
+use rustix::process::Signal;
+use std::path::Path;
+
+struct Shop {
+    folder: tempfile::TempDir,
+}
+
+impl Shop {
+    fn open() -> Self {
+        Self { folder: scratch("shop").unwrap() }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn registry(&self) -> String {
+        format!("file://{}/registry", self.path().display())
+    }
+
+    async fn server(&self, arguments: &[&str]) -> Running {
+        let mut command = program(env!("CARGO_BIN_EXE_order-server"), self.path());
+        command.args(["--registry", &self.registry(), "--data", "data"]).args(arguments);
+        let mut running = Running::start(&mut command);
+        running.says("order-server: ready on 127.0.0.1:").await;
+        running
+    }
+
+    async fn client(&self, arguments: &[&str]) -> Ended {
+        let mut command = program(env!("CARGO_BIN_EXE_order-client"), self.path());
+        run(command.args(arguments).args(["--registry", &self.registry()])).await
+    }
+
+    async fn place(&self, number: &str, item: &str, more: &[&str]) -> Ended {
+        let order = ["place", number, "--store", "교동반점", "--item", item];
+        self.client(&[&order, more].concat()).await
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_placed_and_found_over_every_wire() {
+    let shop = Shop::open();
+    let _server = shop.server(&["--listen", "127.0.0.1:0"]).await;
+    for wire in ["auto", "grpc", "tarpc"] {
+        let number = format!("BD-{wire}");
+        let placed = shop.place(&number, "짜장면 x2 @7000", &["--transport", wire]).await;
+        assert_eq!(placed.code, Some(0), "{placed:?}");
+        assert_eq!(placed.out, format!("order {number} is placed: 14000 won\n"));
+        let found = shop.client(&["find", &number, "--transport", wire]).await;
+        assert_eq!(found.code, Some(0), "{found:?}");
+        let order: orders::Order = serde_json::from_str(&found.out).unwrap();
+        assert_eq!((order.number, order.items[0].name.as_str()), (number, "짜장면"));
+    }
+}
+
+#[tokio::test]
+async fn exit_codes_tell_scripts_what_happened() {
+    let shop = Shop::open();
+    let _server = shop.server(&[]).await;
+    assert_eq!(shop.place("BD-1", "짬뽕 x1 @8500", &[]).await.code, Some(0));
+    // The same again does no harm; another under the same number is refused.
+    assert_eq!(shop.place("BD-1", "짬뽕 x1 @8500", &[]).await.code, Some(0));
+    let conflict = shop.place("BD-1", "짬뽕 x2 @8500", &[]).await;
+    assert!(conflict.code == Some(4) && conflict.err.contains("another order BD-1"), "{conflict:?}");
+    let nothing = shop.place("BD-2", "짬뽕 x0 @8500", &[]).await;
+    assert!(nothing.code == Some(4) && nothing.err.contains("quantity is 0"), "{nothing:?}");
+    let absent = shop.client(&["find", "BD-404"]).await;
+    assert!(absent.code == Some(3) && absent.err.contains("there is no order BD-404"), "{absent:?}");
+    let usage = shop.place("BD-3", "짬뽕", &[]).await;
+    assert!(usage.code == Some(2) && usage.err.contains("NAME xQUANTITY @PRICE"), "{usage:?}");
+
+    std::fs::write(shop.path().join("rpc.toml"), "[client]\ntimout = \"1s\"").unwrap();
+    let config = shop.client(&["find", "BD-1"]).await;
+    assert!(config.code == Some(2) && config.err.contains("`client.timeout`"), "{config:?}");
+}
+
+#[tokio::test]
+async fn looking_again_and_again_is_one_process() {
+    let shop = Shop::open();
+    let _server = shop.server(&[]).await;
+    assert_eq!(shop.place("BD-1", "짬뽕 x1 @8500", &[]).await.code, Some(0));
+    let found = shop.client(&["find", "BD-1", "--repeat", "20", "--every", "1ms"]).await;
+    assert_eq!(found.code, Some(0), "{found:?}");
+    assert!(found.out.ends_with("order-client: 20 calls, 0 failed\n"), "{found:?}");
+}
+
+#[tokio::test]
+async fn without_a_server_the_error_says_what_to_do() {
+    let shop = Shop::open();
+    let alone = shop.client(&["find", "BD-1", "--timeout", "500ms"]).await;
+    assert_eq!(alone.code, Some(1), "{alone:?}");
+    assert!(alone.err.contains("baedal.orders.v1.Orders") && alone.err.contains("what to do: "), "{alone:?}");
+
+    let _server = shop.server(&["--transport", "grpc"]).await;
+    let wrong = shop.client(&["find", "BD-1", "--transport", "tarpc", "--timeout", "500ms"]).await;
+    assert!(wrong.code == Some(1) && wrong.err.contains("tarpc"), "{wrong:?}");
+    assert_eq!(shop.client(&["find", "BD-1"]).await.code, Some(3));
+}
+
+#[tokio::test]
+async fn a_server_leaves_in_peace() {
+    let shop = Shop::open();
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = shop.server(&[]).await;
+        send(server.pid(), signal);
+        assert_eq!(server.ends().await, Some(0));
+    }
+    let mut server = shop.server(&["--until-stdin-closes"]).await;
+    drop(server.stdin.take());
+    assert_eq!(server.ends().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_says_why() {
+    let shop = Shop::open();
+    let mut first = shop.server(&["--listen", "127.0.0.1:0"]).await;
+    let registry = shop.registry();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = program(env!("CARGO_BIN_EXE_order-server"), shop.path());
+    let refused = run(command.args(["--registry", &registry, "--listen", &address])).await;
+    assert!(refused.code == Some(1) && refused.err.contains(&address) && refused.err.contains("port 0"), "{refused:?}");
+
+    let mut command = program(env!("CARGO_BIN_EXE_order-server"), shop.path());
+    let usage = run(command.args(["--listen", "nowhere"])).await;
+    assert!(usage.code == Some(2) && usage.err.contains("HOST:PORT"), "{usage:?}");
+
+    let mut command = program(env!("CARGO_BIN_EXE_order-server"), shop.path());
+    let injected = command.env("RPC_SERVER_PROTOCOLS", "http").args(["--registry", &registry]);
+    let wrong = run(injected).await;
+    assert!(wrong.code == Some(2) && wrong.err.contains("RPC_SERVER_PROTOCOLS"), "{wrong:?}");
+    send(first.pid(), Signal::TERM);
+    assert_eq!(first.ends().await, Some(0));
+}
