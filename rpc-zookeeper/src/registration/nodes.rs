@@ -122,8 +122,12 @@ mod tests {
         Address,
         registry::{Endpoint, Instance},
     };
+    use rpc_testkit::{Cut, FaultProxy, Mode, eventually};
     use std::time::Duration;
     use tokio::time::timeout;
+    use zookeeper_client::{Client, SessionState};
+
+    const SOON: Duration = Duration::from_secs(5);
 
     async fn live() -> Live {
         Live { client: client().await, generation: 1 }
@@ -161,6 +165,45 @@ mod tests {
         // The old session takes nothing along.
         server().await.expire_session(old.client.session_id().0).await.unwrap();
         assert_eq!(found(&new, &record).await, Found::Current { version: 0 });
+    }
+
+    /// A client on a line that can be broken, with the parent of its record made.
+    async fn on_a_line(record: &Record) -> (FaultProxy, Live) {
+        let line = FaultProxy::start(server().await.connect_string()).unwrap();
+        let connector = Client::connector().with_session_timeout(Duration::from_secs(5));
+        let live = Live { client: connector.connect(&line.address().to_string()).await.unwrap(), generation: 1 };
+        make_parents(&live, record).await.unwrap();
+        (line, live)
+    }
+
+    /// The library queues a request while it has no connection, and carries it out later though nobody waits for the
+    /// answer any more. Without the question whether there is a connection, the record is there in the end.
+    #[tokio::test]
+    async fn nothing_is_written_later_than_it_was_wanted() {
+        let record = record("demo.Ghost");
+        let (line, live) = on_a_line(&record).await;
+        line.set(Mode::Refuse).await;
+        line.cut(Cut::Reset).await;
+        assert!(eventually(SOON, || live.client.state() == SessionState::Disconnected).await);
+        let written = timeout(Duration::from_millis(200), write(&live, &record, &[Change::Create(0)])).await;
+        line.set(Mode::Forward).await;
+        assert!(eventually(SOON, || live.is_connected()).await);
+        // Answered in order: whatever was queued has been carried out when this is.
+        assert_eq!(found(&live, &record).await, Found::Absent);
+        assert_eq!(written, Ok(Err(Failure::Unknown)));
+    }
+
+    /// Silence is not reported as the loss of a connection but as an error of a kind that says nothing.
+    #[tokio::test]
+    async fn silence_means_that_it_may_have_been_done() {
+        let record = record("demo.Silence");
+        let (line, live) = on_a_line(&record).await;
+        line.set(Mode::DropReplies).await;
+        assert_eq!(write(&live, &record, &[Change::Create(0)]).await, Err(Failure::Unknown));
+        line.set(Mode::Forward).await;
+        line.cut(Cut::Reset).await;
+        assert!(eventually(SOON, || live.is_connected()).await);
+        assert_eq!(found(&live, &record).await, Found::Current { version: 0 });
     }
 
     #[tokio::test]

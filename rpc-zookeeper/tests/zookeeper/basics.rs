@@ -176,7 +176,9 @@ async fn a_registration_that_is_dropped_is_withdrawn_and_the_session_ends_with_i
     let client = client(&host).await;
     let (first, second) = (instance(&["demo.Echo"], 7000), instance(&["demo.Echo"], 7001));
     let path = |instance: &rpc_core::registry::Instance| format!("{base}/demo.Echo/{}", instance.id);
-    let registry = registry(&host, &base);
+    // Long enough for the session not to time out while the test waits for its end.
+    let url = format!("zookeeper://{host}{base}?session_timeout=10s");
+    let registry = rpc_zookeeper::ZooKeeper::open(&url).unwrap();
     let registration = register(&registry, &first).await;
     let other = register(&registry, &second).await;
     drop(registry);

@@ -44,7 +44,9 @@ impl Drop for Server {
 async fn child() {
     let Ok(task) = env::var(TASK) else { return };
     let [host, base, port] = task.split(' ').collect::<Vec<_>>()[..] else { panic!("{task}") };
-    let registry = registry(host, base);
+    // Long enough for a successor to come up meanwhile.
+    let url = format!("zookeeper://{host}{base}?session_timeout=5s");
+    let registry = rpc_zookeeper::ZooKeeper::open(&url).unwrap();
     let instance: Instance = instance(&["demo.Echo"], port.parse().unwrap());
     let _registration = register(&registry, &instance).await;
     println!("registered {}", instance.id);
@@ -63,14 +65,15 @@ async fn two_processes_find_each_other_and_a_killed_one_goes_with_its_session() 
     let all = list(&[&ours.id, &killed.id, &other.id]);
     until(&mut watch, SOON, |snapshot| ids(snapshot) == all).await.unwrap();
 
-    // A process that is killed cannot say so: its record stays until its session times out, after 2 to 3 s here.
+    // A process that is killed cannot say so: its record stays until its session times out, after 5 s here.
     killed.process.kill().unwrap();
     assert_eq!(ids(&watch.snapshot()), all);
     // One that is started anew on the same port takes the place of the dead one before that.
     let again = Server::start(&host, &base, 7001);
     let replaced = list(&[&ours.id, &again.id, &other.id]);
     until(&mut watch, SOON, |snapshot| ids(snapshot) == replaced).await.unwrap();
-    let path = format!("{base}/demo.Echo/{}", killed.id);
-    node_is(&client(&host).await, &path, false, Duration::from_secs(5)).await;
+    let (client, path) = (client(&host).await, format!("{base}/demo.Echo/{}", killed.id));
+    assert!(node(&client, &path).await.is_some());
+    node_is(&client, &path, false, Duration::from_secs(8)).await;
     until(&mut watch, SOON, |snapshot| ids(snapshot) == replaced).await.unwrap();
 }
