@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 /// The kind of a box of an element.
 pub struct InBox<K>(PhantomData<fn() -> K>);
 
+#[diagnostic::do_not_recommend]
 impl<K: 'static, T: Element<K>> Element<InBox<K>> for Box<T> {
     const REQUIRED: bool = T::REQUIRED;
 

@@ -77,6 +77,7 @@ impl<S: Slots> Message for Reading<S> {
 /// The kind of structs with `#[derive(Message)]`.
 pub enum AsDerived {}
 
+#[diagnostic::do_not_recommend]
 impl<M: Derived> Element<AsDerived> for M {
     const REQUIRED: bool = M::REQUIRED;
 

@@ -33,6 +33,7 @@ fn bits<E: Enumeration>(value: &E) -> u64 {
     i64::from(value.number()) as u64
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Enumeration> Element<AsEnumeration> for E {
     const REQUIRED: bool = <E as Enumeration>::REQUIRED;
 

@@ -19,4 +19,5 @@ keys! {
     u16: AsSmall, i16: AsSmall, i8: AsSmall,
 }
 
+#[diagnostic::do_not_recommend]
 impl<K: 'static, N: Newtype> Key<AsNewtype<K>> for N where N::Inner: Key<K> {}

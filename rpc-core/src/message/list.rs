@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 /// An optional element. `Some` is written even when it holds what an absent one would mean.
 pub struct Maybe<K>(PhantomData<fn() -> K>);
 
+#[diagnostic::do_not_recommend]
 impl<K: 'static, T: Element<K>> Field<Maybe<K>> for Option<T> {
     #[inline]
     fn absent() -> Result<Self, DecodeError> {
@@ -54,6 +55,7 @@ fn packed_len<K, T: Element<K>>(list: &[T]) -> usize {
     list.iter().map(T::packed_len).sum()
 }
 
+#[diagnostic::do_not_recommend]
 impl<K: 'static, T: Element<K>> Field<Many<K>> for Vec<T> {
     #[inline]
     fn absent() -> Result<Self, DecodeError> {

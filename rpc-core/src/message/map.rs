@@ -79,6 +79,7 @@ fn read_entry<KK: 'static, KV: 'static, K: Element<KK>, V: Element<KV>, B: Buf>(
 
 macro_rules! map {
     ($map:ty, [$($extra:tt)*], [$($key:tt)*]) => {
+        #[diagnostic::do_not_recommend]
         impl<KK: 'static, KV: 'static, K: Key<KK> + $($key)*, V: Element<KV>, $($extra)*> Field<MapOf<KK, KV>> for $map {
             #[inline]
             fn absent() -> Result<Self, DecodeError> {

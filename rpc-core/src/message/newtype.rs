@@ -26,6 +26,7 @@ pub trait Newtype: Sized + Send + Sync + 'static {
     fn inner_mut(&mut self) -> &mut Self::Inner;
 }
 
+#[diagnostic::do_not_recommend]
 impl<K: 'static, N: Newtype> Element<AsNewtype<K>> for N
 where
     N::Inner: Element<K>,

@@ -126,6 +126,7 @@ pub fn read_parts<B: Buf>(
     })
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Oneof> Element<AsOneof> for E {
     const REQUIRED: bool = <E as Oneof>::REQUIRED;
 

@@ -110,6 +110,7 @@ fn varint<M: 'static>(value: &M) -> Option<u64> {
     cast::<_, bool>(value).map(|value| u64::from(*value))
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message + Name + Default + 'static> Element<AsProst> for M {
     #[inline]
     fn absent() -> Result<Self, DecodeError> {

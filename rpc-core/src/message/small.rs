@@ -12,6 +12,7 @@ pub enum AsSmall {}
 
 macro_rules! small {
     ($($type:ty: $wide:ty, $module:ident, $bits:ty;)*) => { $(
+        #[diagnostic::do_not_recommend]
         impl Element<AsSmall> for $type {
             #[inline]
             fn absent() -> Result<Self, DecodeError> {

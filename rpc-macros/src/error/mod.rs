@@ -3,13 +3,13 @@
 mod variant;
 
 use crate::{
-    message::{Container, emit},
+    message::{Container, emit, place},
     report::Report,
 };
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
-use syn::{Data, DeriveInput, Member};
-use variant::{Business, Variants};
+use syn::{Data, DeriveInput};
+use variant::{Business, Holder, Variants};
 
 /// The expansion of `#[derive(RpcError)]`.
 pub(crate) fn derive(input: DeriveInput) -> TokenStream {
@@ -24,7 +24,7 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
         }
     };
     match variants.status.as_ref().filter(|_| report.is_empty()) {
-        Some((variant, member)) => expand(&container, &variants, variant, member),
+        Some(holder) => expand(&container, &variants, holder),
         None => stand_in(&container, &variants, report),
     }
 }
@@ -46,9 +46,14 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
 ///     }
 /// }
 /// ```
-fn expand(container: &Container, variants: &Variants, status: &Ident, member: &Member) -> TokenStream {
+fn expand(container: &Container, variants: &Variants, holder: &Holder) -> TokenStream {
+    let Holder { ident: status, member, ty } = holder;
     let (ident, contract) = (&container.ident, &container.contract);
     let (generics, arguments, bounds) = container.generics.split_for_impl();
+    // Each is blamed on what lacks it: the name of the enum, the type that the variant holds.
+    let words =
+        quote_spanned!(ident.span().resolved_at(Span::mixed_site())=> <Self as #contract::message::Words>::words);
+    let held = quote_spanned!(place(ty)=> <#ty as #contract::message::IsStatus>);
     let slots = variants.business.iter().map(|variant| variant.fields.slots(&variant.slots, container));
     let into = variants.business.iter().map(|variant| into_arm(variant, container));
     let from = variants.business.iter().map(|variant| from_arm(variant, container));
@@ -57,13 +62,11 @@ fn expand(container: &Container, variants: &Variants, status: &Ident, member: &M
             #[automatically_derived]
             impl #generics ::core::convert::From<#contract::Status> for #ident #arguments #bounds {
                 fn from(status: #contract::Status) -> Self {
-                    Self::#status { #member: status }
+                    Self::#status { #member: #held::hold(status) }
                 }
             }
         }
     });
-    // Blamed on the name of the enum, where `Display` is missing if it is.
-    let text = quote_spanned!(ident.span()=> ::std::string::ToString::to_string);
     emit! {
         #[allow(deprecated, unreachable_pub, missing_docs, clippy::all)]
         const _: () = {
@@ -72,9 +75,9 @@ fn expand(container: &Container, variants: &Variants, status: &Ident, member: &M
             #[automatically_derived]
             impl #generics #contract::RpcError for #ident #arguments #bounds {
                 fn into_status(self) -> #contract::Status {
-                    let text = |error: &Self| -> ::std::string::String { #text(error) };
+                    let words = |error: &Self| #words(error);
                     match self {
-                        Self::#status { #member: status } => status,
+                        Self::#status { #member: status } => #held::into_status(status),
                         #(#into)*
                     }
                 }
@@ -86,7 +89,7 @@ fn expand(container: &Container, variants: &Variants, status: &Ident, member: &M
                             _ => {}
                         }
                     }
-                    Self::#status { #member: status }
+                    Self::#status { #member: #held::hold(status) }
                 }
             }
 
@@ -110,7 +113,7 @@ fn into_arm(variant: &Business, container: &Container) -> TokenStream {
                 let buffer = &mut value;
                 #encode
             }
-            #contract::Status::new(#contract::Code::#code, text(error)).with_detail(#contract::Detail {
+            #contract::Status::new(#contract::Code::#code, words(error)).with_detail(#contract::Detail {
                 type_url: ::std::borrow::Cow::Borrowed(#type_url),
                 value: value.freeze(),
             })

@@ -6,7 +6,7 @@ use crate::{
     report::{Report, list, suggestion},
 };
 use proc_macro2::{Ident, Span};
-use quote::format_ident;
+use quote::{ToTokens, format_ident};
 use syn::{DataEnum, Index, Member, Type, ext::IdentExt, spanned::Spanned};
 
 /// The names in `rpc::Code`.
@@ -33,10 +33,17 @@ const CODES: [&str; 16] = [
 #[derive(Default)]
 pub(super) struct Variants {
     pub(super) business: Vec<Business>,
-    /// The variant that holds a status, and its field.
-    pub(super) status: Option<(Ident, Member)>,
+    pub(super) status: Option<Holder>,
     /// Whether somebody else (thiserror, by `#[from]`) implements `From<Status>`.
     pub(super) has_from: bool,
+}
+
+/// The variant that holds a status.
+pub(super) struct Holder {
+    pub(super) ident: Ident,
+    pub(super) member: Member,
+    /// A `Status`, if all is well.
+    pub(super) ty: Type,
 }
 
 /// A failure that callers tell apart.
@@ -93,11 +100,11 @@ impl Variants {
         match (fields.next(), fields.next()) {
             (Some(field), None) => {
                 let member = field.ident.clone().map_or_else(|| Member::Unnamed(Index::from(0)), Member::Named);
-                if let Some((first, _)) = &self.status {
-                    let why = format!("`{first}` holds a status already, and one variant has to be the one");
+                if let Some(Holder { ident, .. }) = &self.status {
+                    let why = format!("`{ident}` holds a status already, and one variant has to be the one");
                     report.at(&variant.ident, why);
                 } else {
-                    self.status = Some((variant.ident.clone(), member));
+                    self.status = Some(Holder { ident: variant.ident.clone(), member, ty: field.ty.clone() });
                 }
             }
             _ => report.at(variant, "this variant has to hold an `rpc::Status` and nothing else"),
@@ -111,9 +118,10 @@ impl Marks {
         attribute::each(&variant.attrs, &["code", "status", "name", "reserved"], report, |key, meta, report| {
             match key {
                 "code" => {
-                    let path: syn::Path = attribute::value(meta)?;
-                    marks.code_at = Some(path.span());
-                    marks.code = code(&path, report);
+                    marks.code_at = Some(meta.path.span());
+                    let value: syn::Expr = attribute::value(meta)?;
+                    marks.code_at = Some(value.span());
+                    marks.code = code(&value, report);
                 }
                 "status" => marks.is_status = true,
                 "name" => marks.name = Some(word(&attribute::value(meta)?, false)?),
@@ -147,13 +155,16 @@ impl Business {
 }
 
 /// `NotFound`, or a path that ends so.
-fn code(path: &syn::Path, report: &mut Report) -> Option<Ident> {
-    let word = &path.segments.last()?.ident;
-    let text = word.to_string();
+fn code(value: &syn::Expr, report: &mut Report) -> Option<Ident> {
+    let word = match value {
+        syn::Expr::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
+        _ => None,
+    };
+    let text = word.map_or_else(|| value.to_token_stream().to_string(), Ident::to_string);
     if CODES.contains(&text.as_str()) {
-        return Some(word.clone());
+        return word.cloned();
     }
-    report.at(path, format!("there is no code `{text}`{}", suggestion(&text, &CODES)));
+    report.at(value, format!("there is no code `{text}`{}", suggestion(&text, &CODES)));
     None
 }
 

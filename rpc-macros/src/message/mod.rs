@@ -12,7 +12,7 @@ mod structure;
 
 use crate::report::Report;
 pub(crate) use container::{Container, word};
-pub(crate) use fields::{Fields, Owner};
+pub(crate) use fields::{Fields, Owner, place};
 pub(crate) use number::Reserved;
 use proc_macro2::TokenStream;
 pub(crate) use refusal::refusal;
@@ -53,6 +53,10 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
             #[allow(deprecated, unreachable_pub, missing_docs, clippy::all)]
             const _: () = { #items };
         };
+    }
+    if input.generics.lifetimes().next().is_some() {
+        // Nothing with a lifetime can stand in.
+        return report.into_tokens();
     }
     // What is wrong here is said here: without these the type would be reported again wherever it is used.
     let stand_in = match &input.data {

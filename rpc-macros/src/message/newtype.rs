@@ -4,7 +4,7 @@ use super::{container::Container, emit, fields::place, refusal, refusal::collect
 use crate::{attribute, report::Report};
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
-use syn::{FieldsUnnamed, spanned::Spanned};
+use syn::FieldsUnnamed;
 
 /// *Input*
 /// ```text
@@ -24,7 +24,7 @@ pub(super) fn expand(container: &Container, fields: &FieldsUnnamed, report: &mut
     match (collection(&field.ty), refusal(&field.ty)) {
         (Some(what), _) => {
             let why = format!("a newtype is one value, and cannot stand for {what}: give the field a name");
-            report.add(syn::Error::new(field.ty.span(), why));
+            report.at(&field.ty, why);
         }
         (None, Some(error)) => report.add(error),
         (None, None) => {}

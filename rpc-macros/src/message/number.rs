@@ -49,7 +49,11 @@ pub(crate) struct Pinned {
 impl Pinned {
     /// Reads the value of `tag = N`.
     pub(crate) fn parse(meta: &ParseNestedMeta<'_>) -> syn::Result<Self> {
-        let literal: LitInt = meta.value()?.parse()?;
+        let value = meta.value()?;
+        if !value.peek(LitInt) {
+            return Err(value.error("a tag is a number, as in `#[rpc(tag = 3)]`"));
+        }
+        let literal: LitInt = value.parse()?;
         Ok(Self { number: number(&literal)?, span: literal.span() })
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{attribute, report::Report};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote_spanned};
-use syn::{DataEnum, Type, ext::IdentExt, spanned::Spanned};
+use syn::{DataEnum, Type, ext::IdentExt};
 
 struct Variant {
     ident: Ident,
@@ -170,7 +170,7 @@ fn shape(container: &Container, variant: &syn::Variant, reserved: &Reserved, rep
                     "a variant cannot hold {what} bare: give the field a name, as in `{} {{ list: .. }}`",
                     variant.ident
                 );
-                report.add(syn::Error::new(field.ty.span(), why));
+                report.at(&field.ty, why);
             } else if let Some(error) = refusal(&field.ty) {
                 report.add(error);
             }

@@ -2,11 +2,11 @@
 //!
 //! This is only a kindness: an alias hides a type from it, and rustc then says that a trait is missing.
 
-use syn::{GenericArgument, PathArguments, Type, spanned::Spanned};
+use syn::{GenericArgument, PathArguments, Type};
 
 /// Why a type cannot be a field, an argument or a reply, at the token to blame.
 pub(crate) fn refusal(ty: &Type) -> Option<syn::Error> {
-    let refuse = |why: &str| Some(syn::Error::new(ty.span(), why));
+    let refuse = |why: &str| Some(syn::Error::new_spanned(ty, why));
     match ty {
         Type::Group(group) => refusal(&group.elem),
         Type::Paren(paren) => refusal(&paren.elem),
@@ -29,7 +29,7 @@ pub(crate) fn refusal(ty: &Type) -> Option<syn::Error> {
 
 fn named(ty: &Type, path: &syn::Path) -> Option<syn::Error> {
     let name = path.segments.last()?.ident.to_string();
-    let refuse = |why: &str| Some(syn::Error::new(ty.span(), why));
+    let refuse = |why: &str| Some(syn::Error::new_spanned(ty, why));
     let arguments = arguments(path);
     match (name.as_str(), arguments.as_slice()) {
         ("u8", []) => refuse("protobuf has no `u8`: use `u32` for a number; bytes are `Vec<u8>`"),
@@ -43,7 +43,7 @@ fn named(ty: &Type, path: &syn::Path) -> Option<syn::Error> {
             Some(what) => {
                 let why =
                     format!("protobuf has no lists of {what}: put a struct in between, which holds the inner one");
-                Some(syn::Error::new(item.span(), why))
+                Some(syn::Error::new_spanned(item, why))
             }
             None => refusal(item),
         },
@@ -51,16 +51,16 @@ fn named(ty: &Type, path: &syn::Path) -> Option<syn::Error> {
             Some(what) => {
                 let why =
                     format!("protobuf has no optional {what}: leave out the `Option`, or put a struct in between");
-                Some(syn::Error::new(item.span(), why))
+                Some(syn::Error::new_spanned(item, why))
             }
             None => refusal(item),
         },
         ("HashMap" | "BTreeMap", [key, value, ..]) => match collection(value) {
             Some(what) => {
                 let why = format!("protobuf has no maps of {what}: put a struct in between, which holds the inner one");
-                Some(syn::Error::new(value.span(), why))
+                Some(syn::Error::new_spanned(value, why))
             }
-            None => refusal(key).or_else(|| refusal(value)),
+            None => unfit_key(key).or_else(|| refusal(key)).or_else(|| refusal(value)),
         },
         ("HashSet" | "BTreeSet" | "VecDeque", [_]) => refuse("protobuf has only lists and maps: use `Vec`"),
         ("Box", [item]) => refusal(item),
@@ -77,6 +77,19 @@ pub(crate) fn collection(ty: &Type) -> Option<&'static str> {
         ("HashMap" | "BTreeMap", [_, _, ..]) => Some("maps"),
         _ => None,
     }
+}
+
+/// Why a type cannot be the key of a map.
+fn unfit_key(ty: &Type) -> Option<syn::Error> {
+    let Type::Path(path) = ty else { return None };
+    let name = path.path.segments.last()?.ident.to_string();
+    let unfit = matches!(name.as_str(), "f32" | "f64" | "Vec" | "Option" | "Bytes" | "Duration" | "SystemTime");
+    unfit.then(|| {
+        syn::Error::new_spanned(
+            ty,
+            format!("protobuf has no maps by `{name}`: keys are whole numbers, `bool`, `String` and newtypes of these"),
+        )
+    })
 }
 
 fn is_byte(ty: &Type) -> bool {

@@ -4,6 +4,7 @@ use super::{Fields, Owner, container::Container, emit};
 use crate::report::Report;
 use proc_macro2::TokenStream;
 use quote::format_ident;
+use syn::{GenericArgument, PathArguments, Type};
 
 /// *Input*
 /// ```text
@@ -16,6 +17,15 @@ use quote::format_ident;
 /// impl Derived for Item { type Slots = __ItemSlots; fn finish(slots) -> Result<Self, DecodeError> { .. } .. }
 /// ```
 pub(super) fn expand(container: &Container, fields: &syn::Fields, report: &mut Report) -> TokenStream {
+    for field in fields {
+        if is_boxed(&field.ty, container) {
+            let why = format!(
+                "every `{0}` would hold another `{0}`, without end: make it `Option<Box<{0}>>`",
+                container.ident
+            );
+            report.at(&field.ty, why);
+        }
+    }
     let owner = Owner { name: &container.name, reserved: &container.reserved };
     let fields = Fields::parse(owner, fields, container, report);
     let slots_ident = format_ident!("__{}Slots", container.name);
@@ -112,6 +122,15 @@ fn message(fields: &Fields, container: &Container) -> TokenStream {
             }
         }
     }
+}
+
+/// Whether a type is `Box<Self>`. What holds itself by way of others is found by the constant `REQUIRED`.
+fn is_boxed(ty: &Type, container: &Container) -> bool {
+    let Type::Path(path) = ty else { return false };
+    let Some(segment) = path.path.segments.last().filter(|segment| segment.ident == "Box") else { return false };
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return false };
+    matches!(arguments.args.first(), Some(GenericArgument::Type(Type::Path(inner)))
+        if inner.path.is_ident("Self") || inner.path.is_ident(&container.ident))
 }
 
 /// A message of nothing, for a type whose derive has failed.

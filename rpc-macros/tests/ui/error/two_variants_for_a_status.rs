@@ -1,0 +1,17 @@
+use rpc::RpcError;
+
+#[derive(RpcError, Debug)]
+enum OrderError {
+    #[rpc(status)]
+    Rpc(rpc::Status),
+    #[rpc(status)]
+    Other(rpc::Status),
+}
+
+impl std::fmt::Display for OrderError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("failed")
+    }
+}
+
+fn main() {}

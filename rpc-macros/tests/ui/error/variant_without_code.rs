@@ -1,0 +1,25 @@
+use rpc::RpcError;
+
+#[derive(RpcError, Debug)]
+enum OrderError {
+    NotFound { number: String },
+    #[rpc(status)]
+    Rpc(rpc::Status),
+}
+
+impl std::fmt::Display for OrderError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("failed")
+    }
+}
+
+// What uses the error is not to blame.
+fn handler(status: Result<(), rpc::Status>) -> Result<(), OrderError> {
+    Ok(status?)
+}
+
+fn sent(error: OrderError) -> rpc::Status {
+    error.into_status()
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use rpc::Message;
+
+#[derive(Message)]
+struct Order {
+    #[rpc(idempotent)]
+    number: String,
+}
+
+fn main() {}

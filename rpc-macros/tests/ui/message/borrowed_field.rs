@@ -1,0 +1,8 @@
+use rpc::Message;
+
+#[derive(Message)]
+struct Order {
+    number: &'static str,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use rpc::Message;
+
+#[derive(Message)]
+enum Size {
+    #[rpc(default)]
+    Small,
+    Large,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use rpc::Message;
+
+#[derive(Message)]
+struct Order {
+    items: std::collections::HashMap<String, Vec<String>>,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use rpc::Message;
+
+#[derive(Message)]
+struct Node {
+    next: Box<Node>,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use rpc::Message;
+
+#[derive(Message)]
+struct Order {
+    #[rpc(tagg = 4)]
+    number: String,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use rpc::Message;
+
+#[derive(Message)]
+struct Order {
+    items: Option<Vec<String>>,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use rpc::Message;
+
+#[derive(Message)]
+#[rpc(reserved(7..))]
+struct Order {
+    price: u64,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use rpc::Message;
+
+#[derive(Message)]
+struct Order {
+    count: usize,
+}
+
+fn main() {}
