@@ -16,9 +16,11 @@ use std::{
 /// a received stream on unread re-encodes nothing. Dropping it tells the sender to stop.
 pub struct Streaming<T, E = Status>(Inner<T, E>);
 
+type Items<T, E> = Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>;
+
 enum Inner<T, E> {
     // Never locked: the mutex makes it `Sync`, so that a handler may hold `&Streaming` across an await.
-    Typed(Mutex<Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>>),
+    Typed(Mutex<Items<T, E>>),
     Wire { payloads: PayloadStream, take: fn(Payload) -> Result<T, Status>, fail: fn(Status) -> E },
 }
 

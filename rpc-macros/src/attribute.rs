@@ -1,6 +1,6 @@
 //! `#[rpc(..)]`: one grammar for every place where it may stand.
 
-use crate::report::{Report, suggestion};
+use crate::report::{Report, list, nearest, suggestion};
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{ext::IdentExt, meta::ParseNestedMeta, parse::ParseStream};
@@ -37,12 +37,22 @@ pub(crate) fn each(
             if known.contains(&key.as_str()) {
                 return each(&key, &meta, report);
             }
-            report.at(&meta.path, format!("`{key}` has no meaning here{}", suggestion(&key, known)));
+            report.at(&meta.path, unknown(&key, known));
             skip_value(meta.input)
         });
         if let Err(error) = result {
             report.add(error);
         }
+    }
+}
+
+fn unknown(key: &str, known: &[&str]) -> String {
+    let mut sorted = known.to_vec();
+    sorted.sort_unstable();
+    match (nearest(key, known), sorted.is_empty()) {
+        (Some(near), _) => format!("`{key}` has no meaning here; did you mean `{near}`? There are {}", list(&sorted)),
+        (None, false) => format!("`{key}` has no meaning here; there are {}", list(&sorted)),
+        (None, true) => format!("`{key}` has no meaning here; remove it"),
     }
 }
 

@@ -319,6 +319,7 @@ async fn a_method_that_a_server_does_not_know_is_unimplemented() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "as a user's code does")]
 fn generic_code_can_spawn_what_it_calls() {
     async fn both<S: Stores + Clone>(stores: S) -> bool {
         let task = tokio::spawn({

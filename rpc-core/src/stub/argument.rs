@@ -27,11 +27,14 @@ pub(super) struct FieldCodec<T: 'static> {
     pub(super) key: fn(&T) -> u64,
     /// As the only field of a request.
     pub(super) wrap: fn(T, &'static Arguments<(T,)>) -> Payload,
-    pub(super) unwrap: fn(Payload, &'static Arguments<(T,)>) -> Result<(T,), String>,
+    pub(super) unwrap: Unwrap<T>,
     /// As the request itself.
     pub(super) wrap_bare: fn(T) -> Payload,
     pub(super) unwrap_bare: fn(Payload) -> Result<T, String>,
 }
+
+/// Takes the only field of a request out of it.
+type Unwrap<T> = fn(Payload, &'static Arguments<(T,)>) -> Result<(T,), String>;
 
 /// What a stream can do.
 pub(super) struct StreamCodec<T> {

@@ -5,6 +5,8 @@
 
 mod expand;
 mod fallback;
+#[cfg(test)]
+mod golden;
 mod model;
 mod names;
 mod parse;

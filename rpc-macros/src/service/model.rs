@@ -104,6 +104,10 @@ impl Service {
             let same = constants.insert(method.constant.to_string(), method);
             let both = |other: &Method| method.cfgs.is_empty() || other.cfgs.is_empty();
             if let Some(first) = first.filter(|first| both(first)) {
+                if first.ident == method.ident {
+                    report.at(&method.ident, format!("`{}` stands here twice; give one another name", method.ident));
+                    continue;
+                }
                 let text = format!(
                     "`{}` is called `{}` on the wire, as `{}` is; give one another name with `#[rpc(name = \"..\")]`",
                     method.ident, method.name, first.ident

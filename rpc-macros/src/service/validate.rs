@@ -148,12 +148,14 @@ fn check_arguments(method: &TraitItemFn, attributes: &MethodAttributes, report: 
         let text = "a stream stands alone: put what comes first into metadata or into the first item";
         report.at(&stream.ty, text);
     }
-    if let Some(bare) = &attributes.bare {
-        if arguments.len() != 1 {
-            let count = arguments.len();
-            report
-                .at(bare, format!("`bare` sends one message as it is, and here are {count} arguments; remove `bare`"));
+    for (argument, attributes) in arguments.iter().zip(&attributes.arguments) {
+        if let (Some(key), true) = (&attributes.key, is_streaming(&argument.ty)) {
+            report.at(key, "a stream is no key; put the key into metadata, and route by that");
         }
+    }
+    if let (Some(bare), true) = (&attributes.bare, arguments.len() != 1) {
+        let count = arguments.len();
+        report.at(bare, format!("`bare` sends one message as it is, and here are {count} arguments; remove `bare`"));
     }
     if arguments.len() > MOST_ARGUMENTS {
         report.at(

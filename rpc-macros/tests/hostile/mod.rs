@@ -62,6 +62,7 @@ pub mod service {
     use ::std::string::String;
 
     /// The worst names.
+    #[allow(clippy::wrong_self_convention)]
     #[rpc_service(package = "test.hygiene.v1")]
     pub trait Names {
         /// Called as a keyword is.
@@ -88,17 +89,17 @@ pub mod service {
         #[deprecated = "call another"]
         async fn old(&self) -> Result<()>;
         /// Only here.
-        #[cfg(all())]
+        #[cfg(test)]
         #[rpc(idempotent)]
         async fn here(&self, #[rpc(key)] key: String) -> Result<String>;
         /// Not here: the type does not even exist.
-        #[cfg(any())]
+        #[cfg(not(test))]
         async fn elsewhere(&self, nothing: Nothing) -> Result<Nothing>;
         /// One of two.
-        #[cfg(all())]
+        #[cfg(test)]
         async fn either(&self) -> Result<T>;
         /// The other of two.
-        #[cfg(any())]
+        #[cfg(not(test))]
         async fn either(&self, nothing: Nothing) -> Result<T>;
         /// A default, with an argument that it changes, some that it does not use, and more than there should be.
         #[allow(unused_variables, clippy::too_many_arguments)]

@@ -9,9 +9,9 @@ use quote::{quote, quote_spanned};
 /// ```
 pub(in crate::service) fn structure(service: &Service) -> TokenStream {
     let Service { ident, client, visibility, contract, .. } = service;
-    let title = format!("Calls [`{ident}`], in another process or in this one; cheap to clone.");
+    let title = format!(" Calls [`{ident}`], in another process or in this one; cheap to clone.");
     let more = format!(
-        "It implements [`{ident}`]. The options of its calls are methods of the trait `rpc::Client`, such as \
+        " It implements [`{ident}`]. The options of its calls are methods of the trait `rpc::Client`, such as \
          `with_timeout`."
     );
     quote! {
@@ -35,13 +35,10 @@ pub(super) fn implementation(service: &Service) -> TokenStream {
     let Service { ident, client, server, visibility, name, docs, .. } = service;
     let contract = contract(service);
     let methods = service.methods.iter().map(method);
-    let title = format!(
-        "A client of an implementation in this process, which is called as a remote one would be, without the bytes."
-    );
     let list = descriptor::list(service);
     quote_spanned! {Span::mixed_site()=>
         impl #client {
-            #[doc = #title]
+            /// A client of an implementation in this process, called as a remote one is, except for the bytes.
             #visibility fn local(service: impl #ident) -> Self {
                 <Self as __rpc::Client>::from_channel(__rpc::stub::local(#server::new(service)))
             }

@@ -2,7 +2,7 @@
 
 use super::{Method, Service, arguments_constant, reply_constant};
 use crate::service::parse::Cancel;
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Ident, Type, spanned::Spanned};
 
@@ -23,20 +23,23 @@ fn codec(method: &Method) -> TokenStream {
     let types: Vec<_> = method.arguments.iter().map(|argument| &argument.ty).collect();
     let codecs = types.iter().map(|ty| at(ty, &format_ident!("Argument")));
     let parameters = method.arguments.iter().map(|argument| {
-        let (name, tag) = (&argument.name, argument.tag);
+        let (name, tag) = (&argument.name, Literal::u32_unsuffixed(argument.tag));
         quote!(__rpc::stub::Parameter::new(#name, #tag))
     });
-    let constructor = if method.bare { quote!(bare) } else { quote!(new) };
-    let keyed = method.arguments.iter().position(|argument| argument.key).map(|index| quote!(.keyed_by(#index)));
+    let constructor = Ident::new(if method.bare { "bare" } else { "new" }, method.ident.span());
+    let keyed = method.arguments.iter().position(|argument| argument.key).map(|index| {
+        let index = Literal::usize_unsuffixed(index);
+        quote!(.keyed_by(#index))
+    });
     let of = at(output, &format_ident!("Reply"));
+    // A stream behind an alias is found when the constant is evaluated, and reported where this stands.
+    let here = Span::mixed_site().located_at(method.ident.span());
+    let value = quote_spanned! {here=>
+        __rpc::stub::Arguments::<(#(#types,)*)>::#constructor(#request, &[#(#parameters),*], (#(#codecs,)*)) #keyed
+    };
     quote! {
         #(#cfgs)*
-        const #arguments: &__rpc::stub::Arguments<(#(#types,)*)> = &__rpc::stub::Arguments::<(#(#types,)*)>::#constructor(
-            #request,
-            &[#(#parameters),*],
-            (#(#codecs,)*),
-        )
-        #keyed;
+        const #arguments: &__rpc::stub::Arguments<(#(#types,)*)> = &#value;
         #(#cfgs)*
         const #reply: __rpc::stub::Reply<#output> = #of;
     }
@@ -61,7 +64,7 @@ pub(super) fn constants(service: &Service) -> TokenStream {
         let Method { constant, cfgs, name, path, docs, .. } = method;
         let (arguments, reply) = (arguments_constant(method), reply_constant(method));
         let options = options(method);
-        let title = format!("The method `{path}`.");
+        let title = format!(" The method `{path}`.");
         quote! {
             #(#cfgs)*
             #[doc = #title]
@@ -90,7 +93,7 @@ fn options(method: &Method) -> TokenStream {
         Cancel::Finish => quote!(.with_cancel(__rpc::Cancel::Finish)),
     });
     let timeout = method.timeout.map(|timeout| {
-        let milliseconds = timeout.as_millis() as u64;
+        let milliseconds = Literal::u128_unsuffixed(timeout.as_millis());
         quote!(.with_timeout(::core::time::Duration::from_millis(#milliseconds)))
     });
     let key = method.arguments.iter().find(|argument| argument.key).map(|argument| {

@@ -10,7 +10,7 @@ use quote::{quote, quote_spanned};
 pub(in crate::service) fn structure(service: &Service) -> TokenStream {
     let Service { ident, server, visibility, .. } = service;
     let title =
-        format!("Makes an implementation of [`{ident}`] a service, to be given to a server; cloning shares it.");
+        format!(" Makes an implementation of [`{ident}`] a service, to be given to a server; cloning shares it.");
     quote! {
         #[doc = #title]
         #[allow(dead_code, unreachable_pub)]
@@ -31,10 +31,9 @@ pub(super) fn implementation_of(service: &Service) -> TokenStream {
     let implementation = implementation();
     let arms = service.methods.iter().map(|method| arm(service, method));
     let basics = basics(service);
-    let title = format!("Makes `service` what a server serves.");
     quote_spanned! {Span::mixed_site()=>
         impl<#implementation: #ident> #server<#implementation> {
-            #[doc = #title]
+            /// Makes `service` what a server serves.
             #visibility fn new(service: #implementation) -> Self {
                 Self { service: ::std::sync::Arc::new(service) }
             }

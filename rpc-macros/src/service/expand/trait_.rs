@@ -59,7 +59,7 @@ pub(super) fn documented(item: &ItemTrait, service: &Service) -> ItemTrait {
     let Service { client, name, .. } = service;
     let mut item = declaration(item, |_| true);
     let note = format!(
-        "The service `{name}`. The trait is not dyn-compatible: hold an [`{client}`], which is one type wherever the \
+        " The service `{name}`. The trait is not dyn-compatible: hold [`{client}`], which is one type wherever the \
          service runs, [in this process]({client}::local) included."
     );
     if item.attrs.iter().any(|attribute| attribute.path().is_ident("doc")) {

@@ -1,0 +1,10 @@
+use rpc::prelude::*;
+
+#[rpc_service(package = "ui")]
+pub trait Orders {
+    #[rpc(idempotent)]
+    #[rpc(idempotent)]
+    async fn find(&self, number: String) -> Result<String, Status>;
+}
+
+fn main() {}

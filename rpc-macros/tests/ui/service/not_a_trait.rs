@@ -1,0 +1,6 @@
+use rpc::prelude::*;
+
+#[rpc_service(package = "ui")]
+pub struct Orders;
+
+fn main() {}
