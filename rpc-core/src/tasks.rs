@@ -1,8 +1,12 @@
 //! The only module that spawns.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 use tokio_util::{
-    sync::CancellationToken,
+    sync::{CancellationToken, WaitForCancellationFutureOwned},
     task::{TaskTracker, task_tracker::TaskTrackerWaitFuture},
 };
 
@@ -23,6 +27,27 @@ struct StopOnDrop(CancellationToken);
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.cancel();
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A future, until it ends or is to end.
+    struct Task<F> {
+        future: Pin<Box<F>>,
+        #[pin]
+        stopped: WaitForCancellationFutureOwned,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Task<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let task = self.project();
+        match task.stopped.poll(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => task.future.as_mut().poll(cx),
+        }
     }
 }
 

@@ -8,13 +8,12 @@ use crate::{
     serve::Shared,
 };
 use futures_core::Stream;
-use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use rpc_core::{Body, Code, Delivery, Payload, PayloadStream, Request, Response, Service, Status};
 use std::{
-    panic::AssertUnwindSafe,
-    pin::Pin,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
@@ -29,14 +28,18 @@ pub(crate) async fn handle(shared: &Shared, request: http::Request<Incoming>) ->
     if shared.stopped.is_cancelled() {
         return Reply::failure(&draining().with_delivery(Delivery::Unprocessed));
     }
-    // The layers above catch what handlers throw; this catches what layers throw, which would end in silence.
-    let answered = AssertUnwindSafe(call(shared, request)).catch_unwind();
-    match shared.stopped.run_until_cancelled(answered).await {
-        Some(Ok(Ok(response))) => response,
-        Some(Ok(Err(status))) => Reply::failure(&status),
-        Some(Err(_)) => Reply::failure(&Status::internal("the server panicked; its log says more")),
-        None => Reply::failure(&draining()),
-    }
+    // Both are pinned here and polled by hand: each combinator around the call would hold it, and move it, once more.
+    let mut call = pin!(call(shared, request));
+    let mut stopped = pin!(shared.stopped.cancelled());
+    let answered = std::future::poll_fn(|cx| {
+        if stopped.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(draining()));
+        }
+        // The layers above catch what handlers throw; this catches what layers throw, which would end in silence.
+        catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Err(Status::internal("the server panicked; its log says more"))))
+    });
+    answered.await.unwrap_or_else(|status| Reply::failure(&status))
 }
 
 /// What is said to calls that are left when a server stops.
