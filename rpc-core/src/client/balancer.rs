@@ -36,18 +36,12 @@ impl Balancer {
         Self { fleet, observers, owner: Arc::new(owner) }
     }
 
-    async fn attempt(&self, request: Request, held: Held) -> Result<Response, Status> {
-        let live = held.in_flight.live();
-        match live.service.call(request).await {
-            Ok(mut response) => {
-                response.body = response.body.guarded(held);
-                Ok(response)
-            }
-            Err(status) => Err(placed(status, live)),
-        }
+    fn held(&self, in_flight: InFlight, journey: &Journey) -> Held {
+        journey.sent(in_flight.live());
+        Held { in_flight, _owner: self.owner.clone() }
     }
 
-    /// The same while somebody watches.
+    /// An attempt while somebody watches.
     #[cold]
     async fn observed(&self, request: Request, held: Held) -> Result<Response, Status> {
         let (observers, live) = (self.observers.clone(), held.in_flight.live().clone());
@@ -57,24 +51,48 @@ impl Balancer {
                 observer.attempt_ended(method, &live.address, live.transport, outcome, begun.elapsed());
             });
         });
-        ending.watch(self.attempt(request, held).await)
+        let result = held.in_flight.live().service.call(request).await;
+        ending.watch(held.ended(result))
+    }
+
+    /// The same when there is no connection yet.
+    #[cold]
+    async fn late(&self, request: Request, journey: &Journey) -> Result<Response, Status> {
+        let in_flight = self.fleet.wait(&request.hints, journey).await.map_err(refused)?;
+        let held = self.held(in_flight, journey);
+        if self.observers.is_some() {
+            return self.observed(request, held).await;
+        }
+        let result = held.in_flight.live().service.call(request).await;
+        held.ended(result)
     }
 }
 
 impl Service for Balancer {
-    async fn call(&self, mut request: Request) -> Result<Response, Status> {
+    fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         let journey = Journey::of(&mut request);
-        let in_flight = match self.fleet.pick(&request.hints, &journey) {
-            Some(in_flight) => in_flight,
-            // Boxed: most calls find one at once.
-            None => Box::pin(self.fleet.wait(&request.hints, &journey)).await.map_err(refused)?,
-        };
-        journey.sent(in_flight.live());
-        let held = Held { in_flight, _owner: self.owner.clone() };
-        if self.observers.is_some() {
-            return Box::pin(self.observed(request, held)).await;
+        async move {
+            match self.fleet.pick(&request.hints, &journey) {
+                Some(in_flight) if !self.observers.is_some() => {
+                    let held = self.held(in_flight, &journey);
+                    let result = held.in_flight.live().service.call(request).await;
+                    held.ended(result)
+                }
+                // Boxed: most calls find a connection at once, and are not watched.
+                Some(in_flight) => Box::pin(self.observed(request, self.held(in_flight, &journey))).await,
+                None => Box::pin(self.late(request, &journey)).await,
+            }
         }
-        self.attempt(request, held).await
+    }
+}
+
+impl Held {
+    /// An attempt has been answered: what it held goes on with the body of the answer.
+    fn ended(self, result: Result<Response, Status>) -> Result<Response, Status> {
+        match result {
+            Ok(response) => Ok(Response { body: response.body.guarded(self), ..response }),
+            Err(status) => Err(placed(status, self.in_flight.live())),
+        }
     }
 }
 

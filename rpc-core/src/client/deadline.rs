@@ -1,8 +1,8 @@
 //! Ends a call whose time is up.
 
-use crate::{Delivery, Layer, Request, Response, Service, Status, client::Journey, deadline};
-use std::{pin::pin, sync::Arc};
-use tokio::time::{Instant, timeout_at};
+use crate::{Body, Delivery, Layer, Request, Response, Service, Status, client::Journey, deadline};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Ends a call at its deadline: by an error that says where the time went, or, once a stream has begun, by an item
 /// that does. A stream has a second limit, for its beginning.
@@ -26,32 +26,44 @@ pub struct Deadline<S> {
 }
 
 impl<S: Service> Service for Deadline<S> {
-    async fn call(&self, mut request: Request) -> Result<Response, Status> {
+    // Here and in the layers below no `async fn`, for it keeps its arguments twice, and the inner future is made where
+    // it is polled: what is moved on the way costs more than what is done.
+    fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         let journey = Journey::of(&mut request);
         let deadline = request.context.deadline();
-        if let Some(deadline) = deadline
-            && deadline <= journey.started()
-        {
-            return Err(Status::deadline_exceeded("the deadline had passed before the call was made")
-                .with_delivery(Delivery::NeverSent));
-        }
-        match (request.hints.opening, deadline) {
-            (Some(opening), deadline) if deadline.is_none_or(|deadline| opening < deadline) => {
-                let response = self.open(request, &journey, opening, deadline).await?;
-                Ok(bounded(response, deadline, journey))
+        let late = deadline.is_some_and(|deadline| deadline <= journey.started());
+        let opening = request.hints.opening.filter(|opening| deadline.is_none_or(|deadline| *opening < deadline));
+        async move {
+            match (opening, deadline) {
+                _ if late => Err(Status::deadline_exceeded("the deadline had passed before the call was made")
+                    .with_delivery(Delivery::NeverSent)),
+                (Some(opening), deadline) => {
+                    // Boxed: a unary call should not carry what this needs.
+                    let response = Box::pin(self.open(request, &journey, opening, deadline)).await?;
+                    Ok(bounded(response, deadline, journey))
+                }
+                (None, None) => self.inner.call(request).await,
+                (None, Some(deadline)) => {
+                    // Not `timeout_at`: the future would be moved into it, and it is large.
+                    let mut call = pin!(self.inner.call(request));
+                    let mut sleep = pin!(sleep_until(deadline));
+                    let first = poll_fn(|cx| match call.as_mut().poll(cx) {
+                        Poll::Ready(result) => Poll::Ready(Some(result)),
+                        Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
+                    });
+                    match first.await {
+                        Some(response) => Ok(bounded(response?, Some(deadline), journey)),
+                        None => Err(journey.expired(deadline, "the deadline")),
+                    }
+                }
             }
-            (_, None) => self.inner.call(request).await,
-            (_, Some(deadline)) => match timeout_at(deadline, self.inner.call(request)).await {
-                Ok(response) => Ok(bounded(response?, Some(deadline), journey)),
-                Err(_) => Err(journey.expired(deadline, "the deadline")),
-            },
         }
     }
 }
 
 impl<S: Service> Deadline<S> {
     /// Begins a stream. Where the client streams, the answer comes at the end, so the limit is only for finding a
-    /// server; boxed, so that a unary call does not carry this.
+    /// server.
     async fn open(
         &self,
         request: Request,
@@ -60,27 +72,24 @@ impl<S: Service> Deadline<S> {
         deadline: Option<Instant>,
     ) -> Result<Response, Status> {
         let once_sent = request.method.kind.request_streams();
-        let opened = async {
-            let mut call = pin!(self.inner.call(request));
-            match timeout_at(opening, &mut call).await {
-                Ok(result) => return result,
-                Err(_) if once_sent && !journey.is_waiting() => {}
-                Err(_) => return Err(journey.expired(opening, "the limit for a stream to begin")),
-            }
-            match deadline {
-                None => call.await,
-                Some(deadline) => match timeout_at(deadline, call).await {
-                    Ok(result) => result,
-                    Err(_) => Err(journey.expired(deadline, "the deadline")),
-                },
-            }
-        };
-        Box::pin(opened).await
+        let mut call = pin!(self.inner.call(request));
+        match timeout_at(opening, &mut call).await {
+            Ok(result) => return result,
+            Err(_) if once_sent && !journey.is_waiting() => {}
+            Err(_) => return Err(journey.expired(opening, "the limit for a stream to begin")),
+        }
+        match deadline {
+            None => call.await,
+            Some(deadline) => match timeout_at(deadline, call).await {
+                Ok(result) => result,
+                Err(_) => Err(journey.expired(deadline, "the deadline")),
+            },
+        }
     }
 }
 
 fn bounded(mut response: Response, deadline: Option<Instant>, journey: Arc<Journey>) -> Response {
-    if let Some(deadline) = deadline {
+    if let (Some(deadline), Body::Stream(_)) = (deadline, &response.body) {
         let expired = move || journey.expired(deadline, "the deadline of the whole stream");
         response.body = deadline::bound(response.body, deadline, expired);
     }
@@ -90,7 +99,7 @@ fn bounded(mut response: Response, deadline: Option<Instant>, journey: Arc<Journ
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Body, Code, Context, Kind, Method, Payload, PayloadStream, service_fn};
+    use crate::{Code, Context, Kind, Method, Payload, PayloadStream, service_fn};
     use bytes::Bytes;
     use std::time::Duration;
 

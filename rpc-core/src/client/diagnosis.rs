@@ -65,7 +65,7 @@ impl Diagnosis {
                 format!("no server of {service} has a readable record, and {skipped} unreadable were skipped")
             }
             Cause::NoneUsable { instances, list: List::Current } => {
-                format!("0 of {instances} registered servers of {service} can be called; the source has their reasons")
+                format!("0 of {instances} registered servers of {service} can be called")
             }
             Cause::NoneUsable { instances, list: List::Stale } => format!(
                 "0 of {instances} servers of {service} can be called, by a list from before the registry went away"
@@ -92,3 +92,52 @@ impl fmt::Display for Diagnosis {
 }
 
 impl std::error::Error for Diagnosis {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn diagnosis(cause: Cause, places: &[&str], more: usize) -> Diagnosis {
+        let places = places.iter().map(ToString::to_string).collect();
+        Diagnosis { service: "baedal.Orders".parse().unwrap(), cause, places, more }
+    }
+
+    #[test]
+    fn what_a_person_reads() {
+        for (cause, text) in [
+            (Cause::Pending, "the registry has not said yet where baedal.Orders is"),
+            (
+                Cause::Unreachable("zookeeper://z1:2181: connection refused".to_owned()),
+                "the registry cannot be reached, so nobody knows where baedal.Orders is; check it and its URL: \
+                 zookeeper://z1:2181: connection refused",
+            ),
+            (
+                Cause::NoService,
+                "no server of baedal.Orders has ever been registered; start one with this registry, or check the name",
+            ),
+            (Cause::NoInstance { skipped: 0 }, "no server of baedal.Orders is registered now; start one"),
+            (
+                Cause::NoInstance { skipped: 2 },
+                "no server of baedal.Orders has a readable record, and 2 unreadable were skipped",
+            ),
+            (
+                Cause::NoneUsable { instances: 5, list: List::Stale },
+                "0 of 5 servers of baedal.Orders can be called, by a list from before the registry went away",
+            ),
+            (
+                Cause::NoTransport { wanted: "thrift", have: "tarpc, grpc".to_owned() },
+                "this client does not speak `thrift`; it has tarpc, grpc",
+            ),
+        ] {
+            assert_eq!(diagnosis(cause, &[], 0).to_string(), text);
+        }
+        let places = ["10.0.0.7:7000 over tarpc: connection refused", "a is marked as down"];
+        let many = diagnosis(Cause::NoneUsable { instances: 5, list: List::Current }, &places, 3);
+        assert_eq!(
+            many.to_string(),
+            "0 of 5 registered servers of baedal.Orders can be called; 10.0.0.7:7000 over \
+             tarpc: connection refused; a is marked as down; and 3 more"
+        );
+        assert!(!many.summary().contains("10.0.0.7"), "an address may not travel");
+    }
+}

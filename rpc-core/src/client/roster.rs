@@ -180,8 +180,13 @@ impl Roster {
 
     pub(crate) fn failed(&mut self, place: &Place, failure: Failure) {
         self.change(place, |link| match failure {
-            // Says nothing about the protocol.
-            Failure::Unreachable(status) => link.failure = Some(status),
+            Failure::Unreachable(status) => {
+                link.failure = Some(status);
+                // It was about to die when it did not answer; whoever comes next may well speak the protocol.
+                if link.hello == Hello::Failed {
+                    link.hello = Hello::Fine;
+                }
+            }
             Failure::Hello(status) => {
                 link.failure = Some(status);
                 link.hello = Hello::Failed;

@@ -9,7 +9,7 @@ use crate::{
 };
 use budget::Budget;
 use class::Class;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Whether failed calls are made again.
@@ -92,22 +92,23 @@ pub(crate) struct Retry<S> {
 }
 
 impl<S: Service> Service for Retry<S> {
-    async fn call(&self, mut request: Request) -> Result<Response, Status> {
+    fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         // A call made while handling an attempt above the first is the retry of somebody upstream: were it made again
         // at every step of the chain, retries would multiply.
-        let Some(budget) = self.budget.as_ref().filter(|_| request.context.attempt() == 1) else {
-            return self.inner.call(request).await;
-        };
-        let journey = Journey::of(&mut request);
-        budget.deposit(self.second(journey.started()));
-        // Not to be had twice when the client streams.
-        let Some(spare) = request.try_clone() else { return self.inner.call(request).await };
-        match self.inner.call(request).await {
-            Err(status) if Class::of(&status, spare.method) != Class::Final => {
-                // Boxed: a call that succeeds at once should not carry what this needs.
-                Box::pin(self.again(spare, journey, budget, status)).await
+        let armed = self.budget.as_ref().filter(|_| request.context.attempt() == 1).and_then(|budget| {
+            let journey = Journey::of(&mut request);
+            budget.deposit(self.second(journey.started()));
+            // Not to be had twice when the client streams.
+            Some((budget, request.try_clone()?))
+        });
+        async move {
+            match (self.inner.call(request).await, armed) {
+                (Err(status), Some((budget, spare))) if Class::of(&status, spare.method) != Class::Final => {
+                    // Boxed: a call that succeeds at once should not carry what this needs.
+                    Box::pin(self.again(spare, budget, status)).await
+                }
+                (result, _) => result,
             }
-            result => result,
         }
     }
 }
@@ -115,13 +116,8 @@ impl<S: Service> Service for Retry<S> {
 impl<S: Service> Retry<S> {
     /// All attempts but the first.
     #[cold]
-    async fn again(
-        &self,
-        mut request: Request,
-        journey: Arc<Journey>,
-        budget: &Budget,
-        mut status: Status,
-    ) -> Result<Response, Status> {
+    async fn again(&self, mut request: Request, budget: &Budget, mut status: Status) -> Result<Response, Status> {
+        let journey = Journey::of(&mut request);
         let mut plan = Plan::new(self.attempts);
         loop {
             let class = Class::of(&status, request.method);
@@ -188,5 +184,46 @@ impl Plan {
                 Some((self.attempt > 2).then(|| self.backoff.next(random)))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of the attempts that follow failures of these classes, with a budget of `budget` retries.
+    fn attempts(classes: &[Class], mut budget: u32) -> Vec<u32> {
+        let mut plan = Plan::new(3);
+        let withdraw = |budget: &mut u32| {
+            let enough = *budget > 0;
+            *budget = budget.saturating_sub(1);
+            enough
+        };
+        let next = |class: &Class| plan.next(*class, 0, || withdraw(&mut budget)).map(|_| plan.attempt);
+        classes.iter().map_while(next).collect()
+    }
+
+    #[test]
+    fn every_class_has_its_own_right_to_another_attempt() {
+        use Class::{Final, Lost, NeverSent, Unprocessed};
+        assert!(attempts(&[Final], 9).is_empty());
+        assert_eq!(attempts(&[Lost, Lost, Lost], 9), [2, 3]);
+        assert_eq!(attempts(&[Lost, Lost], 1), [2]);
+        assert_eq!(attempts(&[Unprocessed, Unprocessed], 0), [2], "once for free");
+        assert_eq!(attempts(&[Unprocessed, Unprocessed, Unprocessed], 9), [2, 3]);
+        assert_eq!(attempts(&[Unprocessed, Lost], 1), [2, 3], "what is free takes nothing from the budget");
+        assert_eq!(attempts(&[NeverSent, Lost, NeverSent, Lost, NeverSent], 9), [1, 2, 2, 3, 3]);
+        assert_eq!(attempts(&[NeverSent; 100], 0), [1; RetryLimits::MOVES as usize]);
+    }
+
+    #[test]
+    fn waits_begin_when_elsewhere_has_not_helped() {
+        let mut plan = Plan::new(3);
+        let mut wait = |class| plan.next(class, u64::MAX, || true).unwrap();
+        assert_eq!((wait(Class::NeverSent), wait(Class::NeverSent)), (None, None));
+        assert!(wait(Class::NeverSent).unwrap() > Duration::from_millis(19));
+        assert!(wait(Class::NeverSent).unwrap() > Duration::from_millis(39));
+        assert_eq!(wait(Class::Lost), None);
+        assert!(wait(Class::Lost).unwrap() > Duration::from_millis(79));
     }
 }

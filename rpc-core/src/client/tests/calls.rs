@@ -2,9 +2,10 @@
 
 use super::world::*;
 use crate::{
-    Code, Context, Delivery, Response, Status, Transports,
+    BoxFuture, Code, Context, Delivery, Request, Response, Service, ServiceDescriptor, Status, Transports,
     client::{Channel, RetryPolicy},
     registry::{Memory, Registry},
+    server::{Fidelity, NamedService},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -186,33 +187,46 @@ async fn the_retry_of_somebody_upstream_is_not_made_again() {
     assert_eq!(world.seen().iter().map(|seen| seen.attempt).collect::<Vec<_>>(), [2]);
 }
 
-/// A > B > C with C refusing: B's failure is its answer to A, not a fact about A's own call.
+/// Passes its calls on.
+struct Relay(Channel);
+
+impl Service for Relay {
+    async fn call(&self, request: Request) -> Result<Response, Status> {
+        self.0.call(request.method, request.body, None).await
+    }
+}
+
+impl NamedService for Relay {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        static ORDERS: ServiceDescriptor = ServiceDescriptor::new("test.Orders", &[&FIND, &PLACE], "");
+        &ORDERS
+    }
+}
+
+/// A > B > C with C refusing, or losing, what B sends: B's failure is its answer to A, not a fact about A's own call.
 #[tokio::test(start_paused = true)]
 async fn a_relay_is_not_made_again() {
     let (world, registry, _records) = fleet(&["b:1", "b:2"]).await;
-    let refusing = Channel::new(crate::service_fn(async |_| {
-        Err(Status::unavailable("connection refused").with_delivery(Delivery::NeverSent))
-    }));
-    for address in ["b:1", "b:2"] {
-        let to_c = refusing.clone();
-        world.handle(
-            address,
-            Arc::new(move |_| {
-                let to_c = to_c.clone();
-                Box::pin(async move {
-                    let answer = to_c.call(&FIND, empty(), None).await;
-                    answer.map_err(Status::at_edge)
-                })
-            }),
-        );
-    }
-    let channel = world.channel(&registry).build();
-    channel.ready(LIMIT).await.unwrap();
-    for method in [&FIND, &PLACE] {
-        let before = world.seen().len();
-        let status = channel.call(method, empty(), None).await.unwrap_err();
-        assert_eq!(status.code(), Code::Unavailable);
-        assert_eq!(world.seen().len() - before, 1);
+    for delivery in [Delivery::NeverSent, Delivery::Unprocessed, Delivery::Unknown] {
+        let c =
+            crate::service_fn(move |_| async move { Err(Status::unavailable("C is away").with_delivery(delivery)) });
+        let b = Channel::local(Relay(Channel::new(c)), Fidelity::Wire);
+        for address in ["b:1", "b:2"] {
+            let b = b.clone();
+            let relay = move |request: Request| {
+                let b = b.clone();
+                Box::pin(async move { b.call(request.method, request.body, None).await }) as BoxFuture<'static, _>
+            };
+            world.handle(address, Arc::new(relay));
+        }
+        let channel = world.channel(&registry).build();
+        channel.ready(LIMIT).await.unwrap();
+        for method in [&FIND, &PLACE] {
+            let before = world.seen().len();
+            let status = channel.call(method, empty(), None).await.unwrap_err();
+            assert_eq!(status.to_string(), "Unavailable: C is away");
+            assert_eq!(world.seen().len() - before, 1, "{delivery:?} {method}");
+        }
     }
 }
 

@@ -295,3 +295,20 @@ async fn a_call_on_a_dying_connection_goes_elsewhere() {
         channel.call(&PLACE, empty(), None).await.unwrap();
     }
 }
+
+/// One that dies while it greets is not taken for one of another protocol.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_comes_back_is_spoken_to_in_the_fastest_protocol() {
+    let (world, registry, _records) = fleet(&["a:1"]).await;
+    world.greet("a:1", "fast", Greeting::Refuse);
+    world.greet("a:1", "slow", Greeting::Refuse);
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    moment().await;
+    world.kill("a:1");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    world.start("a:1", answers());
+    channel.call(&PLACE, empty(), None).await.unwrap();
+    assert_eq!(world.seen()[0].transport, "fast");
+    assert_eq!(log.count("fallback"), 0);
+}
