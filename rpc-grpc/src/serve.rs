@@ -49,6 +49,10 @@ pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: T
             .keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .max_concurrent_streams(u32::try_from(info.limits.max_concurrent_calls).unwrap_or(u32::MAX))
+            // By default the 21st stream that a client opens and resets in one go is an attack, and the end of all calls
+            // on the connection; a caller that drops a few dozen futures at once does just that. As many as may be open
+            // are as good a bound.
+            .max_pending_accept_reset_streams(info.limits.max_concurrent_calls)
             .max_header_list_size(headers::MAX_HEADER_LIST)
             .auto_date_header(false)
             .serve_connection(TokioIo::new(io), service)
