@@ -31,6 +31,8 @@ struct Notes {
     /// The endpoints it went to, the last ones when they are many.
     tried: [u32; Self::TRIED],
     count: usize,
+    /// How many attempts came back with the word that they were not begun.
+    unprocessed: u32,
     failure: Option<Status>,
 }
 
@@ -60,6 +62,7 @@ impl Journey {
                 waited: Duration::ZERO,
                 tried: [0; Notes::TRIED],
                 count: 0,
+                unprocessed: 0,
                 failure: None,
             }),
         }
@@ -122,6 +125,7 @@ impl Journey {
             self.attempts.store(self.attempts().saturating_sub(1), Relaxed);
         }
         let mut notes = self.notes();
+        notes.unprocessed += u32::from(because.delivery() == Delivery::Unprocessed);
         notes.stage = Stage::Pausing;
         notes.failure = Some(because);
     }
@@ -179,7 +183,12 @@ impl Journey {
             }
         }
         let status = Status::deadline_exceeded(format!("{what}: {}", story.join(", ")));
-        let status = if attempts == 0 { status.with_delivery(Delivery::NeverSent) } else { status };
+        let status = match attempts {
+            0 => status.with_delivery(Delivery::NeverSent),
+            // Every one came back: a server that drains had them, and did nothing.
+            sent if sent == notes.unprocessed => status.with_delivery(Delivery::Unprocessed),
+            _ => status,
+        };
         match source {
             Some(source) => status.with_source(source),
             None => status,
