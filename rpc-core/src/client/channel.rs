@@ -150,6 +150,20 @@ pub trait Client: Clone + Sized + Send + Sync + 'static {
         Ok(Self::from_channel(self.channel().with(|options| options.metadata = metadata)))
     }
 
+    /// The same client, its calls with one more pair of metadata whose key ends in `-bin` and whose value is bytes.
+    ///
+    /// # Errors
+    /// When the pair is not allowed; see [`Metadata`].
+    fn with_metadata_bytes(
+        &self,
+        key: impl Into<Cow<'static, str>>,
+        value: impl Into<bytes::Bytes>,
+    ) -> Result<Self, MetadataError> {
+        let mut metadata = self.channel().options.metadata.clone();
+        metadata.insert_bytes(key, value)?;
+        Ok(Self::from_channel(self.channel().with(|options| options.metadata = metadata)))
+    }
+
     /// The same client, its calls over these wires.
     #[must_use]
     fn with_transport(&self, transports: Transports) -> Self {
