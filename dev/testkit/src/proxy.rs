@@ -3,6 +3,7 @@
 mod pump;
 
 use std::{
+    collections::BTreeMap,
     io,
     net::SocketAddr,
     ops::Range,
@@ -33,9 +34,10 @@ pub struct FaultProxy {
 }
 
 /// What happens to connections and to the bytes on them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Bytes pass.
+    #[default]
     Forward,
     /// New connections are refused by the kernel. Those that exist live on; see [`FaultProxy::cut`].
     Refuse,
@@ -84,7 +86,8 @@ struct Shared {
     to_server: AtomicU64,
     to_client: AtomicU64,
     connections: AtomicU64,
-    open: AtomicU64,
+    // How many connections are open, by the number of cuts there had been when they were accepted.
+    open: Mutex<BTreeMap<u64, u64>>,
     // Bounded: a test that opens more connections than this looks at counters, not at bytes.
     first_bytes: Mutex<Vec<Vec<u8>>>,
     chance: Mutex<fastrand::Rng>,
@@ -132,7 +135,7 @@ impl FaultProxy {
             to_server: AtomicU64::new(0),
             to_client: AtomicU64::new(0),
             connections: AtomicU64::new(0),
-            open: AtomicU64::new(0),
+            open: Mutex::default(),
             first_bytes: Mutex::default(),
             chance: Mutex::new(fastrand::Rng::with_seed(seed)),
         });
@@ -165,14 +168,21 @@ impl FaultProxy {
         self.shared.orders.send_modify(|orders| orders.delay = delay);
     }
 
-    /// Cuts every connection there is now. Returns when none of them is left.
+    /// Cuts every connection there is now. Returns when none of them is left; others may have come by then.
     pub async fn cut(&self, cut: Cut) {
-        self.shared.orders.send_modify(|orders| {
-            orders.cuts += 1;
-            orders.cut = cut;
-        });
         let shared = &self.shared;
-        crate::eventually(Duration::from_secs(5), || shared.open.load(Ordering::Acquire) == 0).await;
+        let mut before = 0;
+        {
+            // Under the lock: a connection is either counted among those of before, or meets the new number.
+            let _open = lock(&shared.open);
+            shared.orders.send_modify(|orders| {
+                before = orders.cuts;
+                orders.cuts += 1;
+                orders.cut = cut;
+            });
+        }
+        let gone = || lock(&shared.open).range(..=before).next().is_none();
+        crate::eventually(Duration::from_secs(5), gone).await;
     }
 
     /// How many connections were accepted so far.
@@ -182,7 +192,7 @@ impl FaultProxy {
 
     /// How many connections are open now.
     pub fn open(&self) -> u64 {
-        self.shared.open.load(Ordering::Acquire)
+        lock(&self.shared.open).values().sum()
     }
 
     /// How many bytes arrived here on their way in a direction, passed on or not.
@@ -265,8 +275,8 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>,
             Some(accepted) = accepted(listener.as_ref()) => {
                 if let Ok((client, _)) = accepted {
                     shared.connections.fetch_add(1, Ordering::AcqRel);
-                    shared.open.fetch_add(1, Ordering::AcqRel);
-                    connections.spawn(pump::connection(client, shared.clone(), shared.place()));
+                    let open = pump::Open::new(&shared);
+                    connections.spawn(pump::connection(client, shared.clone(), open));
                 }
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}

@@ -102,6 +102,27 @@ async fn a_cut_is_an_end_or_a_reset() {
 }
 
 #[tokio::test]
+async fn a_cut_does_not_wait_for_those_who_come_again() {
+    let (proxy, address) = proxied().await;
+    let client = async {
+        while let Ok(mut stream) = TcpStream::connect(address).await {
+            let _ = answered(&mut stream, b"a").await;
+            let _ = stream.read(&mut [0]).await;
+        }
+    };
+    let cuts = async {
+        for _ in 0..20 {
+            assert!(eventually(SOON, || proxy.open() == 1).await);
+            timeout(Duration::from_secs(1), proxy.cut(Cut::Reset)).await.expect("the connection to be cut was cut");
+        }
+    };
+    tokio::select! {
+        () = client => panic!("refused"),
+        () = cuts => {}
+    }
+}
+
+#[tokio::test]
 async fn a_connection_is_cut_after_so_many_bytes() {
     let (proxy, address) = proxied().await;
     for direction in [Direction::ToServer, Direction::ToClient] {

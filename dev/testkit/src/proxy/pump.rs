@@ -1,7 +1,10 @@
 //! One connection through the proxy.
 
 use super::{Cut, Direction, FaultProxy, Mode, Shared, lock};
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::btree_map::Entry,
+    sync::{Arc, atomic::Ordering},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -13,10 +16,8 @@ use tokio::{
 const PIECE: usize = 16 * 1024;
 
 /// Carries one connection to its end.
-pub(super) async fn connection(mut client: TcpStream, shared: Arc<Shared>, place: Option<usize>) {
-    let _open = Open(shared.clone());
-    // Both before the first await: a cut ordered from here on concerns this connection.
-    let began = shared.orders.borrow().cuts;
+pub(super) async fn connection(mut client: TcpStream, shared: Arc<Shared>, open: Open) {
+    let (began, place) = (open.began, open.place);
     let plan = shared.plan();
     let swallowed = matches!(shared.orders.borrow().mode, Mode::BlackHole);
     let _ = client.set_nodelay(true);
@@ -137,10 +138,30 @@ impl Pump<'_> {
 }
 
 /// Counts a connection as open until it has ended, however that came.
-struct Open(Arc<Shared>);
+pub(super) struct Open {
+    shared: Arc<Shared>,
+    /// How many cuts there had been when it was accepted; it dies with the next.
+    began: u64,
+    /// Its place among the first bytes.
+    place: Option<usize>,
+}
+
+impl Open {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        let mut open = lock(&shared.open);
+        let began = shared.orders.borrow().cuts;
+        *open.entry(began).or_default() += 1;
+        Self { shared: shared.clone(), began, place: shared.place() }
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::AcqRel);
+        if let Entry::Occupied(mut entry) = lock(&self.shared.open).entry(self.began) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
     }
 }
