@@ -1,0 +1,143 @@
+//! A server behind a port, and a proxy before it.
+
+use super::{Column, Plan, Site, Speech};
+use crate::{
+    lab::{LabClient, LabServer},
+    raw::Babble,
+};
+use rpc::{Address, Client, Status};
+use rpc_core::{
+    BoxFuture, Method, Observer, Observers,
+    client::{Channel, ChannelBuilder},
+    registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
+    server::{Running, Server},
+    transport::Transport,
+};
+use rpc_testkit::FaultProxy;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// A server that speaks one protocol on a TCP port.
+#[derive(Clone)]
+pub struct Wire {
+    name: &'static str,
+    transport: Arc<dyn Transport>,
+}
+
+/// What lies between a client and its server.
+#[derive(Debug)]
+pub struct Line {
+    /// Every connection passes here.
+    pub proxy: FaultProxy,
+    /// The server; a scenario may take it away to end it.
+    pub server: Option<Running>,
+    /// Where the server itself listens, behind the proxy.
+    pub address: Address,
+    /// What the client's stack did.
+    pub attempts: Arc<Attempts>,
+}
+
+impl Wire {
+    /// With the name that stands in the table.
+    pub fn new(name: &'static str, transport: Arc<dyn Transport>) -> Self {
+        Self { name, transport }
+    }
+
+    async fn build(&self, plan: Plan) -> Site {
+        let id = Instance::random_id();
+        let server = Server::new().transport(self.transport.clone()).limits(plan.limits).instance(id.clone());
+        let server = match plan.speech {
+            Speech::Messages => server.service(LabServer::new(plan.bench.clone())),
+            Speech::Babble => server.service(Babble(LabClient::SERVICE)),
+        };
+        let server = server.and_then(|server| server.service(plan.raw.clone())).expect("two services of two names");
+        let server = server.bind(&Address::tcp("127.0.0.1", 0)).await.expect("a port");
+        let address = server.address().clone();
+        let proxy = FaultProxy::start(&address).expect("a port");
+        // Before there is a client: it connects as soon as it is made.
+        proxy.set(plan.mode.clone()).await;
+        let attempts = Arc::new(Attempts::default());
+        let instances = [(id, proxy.address().into())];
+        let channel = channel(self.transport.clone(), LabClient::SERVICE.name, &instances, attempts.clone());
+        let channel = channel.limits(plan.limits).build();
+        // One channel for both, and so one connection: its name is that of the service whose servers are looked for, and
+        // those of the other are the same.
+        let (lab, raw) = (LabClient::from_channel(channel.clone()), channel);
+        Site { lab, raw, plan, line: Some(Line { proxy, server: Some(server), address, attempts }) }
+    }
+}
+
+impl Column for Wire {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn transport(&self) -> &'static str {
+        self.transport.name()
+    }
+
+    fn open(&self, plan: Plan) -> BoxFuture<'_, Site> {
+        Box::pin(self.build(plan))
+    }
+}
+
+/// The beginning of a channel to instances at fixed addresses.
+pub fn channel(
+    transport: Arc<dyn Transport>,
+    service: &str,
+    instances: &[(String, Address)],
+    attempts: Arc<Attempts>,
+) -> ChannelBuilder {
+    let service: ServiceName = service.parse().expect("a name of a service");
+    let instance = |(id, address): &(String, Address)| {
+        let endpoint = Endpoint::new(transport.protocol(), address.clone());
+        Arc::new(Instance::new(id, vec![service.clone()], vec![endpoint]))
+    };
+    let instances = instances.iter().map(instance).collect();
+    let (_, watch) = Watch::new(Snapshot::new(instances, Availability::Listed, Source::Fixed), ());
+    Channel::builder(service, watch).transport(transport).observer(Observers::new(attempts))
+}
+
+/// Counts what a client's stack did.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    calls: AtomicUsize,
+    attempts: AtomicUsize,
+    retries: AtomicUsize,
+}
+
+impl Attempts {
+    /// Calls that ended.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Acquire)
+    }
+
+    /// Attempts that ended.
+    pub fn attempts(&self) -> usize {
+        self.attempts.load(Ordering::Acquire)
+    }
+
+    /// Attempts that were made because an earlier one failed.
+    pub fn retries(&self) -> usize {
+        self.retries.load(Ordering::Acquire)
+    }
+}
+
+impl Observer for Attempts {
+    fn call_ended(&self, _: &'static Method, _: Result<(), &Status>, _: u32, _: Duration) {
+        self.calls.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn attempt_ended(&self, _: &'static Method, _: &Address, _: &'static str, _: Result<(), &Status>, _: Duration) {
+        self.attempts.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn retried(&self, _: &'static Method, _: u32, _: &Status) {
+        self.retries.fetch_add(1, Ordering::AcqRel);
+    }
+}

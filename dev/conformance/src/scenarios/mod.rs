@@ -1,0 +1,31 @@
+//! What callers may rely on.
+
+mod cancellation;
+mod circumstances;
+mod deadlines;
+mod drain;
+mod failures;
+mod faults;
+mod load;
+mod messages;
+mod metadata;
+
+use crate::scenario::Scenario;
+
+/// All of them, in the order of the table.
+pub fn all() -> impl Iterator<Item = Scenario> {
+    [
+        messages::ALL,
+        metadata::ALL,
+        failures::ALL,
+        circumstances::ALL,
+        deadlines::ALL,
+        cancellation::ALL,
+        load::ALL,
+        faults::ALL,
+        drain::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}

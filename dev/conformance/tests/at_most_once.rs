@@ -1,0 +1,197 @@
+//! At most one execution of a call that may not be made twice, whatever happens to its connection; and every call that
+//! may be made twice succeeds.
+//!
+//! `RPC_SEED=N` repeats the cuts of a run, and as much of their order against the calls as the scheduler allows.
+
+use futures_util::StreamExt;
+use rpc::{Client, Code, Delivery, Status};
+use rpc_conformance::{
+    columns::{self, Attempts, channel},
+    lab::{Bench, Lab, LabClient, LabServer},
+    outcome,
+};
+use rpc_core::{
+    Address,
+    client::{RetryLimits, RetryPolicy},
+    registry::Instance,
+    server::{Running, Server},
+    transport::Transport,
+};
+use rpc_testkit::{FaultProxy, Mode, Seed, eventually};
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+const CALLS: u64 = 10_000;
+/// How long 10,000 calls may take on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn main() -> ExitCode {
+    outcome::keep_panics();
+    let seed = Seed::from_env_or_random();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let wires = columns::wires();
+    let (mut passed, mut failed) = (0, 0);
+    for wire in wires {
+        for kind in [Kind::Write, Kind::Read] {
+            let problems = runtime.block_on(run(wire.clone(), kind, seed));
+            if problems.is_empty() {
+                passed += 1
+            } else {
+                failed += 1
+            }
+            for problem in problems.iter().take(10) {
+                println!("FAILED {} {kind:?}, RPC_SEED={seed}: {problem}", wire.name());
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What kind of call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Not idempotent.
+    Write,
+    /// Idempotent.
+    Read,
+}
+
+impl Kind {
+    /// How many servers there are.
+    fn servers(self) -> usize {
+        match self {
+            Self::Write => 2,
+            Self::Read => 4,
+        }
+    }
+
+    /// How many calls are in flight.
+    fn in_flight(self) -> usize {
+        match self {
+            Self::Write => 64,
+            // A cut takes all calls on its connection with it. 8 on each, and some 40 cuts, is 3 % of the attempts; that
+            // a call meets five in a row is then one in forty million, and no accident when it is seen.
+            Self::Read => 32,
+        }
+    }
+
+    /// After how many bytes connections are cut.
+    fn bytes(self) -> std::ops::Range<u64> {
+        match self {
+            Self::Write => 1..30_000,
+            Self::Read => 1..50_000,
+        }
+    }
+
+    fn retry(self) -> RetryPolicy {
+        let mut limits = RetryLimits::default();
+        if self == Self::Read {
+            limits.attempts = 5;
+        }
+        RetryPolicy::On(limits)
+    }
+}
+
+/// One server behind a proxy that cuts its connections.
+struct Place {
+    id: String,
+    proxy: FaultProxy,
+    _server: Running,
+}
+
+async fn place(wire: &Arc<dyn Transport>, bench: &Bench, kind: Kind, seed: u64) -> Place {
+    let id = Instance::random_id();
+    let server = Server::new().transport(wire.clone()).instance(id.clone());
+    let server = server.service(LabServer::new(bench.clone())).expect("one service");
+    let server = server.bind(&Address::tcp("127.0.0.1", 0)).await.expect("a port");
+    let proxy = FaultProxy::with_seed(server.address(), seed).expect("a port");
+    proxy.set(Mode::CutAtRandom { bytes: kind.bytes() }).await;
+    Place { id, proxy, _server: server }
+}
+
+/// Makes the calls, and says what is wrong with what came of them.
+async fn run(wire: Arc<dyn Transport>, kind: Kind, seed: Seed) -> Vec<String> {
+    let bench = Bench::default();
+    let mut chance = seed.rng();
+    let mut places = Vec::new();
+    for _ in 0..kind.servers() {
+        places.push(place(&wire, &bench, kind, chance.u64(..)).await);
+    }
+    let instances: Vec<_> = places.iter().map(|place| (place.id.clone(), place.proxy.address().into())).collect();
+    let attempts = Arc::new(Attempts::default());
+    let channel = channel(wire.clone(), LabClient::SERVICE.name, &instances, attempts.clone());
+    let lab = LabClient::from_channel(channel.retry(kind.retry()).build());
+
+    let began = Instant::now();
+    let calls = futures_util::stream::iter(0..CALLS).map(|job| {
+        let lab = lab.clone();
+        async move {
+            match kind {
+                Kind::Write => (job, lab.write(job).await),
+                Kind::Read => (job, lab.read(job).await),
+            }
+        }
+    });
+    let outcomes: Vec<_> = calls.buffer_unordered(kind.in_flight()).collect().await;
+    let took = began.elapsed();
+    // A handler may still be at work on a call whose connection is gone.
+    eventually(Duration::from_secs(5), || bench.ledger.running() == 0).await;
+
+    let mut problems = Vec::new();
+    let mut classes = BTreeMap::<String, usize>::new();
+    for (job, outcome) in &outcomes {
+        *classes.entry(class(outcome)).or_default() += 1;
+        problems.extend(wrong(kind, *job, outcome, &bench));
+    }
+    let cuts: u64 = places.iter().map(|place| place.proxy.connections()).sum();
+    println!(
+        "{} {kind:?}: {CALLS} calls, {cuts} connections, {} attempts, {} retries, {took:.1?}: {classes:?}",
+        wire.name(),
+        attempts.attempts(),
+        attempts.retries()
+    );
+    if cuts < 10 {
+        problems.push(format!("only {cuts} connections: this has tested nothing"));
+    }
+    if took > LIMIT {
+        problems.push(format!("it took {took:?}"));
+    }
+    problems
+}
+
+fn class(outcome: &Result<u64, Status>) -> String {
+    match outcome {
+        Ok(_) => "ok".to_owned(),
+        Err(status) => format!("{:?} {:?}", status.code(), status.delivery()),
+    }
+}
+
+/// What the caller was told must agree with what the servers did.
+fn wrong(kind: Kind, job: u64, outcome: &Result<u64, Status>, bench: &Bench) -> Option<String> {
+    let done = bench.ledger.job(job);
+    let ids: std::collections::HashSet<_> = done.attempts.iter().map(|(id, _)| id).collect();
+    if ids.len() > 1 || ids.contains(&None) {
+        return Some(format!("job {job} was executed under several call ids, or none: {done:?}"));
+    }
+    match (kind, outcome) {
+        (_, Ok(answer)) if *answer != job => Some(format!("job {job} was answered with {answer}")),
+        (_, Ok(_)) if done.ended == 0 => Some(format!("job {job} succeeded and was never executed: {done:?}")),
+        (Kind::Write, Ok(_)) if done.begun == 1 => None,
+        (Kind::Write, _) if done.begun > 1 => Some(format!("job {job} was executed {} times: {outcome:?}", done.begun)),
+        (Kind::Write, Err(status)) => {
+            misclassified(status, done.begun).map(|why| format!("job {job} {why}: {status:?}"))
+        }
+        (Kind::Read, Ok(_)) => None,
+        (_, outcome) => Some(format!("job {job} failed: {outcome:?}, {done:?}")),
+    }
+}
+
+fn misclassified(status: &Status, begun: usize) -> Option<String> {
+    match (status.code(), status.delivery()) {
+        (Code::Unavailable | Code::DeadlineExceeded, Delivery::Unknown) => None,
+        (Code::Unavailable | Code::DeadlineExceeded, _) if begun == 0 => None,
+        (Code::Unavailable | Code::DeadlineExceeded, _) => Some(format!("was executed {begun} times, against")),
+        _ => Some("failed in a way that nobody chose".to_owned()),
+    }
+}
