@@ -27,6 +27,10 @@ impl Held {
     /// Tries to take the lock at `path`, making the file if it is not there.
     pub(super) fn take(path: &Path) -> io::Result<Taken> {
         let file = directory::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        Self::take_opened(file, path)
+    }
+
+    fn take_opened(file: fs::File, path: &Path) -> io::Result<Taken> {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(Taken::Busy),
@@ -89,5 +93,71 @@ pub(super) fn is_at(file: &fs::File, path: &Path) -> io::Result<bool> {
         Ok(named) => Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn locked(path: &Path) -> Held {
+        match Held::take(path).unwrap() {
+            Taken::Held(held) => held,
+            Taken::Busy => panic!("{} is busy", path.display()),
+        }
+    }
+
+    #[test]
+    fn who_looks_is_not_taken_for_the_owner() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a.lock");
+        let held = locked(&path);
+        assert!(matches!(owner(&path).unwrap(), Owner::Alive));
+        assert!(matches!(Held::take(&path).unwrap(), Taken::Busy));
+        // As the kernel does when the owner dies: the file stays.
+        drop(held);
+        let looking = owner(&path).unwrap();
+        assert!(matches!(looking, Owner::Dead(Some(_))));
+        assert!(matches!(owner(&path).unwrap(), Owner::Dead(Some(_))), "two may look at once");
+        // Until the record is buried, nobody can take the lock, so it is the dead one's for certain.
+        assert!(matches!(Held::take(&path).unwrap(), Taken::Busy));
+        drop(looking);
+        locked(&path).release().unwrap();
+        assert!(matches!(owner(&path).unwrap(), Owner::Dead(None)));
+    }
+
+    #[test]
+    fn a_lock_without_its_name_is_no_lock() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a.lock");
+        let opened = fs::File::create(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(Held::take_opened(opened, &path).unwrap(), Taken::Busy));
+
+        let held = locked(&path);
+        fs::remove_file(&path).unwrap();
+        assert!(!held.is_intact().unwrap());
+        let next = locked(&path);
+        // The file is the next one's now.
+        held.release().unwrap();
+        assert!(next.is_intact().unwrap());
+    }
+
+    #[test]
+    fn only_the_record_that_was_seen_is_buried() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (record, lock) = (temporary.path().join("a.json"), temporary.path().join("a.lock"));
+        fs::write(&record, "old").unwrap();
+        let seen = fs::File::open(&record).unwrap();
+        fs::write(temporary.path().join("draft"), "new").unwrap();
+        fs::rename(temporary.path().join("draft"), &record).unwrap();
+        bury(&record, &seen, &lock, None).unwrap();
+        assert_eq!(fs::read_to_string(&record).unwrap(), "new");
+
+        let seen = fs::File::open(&record).unwrap();
+        drop(locked(&lock));
+        let Owner::Dead(dead) = owner(&lock).unwrap() else { panic!("nobody holds it") };
+        bury(&record, &seen, &lock, dead).unwrap();
+        assert!(!record.exists() && !lock.exists());
     }
 }
