@@ -1,7 +1,7 @@
 //! Sends each attempt over a connection of its choice.
 
 use crate::{
-    Code, Delivery, Observers, Request, Response, Service, Status, Tasks,
+    Delivery, Observers, Request, Response, Service, Status, Tasks,
     client::{
         Journey,
         diagnosis::Diagnosis,
@@ -96,10 +96,10 @@ impl Held {
     }
 }
 
-/// The error of a call that can never be made.
+/// The error of a call that does not wait.
 #[cold]
 fn refused(why: Diagnosis) -> Status {
-    Status::new(Code::FailedPrecondition, why.summary()).with_delivery(Delivery::NeverSent).with_source(why)
+    Status::new(why.code(), why.summary()).with_delivery(Delivery::NeverSent).with_source(why)
 }
 
 /// Adds where it happened, for the log: the message may travel on to a caller who should not see addresses.

@@ -1,6 +1,6 @@
 //! Why no server can be called, in words.
 
-use crate::registry::ServiceName;
+use crate::{Code, client::fleet, registry::ServiceName};
 use std::fmt;
 
 /// Why no server of a service can be called right now.
@@ -31,6 +31,8 @@ pub(crate) enum Cause {
     NoneUsable { instances: usize, list: List },
     /// The channel does not have the wire that was asked for.
     NoTransport { wanted: &'static str, have: String },
+    /// Too many calls wait for a server already.
+    Crowded,
 }
 
 /// How good a list is.
@@ -71,6 +73,18 @@ impl Diagnosis {
                 "0 of {instances} servers of {service} can be called, by a list from before the registry went away"
             ),
             Cause::NoTransport { wanted, have } => format!("this client does not speak `{wanted}`; it has {have}"),
+            Cause::Crowded => {
+                format!("{} calls wait for a server of {service} already; make fewer at once", fleet::MAX_WAITING)
+            }
+        }
+    }
+
+    /// What a call fails with that does not wait.
+    pub(crate) fn code(&self) -> Code {
+        match self.cause {
+            Cause::NoTransport { .. } => Code::FailedPrecondition,
+            Cause::Crowded => Code::ResourceExhausted,
+            _ => Code::Unavailable,
         }
     }
 }

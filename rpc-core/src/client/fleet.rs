@@ -34,6 +34,10 @@ pub(crate) struct Fleet {
     changed: watch::Sender<()>,
 }
 
+/// How many calls may wait for a server at once. Were it any number, an outage would fill the memory of every client;
+/// these are more than a server answers while they wait.
+pub(crate) const MAX_WAITING: usize = 16 * 1024;
+
 /// Wakes whoever waits for a change of a fleet.
 pub(crate) struct Changes(watch::Receiver<()>);
 
@@ -91,6 +95,10 @@ impl Fleet {
     /// Why there never will be one.
     pub(crate) async fn wait(self: &Arc<Self>, hints: &Hints, journey: &Journey) -> Result<InFlight, Diagnosis> {
         self.ask(hints.transports);
+        // Every one that waits has a receiver, so they need not be counted a second time.
+        if self.changed.receiver_count() >= MAX_WAITING {
+            return Err(self.with_roster(|roster| roster.crowded()));
+        }
         let mut changes = self.changes();
         loop {
             if let Some(picked) = self.pick(hints, journey) {
@@ -121,7 +129,10 @@ impl Fleet {
 
     /// Connects by these wires as well, if nobody has asked for them before.
     pub(crate) fn ask(self: &Arc<Self>, transports: Transports) {
-        self.update(|roster| roster.ask(transports));
+        // Without the check every call that waits would wake all others.
+        if !self.with_roster(|roster| roster.is_asked(transports)) {
+            self.update(|roster| roster.ask(transports));
+        }
     }
 
     fn with_roster<R>(&self, with: impl FnOnce(&mut Roster) -> R) -> R {

@@ -100,6 +100,14 @@ impl Roster {
         }
     }
 
+    /// Whether calls have taken these wires before.
+    pub(crate) fn is_asked(&self, transports: Transports) -> bool {
+        match transports {
+            Transports::Auto => self.automatic,
+            Transports::Only(name) => self.insisted.contains(name),
+        }
+    }
+
     /// A list has come.
     pub(crate) fn apply(&mut self, snapshot: Arc<Snapshot>) {
         self.snapshot = snapshot.clone();
@@ -288,6 +296,11 @@ impl Roster {
         };
         let links = self.endpoints.values().flat_map(|endpoint| endpoint.complaints(transports));
         self.diagnosis(cause, links.chain(self.useless.iter().cloned()).collect())
+    }
+
+    /// Too many calls wait already.
+    pub(crate) fn crowded(&self) -> Diagnosis {
+        self.diagnosis(Cause::Crowded, Vec::new())
     }
 
     fn diagnosis(&self, cause: Cause, mut places: Vec<String>) -> Diagnosis {
