@@ -1,5 +1,6 @@
 //! The only module that spawns.
 
+use pin_project_lite::pin_project;
 use std::{
     pin::Pin,
     sync::Arc,
@@ -30,27 +31,6 @@ impl Drop for StopOnDrop {
     }
 }
 
-pin_project_lite::pin_project! {
-    /// A future, until it ends or is to end.
-    struct Task<F> {
-        future: Pin<Box<F>>,
-        #[pin]
-        stopped: WaitForCancellationFutureOwned,
-    }
-}
-
-impl<F: Future<Output = ()>> Future for Task<F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let task = self.project();
-        match task.stopped.poll(cx) {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => task.future.as_mut().poll(cx),
-        }
-    }
-}
-
 impl Tasks {
     /// A new set, and the handle that owns it: when all its clones are dropped, the tasks end.
     pub fn owner() -> Self {
@@ -66,14 +46,29 @@ impl Tasks {
 
     /// Starts a task. It is dropped when the owner is; after that, and outside a runtime (a value dropped after the
     /// runtime has ended), nothing starts any more.
-    #[expect(clippy::disallowed_methods, reason = "this is the module that spawns")]
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let stop = self.stop.clone();
-        let tracked = self.tracker.track_future(async move {
-            stop.run_until_cancelled(future).await;
-        });
-        drop(runtime.spawn(tracked));
+        self.start(Stoppable { stopped: self.stopped(), future });
+    }
+
+    /// Starts a task for one call on a connection: one that ends by itself when the task which drives the connection
+    /// does, as that one is dropped with the owner. It is counted like the others, and spared what makes a task
+    /// stoppable, which every call would pay for.
+    pub fn spawn_call(&self, future: impl Future<Output = ()> + Send + 'static) {
+        if !self.stop.is_cancelled() {
+            self.start(future);
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the module that spawns")]
+    fn start(&self, future: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            drop(runtime.spawn(self.tracker.track_future(future)));
+        }
+    }
+
+    /// Resolves when the owner is gone or [`abort`](Self::abort) was called.
+    pub fn stopped(&self) -> WaitForCancellationFutureOwned {
+        self.stop.clone().cancelled_owned()
     }
 
     /// How many are running.
@@ -95,6 +90,26 @@ impl Tasks {
     pub fn finished(&self) -> TaskTrackerWaitFuture<'_> {
         self.tracker.close();
         self.tracker.wait()
+    }
+}
+
+pin_project! {
+    /// A future that is over once its owner is. (An `async` block would hold the future twice: as it came, and as it
+    /// is polled.)
+    struct Stoppable<F> {
+        #[pin]
+        stopped: WaitForCancellationFutureOwned,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Stoppable<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        if this.stopped.poll(cx).is_ready() { Poll::Ready(()) } else { this.future.poll(cx) }
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::{oneshot, watch},
 };
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// How often a silent server is asked whether it is there while calls wait for it.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -47,7 +48,7 @@ pub(crate) async fn connect(
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .max_header_list_size(headers::MAX_HEADER_LIST)
         .max_concurrent_reset_streams(REMEMBERED_RESETS)
-        .handshake::<_, Upload>(TokioIo::new(Watched::new(io, sender.clone(), greeting)))
+        .handshake::<_, Upload>(TokioIo::new(Watched::new(io, sender.clone(), greeting, &tasks)))
         .await
         .map_err(|error| refused("the server closed the connection at once").with_source(error))?;
     tasks.spawn(async move {
@@ -108,11 +109,14 @@ struct Watched {
     /// Takes the type of the first frame.
     greeting: Option<oneshot::Sender<u8>>,
     state: watch::Sender<ConnectionState>,
+    /// What hyper started for this connection ends with the byte stream, and that with the owner of the tasks.
+    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Watched {
-    fn new(io: Io, state: watch::Sender<ConnectionState>, greeting: oneshot::Sender<u8>) -> Self {
-        Self { io, frames: FrameHeads::default(), greeting: Some(greeting), state }
+    fn new(io: Io, state: watch::Sender<ConnectionState>, greeting: oneshot::Sender<u8>, tasks: &Tasks) -> Self {
+        let stopped = Box::pin(tasks.stopped());
+        Self { io, frames: FrameHeads::default(), greeting: Some(greeting), state, stopped }
     }
 
     fn look_at(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -141,6 +145,9 @@ impl Drop for Watched {
 
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.stopped.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
         Poll::Ready(self.look_at(buffer.filled().get(before..).unwrap_or_default()))

@@ -18,6 +18,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        self.0.spawn(future);
+        // hyper's connections are driven by tasks of ours; whatever hyper starts ends with them.
+        self.0.spawn_call(future);
     }
 }

@@ -41,7 +41,8 @@ pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: T
     });
     let service = service_fn(move |request| {
         let shared = shared.clone();
-        async move { Ok::<_, Infallible>(handle::handle(&shared, request).await) }
+        // Boxed: hyper moves it into a task, and what it holds across awaits is some kilobytes.
+        Box::pin(async move { Ok::<_, Infallible>(handle::handle(&shared, request).await) })
     });
     let mut connection = pin!(
         http2::Builder::new(Executor::new(&tasks))

@@ -56,7 +56,8 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
                 Some(Ok(request)) => {
                     let routes = routes.clone();
                     let answer = move |_, request| async move { Ok(answer(routes, request).await) };
-                    tasks.spawn(request.execute(server::serve(answer)));
+                    // tarpc aborts it when the connection is dropped, which this task is.
+                    tasks.spawn_call(request.execute(server::serve(answer)));
                 }
                 Some(Err(error)) => {
                     tracing::debug!(%error, "a connection of tarpc ended");

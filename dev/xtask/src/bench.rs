@@ -42,7 +42,7 @@ pub(crate) fn instructions(limit: f64, calls: u64) -> Result<ExitCode> {
     let mut costs = Vec::new();
     for (arm, _) in ARMS {
         eprintln!("measuring {arm} ...");
-        costs.push(cost(&program, &arm.replace(' ', "-"), calls).with_context(|| arm.to_owned())?);
+        costs.push(cost(&program, &arm.to_lowercase().replace(' ', "-"), calls).with_context(|| arm.to_owned())?);
     }
     Ok(report(&costs, limit))
 }
