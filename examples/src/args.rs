@@ -66,8 +66,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write 100ms, 2s or 1m"))
 }
 
-/// Writes the log to standard error, from this level on if `RUST_LOG` does not say otherwise.
+/// Writes the log to standard error, as `default` says if `RUST_LOG` does not.
+///
+/// What the libraries underneath warn of (a broken connection, once per call on it) is said again, once, by ours.
 pub fn log(default: &str) {
+    let default = format!("{default},tarpc=error,zookeeper_client=error");
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -129,6 +129,11 @@ async fn find(client: &OrdersClient, number: &str, repeat: u64, every: Duration)
 /// Says what went wrong and what to do, and gives the exit code.
 fn failed(error: &OrderError) -> ExitCode {
     eprintln!("order-client: {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(reason) = cause {
+        eprintln!("  because: {reason}");
+        cause = reason.source();
+    }
     let (code, remedy) = match error {
         OrderError::NotFound { .. } => {
             (3, "see whether the number is right, and whether the servers share a --data folder")

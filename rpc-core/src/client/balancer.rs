@@ -72,7 +72,7 @@ impl Service for Balancer {
     fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         let journey = Journey::of(&mut request);
         async move {
-            match self.fleet.pick(&request.hints, &journey) {
+            let result = match self.fleet.pick(&request.hints, &journey) {
                 Some(in_flight) if !self.observers.is_some() => {
                     let held = self.held(in_flight, &journey);
                     let result = held.in_flight.live().service.call(request).await;
@@ -81,9 +81,21 @@ impl Service for Balancer {
                 // Boxed: most calls find a connection at once, and are not watched.
                 Some(in_flight) => Box::pin(self.observed(request, self.held(in_flight, &journey))).await,
                 None => Box::pin(self.late(request, &journey)).await,
+            };
+            match result {
+                Err(status) if status.delivery() == Delivery::NeverSent => Box::pin(after_a_turn(status)).await,
+                result => result,
             }
         }
     }
+}
+
+/// A connection that has broken refuses calls without waiting for anything, until the news of it have been heard. Who
+/// calls in a loop would never let them be.
+#[cold]
+async fn after_a_turn(status: Status) -> Result<Response, Status> {
+    tokio::task::yield_now().await;
+    Err(status)
 }
 
 impl Held {

@@ -46,6 +46,25 @@ async fn a_server_that_dies_is_left_at_once_and_one_that_comes_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn calls_that_fail_at_once_let_others_have_their_turn() {
+    let (world, registry, _records) = fleet(&["a:1"]).await;
+    let channel = world.channel(&registry).retry(RetryPolicy::Off).build();
+    channel.ready(LIMIT).await.unwrap();
+    world.handle("a:1", fails(Status::unavailable("broken").with_delivery(Delivery::NeverSent)));
+    let stop = std::cell::Cell::new(false);
+    let caller = async {
+        let mut calls = 0;
+        while !stop.get() && calls < 10_000 {
+            channel.call(&PLACE, empty(), None).await.unwrap_err();
+            calls += 1;
+        }
+        calls
+    };
+    let (calls, ()) = tokio::join!(caller, async { stop.set(true) });
+    assert!(calls < 10_000, "nobody else was heard during {calls} calls");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_waits_for_a_server_up_to_its_deadline() {
     let (world, registry) = (World::default(), Memory::new());
     let channel = world.channel(&registry).build();
