@@ -7,14 +7,21 @@ use crate::{
     hello::{self, Hello},
     link::{Link, OpenCall, Position},
     message::{Call, CallBody, Req, Resp},
+    stream,
     wire::{End, Ended, Look, Side, Wire},
 };
 use bytes::BytesMut;
 use rpc_core::{
-    Body, Delivery, Io, Request, Response, Service, Status, Tasks,
+    Body, Delivery, Io, Kind, Request, Response, Service, Status, Tasks,
     transport::{ConnectTarget, Connection, Limits},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tarpc::{ClientMessage, client, context, trace};
 use tokio::time::Instant;
 
@@ -38,8 +45,9 @@ pub(crate) async fn connect(mut io: Io, target: ConnectTarget, tasks: Tasks) -> 
         drop(ended);
     });
     let state = link.state();
-    let template = context::current();
-    Ok(Connection { service: Client { channel, link, limits, template }.boxed(), state })
+    let line = Line { channel, link, template: context::current() };
+    let client = Client { line, limits, streams: AtomicU64::new(1), tasks: tasks.handle() };
+    Ok(Connection { service: client.boxed(), state })
 }
 
 /// tarpc's queue has room for as many calls as may be open, up to a point; behind it callers wait, they are not lost.
@@ -76,24 +84,29 @@ impl Drop for EndOnDrop {
 
 /// A connection as a service.
 struct Client {
-    channel: client::Channel<Req, Resp>,
-    link: Arc<Link>,
+    line: Line,
     limits: Limits,
-    /// tarpc's context of a call, but for the deadline: asking tarpc for one costs a look at the tracing span.
-    template: context::Context,
+    /// The id of the next stream; 0 is none.
+    streams: AtomicU64,
+    tasks: Tasks,
 }
 
 impl Service for Client {
-    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
-        self.unary(request)
+    async fn call(&self, request: Request) -> Result<Response, Status> {
+        let open = self.admit()?;
+        if request.method.kind == Kind::Unary {
+            return self.unary(request).await;
+        }
+        let id = self.streams.fetch_add(1, Ordering::Relaxed);
+        // Boxed, so that the future of a unary call stays small.
+        Box::pin(stream::call(self.line.clone(), &self.tasks, id, request, open)).await
     }
 }
 
 impl Client {
     async fn unary(&self, request: Request) -> Result<Response, Status> {
-        let _open = self.admit()?;
         let payload = request.body.message().map_err(never_sent)?;
-        let context = self.context(&request.context);
+        let deadline = request.context.deadline();
         let position = Position::new();
         let call = Call {
             method: request.method,
@@ -102,30 +115,50 @@ impl Client {
             body: CallBody::Message(payload),
             position: Some(position.clone()),
             open: None,
+            session: None,
         };
-        match self.channel.call(context, Req::Call(call)).await {
-            Ok(Resp::Message { metadata, payload }) => Ok(Response { metadata, body: Body::Message(payload) }),
-            Ok(Resp::Failed(status)) => Err(status),
-            Ok(_) => Err(Status::internal("the server answered with a stream where one message was expected")),
-            Err(error) => Err(self.failure(error, &position)),
+        match self.line.request(deadline, Req::Call(call), &position).await? {
+            Resp::Message { metadata, payload } => Ok(Response { metadata, body: Body::Message(payload) }),
+            _ => Err(Status::internal("the server answered with a stream where one message was expected")),
         }
     }
 
     /// Takes a call, unless the connection is at its end or full.
     fn admit(&self) -> Result<OpenCall, Status> {
-        if let Some(why) = self.link.why() {
+        let link = &self.line.link;
+        if let Some(why) = link.why() {
             return Err(never_sent(why.clone()));
         }
-        if self.link.is_draining() {
+        if link.is_draining() {
             return Err(never_sent(Status::unavailable("server draining")));
         }
         let limit = self.limits.max_concurrent_calls;
-        self.link.open(limit).ok_or_else(|| never_sent(too_many(limit)))
+        link.open(limit).ok_or_else(|| never_sent(too_many(limit)))
     }
+}
 
-    /// What tarpc is to know of a call.
-    fn context(&self, context: &rpc_core::Context) -> context::Context {
-        tarpc_context(self.template, context.deadline())
+/// The way to make requests on a connection.
+#[derive(Clone)]
+pub(crate) struct Line {
+    channel: client::Channel<Req, Resp>,
+    link: Arc<Link>,
+    /// tarpc's context of a call, but for the deadline: asking tarpc for one costs a look at the tracing span.
+    template: context::Context,
+}
+
+impl Line {
+    /// Makes one request. Dropping the future cancels it.
+    pub(crate) async fn request(
+        &self,
+        deadline: Option<Instant>,
+        request: Req,
+        position: &Position,
+    ) -> Result<Resp, Status> {
+        match self.channel.call(tarpc_context(self.template, deadline), request).await {
+            Ok(Resp::Failed(status)) => Err(status),
+            Ok(response) => Ok(response),
+            Err(error) => Err(self.failure(error, position)),
+        }
     }
 
     /// What a call that tarpc gave up ends with.

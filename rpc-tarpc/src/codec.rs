@@ -3,7 +3,7 @@
 use crate::{
     frame::{self, Malformed, Reader, kind},
     hello::cut,
-    message::{Call, CallBody, Req, Resp, StreamEnd, Then},
+    message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd, Then},
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use rpc_core::{
@@ -56,12 +56,12 @@ pub(crate) fn put_request(buffer: &mut BytesMut, id: u64, request: &Req, limit: 
         buffer.put_u64(id);
         match request {
             Req::Call(call) => return put_call(buffer, call, limit),
-            Req::Pull { stream, credits } => {
+            Req::Pull(Pull { stream, credits, .. }) => {
                 buffer.put_u8(form::PULL);
                 buffer.put_u64(*stream);
                 buffer.put_u32(*credits);
             }
-            Req::Push { stream, items, then } => {
+            Req::Push(Push { stream, items, then, .. }) => {
                 buffer.put_u8(form::PUSH);
                 buffer.put_u64(*stream);
                 buffer.put_u8(match then {

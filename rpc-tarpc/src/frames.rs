@@ -17,7 +17,7 @@
 //! # }
 //! ```
 
-pub use crate::message::{Call, Req, Resp, StreamEnd, Then};
+pub use crate::message::{Call, Pull, Push, Req, Resp, StreamEnd};
 
 use crate::{
     client::{self, ClientEnd},

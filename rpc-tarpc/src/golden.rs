@@ -3,7 +3,7 @@
 use crate::{
     codec::{self, Incoming},
     frame::{self, Reader, kind},
-    message::{Call, CallBody, Req, Resp, StreamEnd, Then},
+    message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd, Then},
 };
 use bytes::{Bytes, BytesMut};
 use rpc_core::{CallId, Code, Context, Delivery, Detail, Kind, Metadata, Method, Payload, Status, TraceContext};
@@ -50,7 +50,7 @@ fn body(bytes: &[u8], kind: u8) -> Reader {
 }
 
 fn call(context: Context, stream: u64, body: CallBody) -> Req {
-    Req::Call(Call { method: &FIND, context, stream, body, position: None, open: None })
+    Req::Call(Call { method: &FIND, context, stream, body, position: None, open: None, session: None })
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,17 +104,18 @@ async fn a_call_with_everything() {
 #[test]
 fn pulls_and_pushes() {
     let golden = b"\0\0\0\x16\x01\0\0\0\0\0\0\0\x07\x01\0\0\0\0\0\0\0\x09\0\0\0\x40";
-    same(&bytes_of(&Req::Pull { stream: 9, credits: 64 }), golden);
+    same(&bytes_of(&Req::Pull(Pull { stream: 9, credits: 64, turn: None })), golden);
     let read = codec::request(&mut body(golden, kind::REQUEST), &Context::default()).unwrap();
     assert!(matches!(read, (7, Incoming::Pull { stream: 9, credits: 64 })), "{read:?}");
 
     let golden = b"\0\0\0\x1d\x01\0\0\0\0\0\0\0\x07\x02\0\0\0\0\0\0\0\x09\x01\0\0\0\x02ab\0\0\0\0";
-    let push = Req::Push { stream: 9, items: vec![payload(b"ab"), payload(b"")], then: Then::Done };
+    let items = vec![payload(b"ab"), payload(b"")];
+    let push = Req::Push(Push { stream: 9, items, then: Then::Done, turn: None });
     same(&bytes_of(&push), golden);
     let (_, read) = codec::request(&mut body(golden, kind::REQUEST), &Context::default()).unwrap();
     let Incoming::Push { stream: 9, items, then: Then::Done } = read else { panic!("{read:?}") };
     assert_eq!(items.iter().map(Payload::encoded_len).collect::<Vec<_>>(), [2, 0]);
-    same(&bytes_of(&Req::Push { stream: 9, items: vec![], then: Then::More }), &{
+    same(&bytes_of(&Req::Push(Push { stream: 9, items: vec![], then: Then::More, turn: None })), &{
         *b"\0\0\0\x13\x01\0\0\0\0\0\0\0\x07\x02\0\0\0\0\0\0\0\x09\0"
     });
 }

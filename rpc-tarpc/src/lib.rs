@@ -16,6 +16,8 @@ mod hello;
 mod link;
 mod message;
 mod server;
+mod session;
+mod stream;
 mod wire;
 
 #[cfg(test)]

@@ -5,7 +5,10 @@
 //! short requests beside it, named by the stream's id, which the client chooses: [`Req::Pull`] brings what the server
 //! streams, [`Req::Push`] takes what the client streams and is answered when there is room for more.
 
-use crate::link::{OpenCall, Position};
+use crate::{
+    link::{OpenCall, Position},
+    session::{Session, Turn},
+};
 use rpc_core::{Context, Metadata, Method, Payload, Status};
 use tarpc::RequestName;
 
@@ -15,23 +18,10 @@ use tarpc::RequestName;
 pub enum Req {
     /// Opens a call.
     Call(Call),
-    /// Asks for at most `credits` items of a stream. With 0 it is answered as soon as the handler has returned its
-    /// stream.
-    Pull {
-        /// The stream, by the id its call gave it.
-        stream: u64,
-        /// How many items the client has room for.
-        credits: u32,
-    },
+    /// Asks for items of a stream.
+    Pull(Pull),
     /// Brings items of a stream.
-    Push {
-        /// The stream, by the id its call gave it.
-        stream: u64,
-        /// The items, in order.
-        items: Vec<Payload>,
-        /// Whether others follow.
-        then: Then,
-    },
+    Push(Push),
 }
 
 /// A call.
@@ -46,6 +36,32 @@ pub struct Call {
     pub(crate) position: Option<Position>,
     /// On the server: counts the call until its handler has ended.
     pub(crate) open: Option<OpenCall>,
+    /// On the server: what pulls and pushes find.
+    pub(crate) session: Option<Session>,
+}
+
+/// Asks for at most `credits` items of a stream. With 0 it is answered as soon as the handler has returned its stream.
+#[derive(Debug)]
+pub struct Pull {
+    /// The stream, by the id its call gave it.
+    pub(crate) stream: u64,
+    /// How many items the client has room for.
+    pub(crate) credits: u32,
+    /// On the server: what it is for.
+    pub(crate) turn: Option<Turn>,
+}
+
+/// Brings items of a stream.
+#[derive(Debug)]
+pub struct Push {
+    /// The stream, by the id its call gave it.
+    pub(crate) stream: u64,
+    /// The items, in order.
+    pub(crate) items: Vec<Payload>,
+    /// Whether others follow.
+    pub(crate) then: Then,
+    /// On the server: what it is for.
+    pub(crate) turn: Option<Turn>,
 }
 
 /// What a call brings along.
@@ -58,7 +74,7 @@ pub(crate) enum CallBody {
 
 /// Whether a stream goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
+pub(crate) enum Then {
     /// There may be more items.
     More,
     /// These were the last.
@@ -113,7 +129,15 @@ pub enum StreamEnd {
 impl Req {
     /// A call of one message there and one back.
     pub fn unary(method: &'static Method, context: Context, payload: Payload) -> Self {
-        Self::Call(Call { method, context, stream: 0, body: CallBody::Message(payload), position: None, open: None })
+        Self::Call(Call {
+            method,
+            context,
+            stream: 0,
+            body: CallBody::Message(payload),
+            position: None,
+            open: None,
+            session: None,
+        })
     }
 }
 
@@ -121,8 +145,8 @@ impl RequestName for Req {
     fn name(&self) -> &str {
         match self {
             Self::Call(call) => call.method.path,
-            Self::Pull { .. } => "pull",
-            Self::Push { .. } => "push",
+            Self::Pull(_) => "pull",
+            Self::Push(_) => "push",
         }
     }
 }

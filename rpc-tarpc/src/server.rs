@@ -6,14 +6,15 @@ use crate::{
     frame::{Malformed, Reader, kind},
     frames::WireError,
     hello::{self, Hello},
-    link::Link,
-    message::{Call, CallBody, Req, Resp},
+    link::{Link, OpenCall},
+    message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd},
+    session::{Streams, TooMany},
     wire::{End, Ended, Look, Side, Wire},
 };
 use bytes::BytesMut;
 use futures_util::{FutureExt, StreamExt};
 use rpc_core::{
-    Body, Context, Delivery, Io, Payload, Peer, Request, Service, Status, Tasks,
+    Body, Context, Delivery, Io, Method, Payload, Peer, Request, Service, Status, Tasks,
     transport::{ConnectionInfo, Drain, DrainPhase, Limits, Routes},
 };
 use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
@@ -42,7 +43,9 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
         context,
         template: context::current(),
         last: 0,
+        streams: Streams::default(),
     };
+    let limits = MessageLimits { incoming: info.limits.max_message, outgoing: end.outgoing };
     let wire = Wire::new(io, end, link.clone(), info.limits);
     let config = server::Config { pending_response_buffer: info.limits.max_concurrent_calls.clamp(16, 1024) };
     let mut requests = pin!(BaseChannel::new(config, wire).requests());
@@ -55,7 +58,7 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
             request = requests.next() => match request {
                 Some(Ok(request)) => {
                     let routes = routes.clone();
-                    let answer = move |_, request| async move { Ok(answer(routes, request).await) };
+                    let answer = move |_, request| async move { Ok(answer(routes, limits, request).await) };
                     // tarpc aborts it when the connection is dropped, which this task is.
                     tasks.spawn_call(request.execute(server::serve(answer)));
                 }
@@ -86,28 +89,50 @@ fn draining_status() -> Status {
     Status::unavailable("server draining")
 }
 
-/// Makes a call, and has an answer whatever happens.
-async fn answer(routes: Routes, request: Req) -> Resp {
-    let Req::Call(call) = request else {
-        return Resp::Failed(Status::unimplemented("streams are not served here"));
-    };
-    let Call { method, context, body, open: _open, .. } = call;
-    let body = match body {
-        CallBody::Message(payload) => Body::Message(payload),
-        CallBody::Pushed => return Resp::Failed(Status::unimplemented("streams are not served here")),
+/// How large a message may be in either direction.
+#[derive(Clone, Copy)]
+struct MessageLimits {
+    incoming: usize,
+    outgoing: usize,
+}
+
+/// Answers a request, whatever happens.
+async fn answer(routes: Routes, limits: MessageLimits, request: Req) -> Resp {
+    match request {
+        Req::Call(call) => answer_call(routes, call).await,
+        // Boxed, so that the future of a call stays small. Without a turn they were answered when they were read.
+        Req::Pull(Pull { turn: Some(turn), credits, .. }) => Box::pin(turn.pull(credits, limits.outgoing)).await,
+        Req::Push(Push { turn: Some(turn), items, then, .. }) => {
+            Box::pin(turn.push(items, then, limits.incoming)).await
+        }
+        Req::Pull(_) | Req::Push(_) => Resp::Done,
+    }
+}
+
+async fn answer_call(routes: Routes, call: Call) -> Resp {
+    let Call { method, context, body, session, open: _open, .. } = call;
+    let body = match (body, &session) {
+        (CallBody::Message(payload), _) => Body::Message(payload),
+        (CallBody::Pushed, Some(session)) => Body::Stream(session.pushed()),
+        (CallBody::Pushed, None) => return Resp::Failed(Status::internal("a stream without an id")),
     };
     // The layers catch panics of handlers. This one is for whatever stands outside of them: a call that is not
     // answered would keep its caller until its deadline.
     let outcome = AssertUnwindSafe(routes.service.call(Request::new(method, context, body))).catch_unwind().await;
-    match outcome {
-        Ok(Ok(response)) => match response.body {
-            Body::Message(payload) => Resp::Message { metadata: response.metadata, payload },
-            Body::Stream(_) => {
-                Resp::Failed(Status::internal("the server answered with a stream to a call for one message"))
-            }
-        },
-        Ok(Err(status)) => Resp::Failed(status),
-        Err(_) => Resp::Failed(Status::internal(format!("the server panicked in {}", method.path))),
+    let response = match outcome {
+        Ok(Ok(response)) => response,
+        Ok(Err(status)) => return Resp::Failed(status),
+        Err(_) => return Resp::Failed(Status::internal(format!("the server panicked in {}", method.path))),
+    };
+    match (response.body, session) {
+        (body, Some(session)) if method.kind.response_streams() => {
+            Box::pin(session.stream(response.metadata, body.stream())).await;
+            Resp::Done
+        }
+        (Body::Message(payload), _) => Resp::Message { metadata: response.metadata, payload },
+        (Body::Stream(_), _) => {
+            Resp::Failed(Status::internal("the handler answered with a stream to a call for one message"))
+        }
     }
 }
 
@@ -121,28 +146,62 @@ pub(crate) struct ServerEnd {
     template: context::Context,
     /// The highest id of a request.
     last: u64,
+    streams: Streams,
 }
 
 impl ServerEnd {
     /// Whether a call is taken. What is refused here never reaches tarpc: the answer goes straight into the write
     /// buffer, so that a flood of calls that are refused makes no tasks.
-    fn admit(&self, call: IncomingCall, link: &Arc<Link>) -> Result<Call, Status> {
+    fn admit(&self, call: IncomingCall, link: &Arc<Link>) -> Result<Result<Call, Status>, Malformed> {
         let unprocessed = |status: Status| status.with_delivery(Delivery::Unprocessed);
-        if link.is_draining() {
-            return Err(unprocessed(draining_status()));
-        }
-        let path = std::str::from_utf8(&call.path)
-            .map_err(|_| unprocessed(Status::unimplemented("a path that is not UTF-8")))?;
-        let method = self.routes.method(path)?;
-        if let Some(fault) = call.fault {
-            return Err(fault.into());
-        }
-        let payload = Payload::Encoded(call.message);
-        payload.within(self.limits.max_message)?;
-        let limit = self.limits.max_concurrent_calls;
-        let open = link.open(limit).ok_or_else(|| unprocessed(too_many(limit)))?;
+        let taken = || -> Result<(&'static Method, Payload, OpenCall), Status> {
+            if link.is_draining() {
+                return Err(unprocessed(draining_status()));
+            }
+            let path = std::str::from_utf8(&call.path)
+                .map_err(|_| unprocessed(Status::unimplemented("a path that is not UTF-8")))?;
+            let method = self.routes.method(path)?;
+            if let Some(fault) = call.fault {
+                return Err(fault.into());
+            }
+            if (method.kind.response_streams() && call.stream == 0) || (call.pushed && !method.kind.request_streams()) {
+                let kind = method.kind;
+                return Err(Status::unimplemented(format!(
+                    "{path} is {kind:?} here, and was called as something else; do both sides have the same interface?"
+                )));
+            }
+            let payload = Payload::Encoded(call.message);
+            payload.within(self.limits.max_message)?;
+            let limit = self.limits.max_concurrent_calls;
+            Ok((method, payload, link.open(limit).ok_or_else(|| unprocessed(too_many(limit)))?))
+        };
+        let (method, payload, open) = match taken() {
+            Ok(taken) => taken,
+            Err(status) => return Ok(Err(status)),
+        };
+        let session = match call.stream {
+            0 => None,
+            id => Some(self.streams.open(id).ok_or(Malformed("a stream of an id that is in use"))?),
+        };
         let body = if call.pushed { CallBody::Pushed } else { CallBody::Message(payload) };
-        Ok(Call { method, context: call.context, stream: call.stream, body, position: None, open: Some(open) })
+        let (context, stream) = (call.context, call.stream);
+        Ok(Ok(Call { method, context, stream, body, position: None, open: Some(open), session }))
+    }
+
+    /// What comes in for tarpc, or what is answered at once.
+    fn request(&self, request: Incoming, link: &Arc<Link>) -> Result<Result<Req, Resp>, Malformed> {
+        let too_many = |TooMany| Malformed("more pulls or pushes of one stream than it has a use for");
+        Ok(match request {
+            Incoming::Call(call) => self.admit(call, link)?.map(Req::Call).map_err(Resp::Failed),
+            Incoming::Pull { stream, credits } => match self.streams.pull(stream).map_err(too_many)? {
+                Some(turn) => Ok(Req::Pull(Pull { stream, credits, turn: Some(turn) })),
+                None => Err(Resp::Items { items: Vec::new(), end: StreamEnd::Gone }),
+            },
+            Incoming::Push { stream, items, then } => match self.streams.push(stream).map_err(too_many)? {
+                Some(turn) => Ok(Req::Push(Push { stream, items, then, turn: Some(turn) })),
+                None => Err(Resp::Done),
+            },
+        })
     }
 }
 
@@ -169,23 +228,20 @@ impl End for ServerEnd {
             _ => return Err(Malformed("a frame of a type that no client sends")),
         };
         self.last = self.last.max(id);
-        let mut deadline = None;
-        let message = match message {
-            Incoming::Pull { stream, credits } => Req::Pull { stream, credits },
-            Incoming::Push { stream, items, then } => Req::Push { stream, items, then },
-            Incoming::Call(call) => {
-                deadline = call.deadline;
-                match self.admit(call, link) {
-                    Ok(call) => Req::Call(call),
-                    Err(status) => {
-                        codec::put_failure(write, id, &status, self.outgoing);
-                        return Ok(None);
-                    }
-                }
-            }
+        let deadline = match &message {
+            Incoming::Call(call) => call.deadline,
+            Incoming::Pull { .. } | Incoming::Push { .. } => None,
         };
-        let context = tarpc_context(self.template, deadline);
-        Ok(Some(ClientMessage::Request(tarpc::Request { context, id, message })))
+        match self.request(message, link)? {
+            Ok(message) => {
+                let context = tarpc_context(self.template, deadline);
+                Ok(Some(ClientMessage::Request(tarpc::Request { context, id, message })))
+            }
+            Err(response) => {
+                codec::put_response(write, id, &response, self.outgoing);
+                Ok(None)
+            }
+        }
     }
 
     fn encode(&mut self, out: Self::Out, write: &mut BytesMut, _position: u64) -> Result<(), Status> {

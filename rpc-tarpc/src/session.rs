@@ -1,0 +1,251 @@
+//! The server's half of streams: what pulls and pushes find, and what the call that owns it leaves behind.
+
+use crate::message::{Resp, StreamEnd, Then};
+use futures_util::FutureExt;
+use rpc_core::{Metadata, Payload, PayloadStream, Status};
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// A batch of items ends here, so that a stream does not hold up the calls beside it.
+pub(crate) const BATCH: usize = 256 * 1024;
+
+/// Items that a client has pushed and the handler has not read. A push waits while there are so many.
+const AHEAD: usize = 16;
+
+/// The streams of one connection, by the ids that the client gave them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Streams(Arc<Mutex<HashMap<u64, Arc<Slot>>>>);
+
+impl Streams {
+    fn table(&self) -> MutexGuard<'_, HashMap<u64, Arc<Slot>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a stream known, in the order in which calls arrive and before their handlers run: a pull right behind its
+    /// call finds it. `None` if the id is in use.
+    pub(crate) fn open(&self, id: u64) -> Option<Session> {
+        let mut table = self.table();
+        if table.contains_key(&id) {
+            return None;
+        }
+        let slot = Arc::new(Slot::new());
+        table.insert(id, slot.clone());
+        Some(Session { streams: self.clone(), id, slot })
+    }
+
+    /// The turn of a pull at a stream.
+    pub(crate) fn pull(&self, id: u64) -> Result<Option<Turn>, TooMany> {
+        self.turn(id, |slot| &slot.pulls)
+    }
+
+    /// The turn of a push at a stream.
+    pub(crate) fn push(&self, id: u64) -> Result<Option<Turn>, TooMany> {
+        self.turn(id, |slot| &slot.pushes)
+    }
+
+    fn turn(&self, id: u64, count: fn(&Slot) -> &AtomicU32) -> Result<Option<Turn>, TooMany> {
+        let Some(slot) = self.table().get(&id).cloned() else { return Ok(None) };
+        if count(&slot).fetch_add(1, Ordering::Relaxed) >= Turn::AT_ONCE {
+            return Err(TooMany);
+        }
+        Ok(Some(Turn { slot, count }))
+    }
+}
+
+/// More requests for one stream at once than its client has a use for: each would hold a task here.
+#[derive(Debug)]
+pub(crate) struct TooMany;
+
+/// One pull or push at work.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    slot: Arc<Slot>,
+    count: fn(&Slot) -> &AtomicU32,
+}
+
+impl Turn {
+    /// A client has one at work. Those that it gave up may not have ended yet.
+    const AT_ONCE: u32 = 4;
+
+    /// Takes up to `credits` items, as soon as there is one; with 0, waits for the stream to begin. An item over `limit`
+    /// bytes fails the stream.
+    pub(crate) async fn pull(self, credits: u32, limit: usize) -> Resp {
+        let gone = || Resp::Items { items: Vec::new(), end: StreamEnd::Gone };
+        // Cancelled when the call ends: a pull would otherwise keep the handler's stream, and wait for it for ever.
+        self.slot.closed.run_until_cancelled(self.slot.items(credits, limit)).await.unwrap_or_else(gone)
+    }
+
+    /// Hands items to the handler. One over `limit` bytes fails the stream.
+    pub(crate) async fn push(self, items: Vec<Payload>, then: Then, limit: usize) -> Resp {
+        let pushed = self.slot.closed.run_until_cancelled(self.slot.push(items, then, limit));
+        pushed.await.unwrap_or(Resp::Done)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        (self.count)(&self.slot).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+type Item = Result<Payload, Status>;
+
+/// One stream call.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// The call is over.
+    closed: CancellationToken,
+    /// The handler has returned its stream; what it says beside it is in `metadata`.
+    begun: CancellationToken,
+    metadata: OnceLock<Metadata>,
+    /// What the handler streams, until it ends. Locked by the pull that reads it.
+    out: tokio::sync::Mutex<Option<PayloadStream>>,
+    /// The end of what the handler streams is on its way.
+    ended: CancellationToken,
+    /// Where pushes go, until the last.
+    into: Mutex<Option<mpsc::Sender<Item>>>,
+    /// Where the handler reads them.
+    from: Mutex<Option<mpsc::Receiver<Item>>>,
+    /// The client has said that its stream is complete.
+    complete: Arc<AtomicBool>,
+    pulls: AtomicU32,
+    pushes: AtomicU32,
+}
+
+impl Slot {
+    fn new() -> Self {
+        let (into, from) = mpsc::channel(AHEAD);
+        Self {
+            closed: CancellationToken::new(),
+            begun: CancellationToken::new(),
+            metadata: OnceLock::new(),
+            out: tokio::sync::Mutex::new(None),
+            ended: CancellationToken::new(),
+            into: Mutex::new(Some(into)),
+            from: Mutex::new(Some(from)),
+            complete: Arc::default(),
+            pulls: AtomicU32::new(0),
+            pushes: AtomicU32::new(0),
+        }
+    }
+
+    async fn items(&self, credits: u32, limit: usize) -> Resp {
+        self.begun.cancelled().await;
+        if credits == 0 {
+            return Resp::Begun { metadata: self.metadata.get().cloned().unwrap_or_default() };
+        }
+        let mut out = self.out.lock().await;
+        let Some(stream) = &mut *out else { return Resp::Items { items: Vec::new(), end: StreamEnd::Gone } };
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        let end = loop {
+            if items.len() >= credits as usize || bytes >= BATCH {
+                break StreamEnd::More;
+            }
+            let next = AssertUnwindSafe(stream.next()).catch_unwind();
+            let next = if items.is_empty() {
+                next.await
+            } else {
+                match next.now_or_never() {
+                    Some(next) => next,
+                    None => break StreamEnd::More,
+                }
+            };
+            match next {
+                Ok(Some(Ok(payload))) => match payload.within(limit) {
+                    Ok(()) => {
+                        bytes += payload.encoded_len();
+                        items.push(payload);
+                    }
+                    Err(status) => break StreamEnd::Failed(status),
+                },
+                Ok(Some(Err(status))) => break StreamEnd::Failed(status),
+                Ok(None) => break StreamEnd::Done,
+                // The layers catch panics of handlers; this one came from outside of them.
+                Err(_) => break StreamEnd::Failed(Status::internal("the server panicked while streaming")),
+            }
+        };
+        if !matches!(end, StreamEnd::More) {
+            *out = None;
+            self.ended.cancel();
+        }
+        Resp::Items { items, end }
+    }
+
+    async fn push(&self, items: Vec<Payload>, then: Then, limit: usize) -> Resp {
+        let Some(into) = self.sender().clone() else { return Resp::Done };
+        for payload in items {
+            let item = payload.within(limit).map(|()| payload);
+            let failed = item.is_err();
+            // Answered when there is room: that is the back-pressure.
+            if into.send(item).await.is_err() || failed {
+                self.sender().take();
+                return Resp::Done;
+            }
+        }
+        if then == Then::Done {
+            self.complete.store(true, Ordering::Release);
+            self.sender().take();
+        }
+        Resp::Taken
+    }
+
+    fn sender(&self) -> MutexGuard<'_, Option<mpsc::Sender<Item>>> {
+        self.into.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a call of streams holds for as long as it lives. Dropping it ends all that belongs to the call.
+#[derive(Debug)]
+pub(crate) struct Session {
+    streams: Streams,
+    id: u64,
+    slot: Arc<Slot>,
+}
+
+impl Session {
+    /// What the client pushes. An end that the client did not announce is an error and not an end.
+    pub(crate) fn pushed(&self) -> PayloadStream {
+        let from = self.slot.from.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let complete = self.slot.complete.clone();
+        PayloadStream::new(futures_util::stream::unfold(from, move |from| {
+            let complete = complete.clone();
+            async move {
+                let mut from = from?;
+                match from.recv().await {
+                    Some(Ok(payload)) => Some((Ok(payload), Some(from))),
+                    Some(Err(status)) => Some((Err(status), None)),
+                    None if complete.load(Ordering::Acquire) => None,
+                    None => Some((Err(Status::cancelled("the caller left before its stream was complete")), None)),
+                }
+            }
+        }))
+    }
+
+    /// Lets the client pull a stream, and waits until it has the end.
+    pub(crate) async fn stream(&self, metadata: Metadata, stream: PayloadStream) {
+        *self.slot.out.lock().await = Some(stream);
+        let _ = self.slot.metadata.set(metadata);
+        self.slot.begun.cancel();
+        self.slot.ended.cancelled().await;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.streams.table().remove(&self.id);
+        self.slot.closed.cancel();
+        self.slot.sender().take();
+        // A pull at work holds it; that one ends now, and drops it with the slot.
+        if let Ok(mut out) = self.slot.out.try_lock() {
+            *out = None;
+        }
+    }
+}

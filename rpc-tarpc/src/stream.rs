@@ -1,0 +1,344 @@
+//! The client's half of streams: one call that lives as long as they do, pulls and pushes beside it.
+
+use crate::{
+    client::Line,
+    link::{OpenCall, Position},
+    message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd, Then},
+    session::BATCH,
+};
+use futures_core::Stream;
+use futures_util::FutureExt;
+use rpc_core::{
+    Body, BoxFuture, Context, Delivery, Metadata, Origin, Payload, PayloadStream, Request, Response, Status, Tasks,
+};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{self, Poll},
+};
+use tokio::sync::oneshot;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Items that are asked for at once. The next are asked for when half of them are read, so at most one and a half times
+/// as many are here.
+const CREDITS: u32 = 64;
+
+/// With so many bytes unread, nothing more is asked for, however few items they are.
+const UNREAD: usize = 2 * BATCH;
+
+/// Items in one push.
+const PUSHED: usize = 64;
+
+type Answer = BoxFuture<'static, Result<Resp, Status>>;
+
+/// Makes a call in which a side streams. `id` is the stream's, `open` counts the call.
+pub(crate) async fn call(
+    line: Line,
+    tasks: &Tasks,
+    id: u64,
+    request: Request,
+    open: OpenCall,
+) -> Result<Response, Status> {
+    let Request { method, context, body, .. } = request;
+    let (body, pushed) = match body {
+        Body::Stream(items) if method.kind.request_streams() => (CallBody::Pushed, Some(items)),
+        body => (CallBody::Message(body.message().map_err(|status| status.with_delivery(Delivery::NeverSent))?), None),
+    };
+    let position = Position::new();
+    let deadline = context.deadline();
+    let call = Call { method, context, stream: id, body, position: Some(position.clone()), open: None, session: None };
+    let reply = {
+        let (line, position) = (line.clone(), position.clone());
+        async move { line.request(deadline, Req::Call(call), &position).await }
+    };
+    if method.kind.response_streams() {
+        return replies(line, tasks, id, Box::pin(reply), pushed, open).await;
+    }
+    let reply = match pushed {
+        Some(items) => reply_while_pushing(&line, id, reply, items).await?,
+        None => reply.await?,
+    };
+    match reply {
+        Resp::Message { metadata, payload } => Ok(Response { metadata, body: Body::Message(payload) }),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Both are driven by whoever waits for the reply; it needs no task, and ends the pushing.
+async fn reply_while_pushing(
+    line: &Line,
+    id: u64,
+    reply: impl Future<Output = Result<Resp, Status>>,
+    items: PayloadStream,
+) -> Result<Resp, Status> {
+    let mut reply = std::pin::pin!(reply);
+    tokio::select! {
+        biased;
+        reply = &mut reply => return reply,
+        pushed = push(line, id, items) => pushed?,
+    }
+    reply.await
+}
+
+/// Waits for the stream of replies to begin.
+async fn replies(
+    line: Line,
+    tasks: &Tasks,
+    id: u64,
+    mut call: Answer,
+    pushed: Option<PayloadStream>,
+    open: OpenCall,
+) -> Result<Response, Status> {
+    // Polled in this order: the call stands before the pull in tarpc's queue.
+    let mut begun: Answer = Box::pin(pull(line.clone(), id, 0));
+    // Nobody polls the requests of a call whose replies are not being read, so they have a task of their own. The
+    // stream of replies owns it.
+    let mut pump = pushed.map(|items| Pump::start(line.clone(), tasks, id, items));
+    let metadata = loop {
+        let mut failed = std::pin::pin!(Pump::failed(pump.as_mut()));
+        tokio::select! {
+            biased;
+            reply = &mut call => return Err(reply.err().unwrap_or_else(unexpected)),
+            answer = &mut begun => match answer {
+                Ok(Resp::Begun { metadata }) => break metadata,
+                // The call is over, and its own answer says why.
+                Ok(Resp::Items { end: StreamEnd::Gone, .. }) | Err(_) => {
+                    return Err(call.await.err().unwrap_or_else(unexpected));
+                }
+                Ok(_) => return Err(unexpected()),
+            },
+            status = &mut failed => return Err(status),
+        }
+    };
+    Ok(response(
+        metadata,
+        Replies {
+            line,
+            id,
+            call: Some(call),
+            pull: None,
+            ready: VecDeque::new(),
+            unread: 0,
+            verdict: None,
+            end: StreamEnd::More,
+            over: false,
+            pump,
+            _open: open,
+        },
+    ))
+}
+
+fn response(metadata: Metadata, replies: Replies) -> Response {
+    Response { metadata, body: Body::Stream(PayloadStream::new(replies)) }
+}
+
+#[cold]
+fn unexpected() -> Status {
+    Status::internal(
+        "the server answered with one message where a stream was expected, or the reverse; do both sides have the same interface?",
+    )
+}
+
+async fn pull(line: Line, id: u64, credits: u32) -> Result<Resp, Status> {
+    line.request(None, Req::Pull(Pull { stream: id, credits, turn: None }), &Position::new()).await
+}
+
+/// Sends items until they end or nothing more is wanted. Fails when one of them is a failure or cannot be sent.
+async fn push(line: &Line, id: u64, mut from: PayloadStream) -> Result<(), Status> {
+    loop {
+        let (mut items, mut bytes, mut then) = (Vec::new(), 0, Then::More);
+        while items.len() < PUSHED && bytes < BATCH {
+            let next = if items.is_empty() {
+                from.next().await
+            } else {
+                match from.next().now_or_never() {
+                    Some(next) => next,
+                    None => break,
+                }
+            };
+            match next {
+                Some(Ok(payload)) => {
+                    bytes += payload.encoded_len();
+                    items.push(payload);
+                }
+                Some(Err(status)) => return Err(status),
+                None => {
+                    then = Then::Done;
+                    break;
+                }
+            }
+        }
+        let push = Req::Push(Push { stream: id, items, then, turn: None });
+        // The call was sent before, whatever is known of this part of it.
+        let answer = line.request(None, push, &Position::new()).await;
+        match answer.map_err(|status| status.with_delivery(Delivery::Unknown))? {
+            Resp::Taken if then == Then::More => {}
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// The task that pushes the requests of a call whose replies are streamed.
+struct Pump {
+    failed: Option<oneshot::Receiver<Status>>,
+    _stop: DropGuard,
+}
+
+impl Pump {
+    fn start(line: Line, tasks: &Tasks, id: u64, items: PayloadStream) -> Self {
+        let (failure, failed) = oneshot::channel();
+        let token = CancellationToken::new();
+        let stopped = token.clone();
+        // The items were made in the caller's context, and are polled in it.
+        let ambient = Context::current();
+        tasks.spawn(async move {
+            let pushing = ambient.scope(async { push(&line, id, items).await });
+            if let Some(Err(status)) = stopped.run_until_cancelled(pushing).await {
+                let _ = failure.send(status);
+            }
+        });
+        Self { failed: Some(failed), _stop: token.drop_guard() }
+    }
+
+    /// Why pushing failed; pending while it has not.
+    async fn failed(pump: Option<&mut Self>) -> Status {
+        if let Some(Pump { failed, .. }) = pump
+            && let Some(receiver) = failed
+        {
+            let outcome = receiver.await;
+            *failed = None;
+            if let Ok(status) = outcome {
+                return status;
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+/// The replies of a call, pulled as they are read.
+struct Replies {
+    line: Line,
+    id: u64,
+    /// Dropping it cancels everything.
+    call: Option<Answer>,
+    pull: Option<Answer>,
+    ready: VecDeque<Payload>,
+    /// Bytes in `ready`.
+    unread: usize,
+    /// What the call itself ended with.
+    verdict: Option<Result<(), Status>>,
+    /// What is known of the end of the stream.
+    end: StreamEnd,
+    over: bool,
+    pump: Option<Pump>,
+    _open: OpenCall,
+}
+
+impl Replies {
+    /// Asks for more when there is room: the wire works while the reader does.
+    fn ask(&mut self) {
+        let room = self.ready.len() <= CREDITS as usize / 2 && self.unread < UNREAD;
+        if matches!(self.end, StreamEnd::More) && self.pull.is_none() && room {
+            self.pull = Some(Box::pin(pull(self.line.clone(), self.id, CREDITS)));
+        }
+    }
+
+    fn poll_pull(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        let Some(pull) = &mut self.pull else { return Poll::Pending };
+        let answer = std::task::ready!(pull.as_mut().poll(cx));
+        self.pull = None;
+        match answer {
+            Ok(Resp::Items { items, end }) => {
+                self.unread += items.iter().map(Payload::encoded_len).sum::<usize>();
+                self.ready.extend(items);
+                self.end = end;
+            }
+            Ok(_) => self.end = StreamEnd::Failed(unexpected()),
+            Err(status) if status.origin() == Origin::Remote => self.end = StreamEnd::Failed(status),
+            // What a pull fails of on this side, the call fails of as well, and knows better how far it got.
+            Err(_) => self.end = StreamEnd::Gone,
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_call(&mut self, cx: &mut task::Context<'_>) {
+        if let Some(call) = &mut self.call
+            && let Poll::Ready(reply) = call.as_mut().poll(cx)
+        {
+            self.call = None;
+            self.verdict = Some(reply.map(drop));
+        }
+    }
+
+    fn poll_pump(&mut self, cx: &mut task::Context<'_>) -> Option<Status> {
+        let failed = self.pump.as_mut()?.failed.as_mut()?;
+        match Pin::new(failed).poll(cx) {
+            Poll::Pending => None,
+            Poll::Ready(outcome) => {
+                self.pump.as_mut()?.failed = None;
+                outcome.ok()
+            }
+        }
+    }
+
+    /// The end of the stream, once it is known.
+    fn poll_end(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Status>> {
+        if let Some(status) = self.poll_pump(cx) {
+            return Poll::Ready(Err(status));
+        }
+        self.poll_call(cx);
+        match std::mem::replace(&mut self.end, StreamEnd::More) {
+            StreamEnd::Done => return Poll::Ready(Ok(())),
+            StreamEnd::Failed(status) => return Poll::Ready(Err(status)),
+            StreamEnd::Gone => {
+                self.end = StreamEnd::Gone;
+                match self.verdict.take() {
+                    Some(Err(status)) => Poll::Ready(Err(status)),
+                    // It ended well, they say, and yet the end of the stream did not come.
+                    Some(Ok(())) => Poll::Ready(Err(unexpected())),
+                    None => Poll::Pending,
+                }
+            }
+            StreamEnd::More => match &self.verdict {
+                // Nobody answers the pull any more; a server would.
+                Some(Err(status)) if status.origin() == Origin::Local => Poll::Ready(Err(status.clone())),
+                _ => Poll::Pending,
+            },
+        }
+    }
+
+    /// Lets everything go.
+    fn finish(&mut self) {
+        self.over = true;
+        self.call = None;
+        self.pull = None;
+        self.pump = None;
+    }
+}
+
+impl Stream for Replies {
+    type Item = Result<Payload, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.over {
+            return Poll::Ready(None);
+        }
+        loop {
+            this.ask();
+            let pulled = this.poll_pull(cx);
+            if let Some(payload) = this.ready.pop_front() {
+                this.unread -= payload.encoded_len();
+                return Poll::Ready(Some(Ok(payload)));
+            }
+            let end = this.poll_end(cx);
+            if let Poll::Ready(end) = end {
+                this.finish();
+                return Poll::Ready(end.err().map(Err));
+            }
+            if pulled.is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
