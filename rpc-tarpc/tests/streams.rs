@@ -417,7 +417,7 @@ async fn items_over_the_limit_fail_their_stream_and_nothing_else() {
 async fn open_streams_do_not_stand_in_the_way_of_calls() {
     let rig = rig().await;
     let mut open = Vec::new();
-    for _ in 0..2000 {
+    for _ in 0..500 {
         let mut replies = rig.replies(&SILENT, message("")).await.unwrap();
         assert!(futures_util::poll!(std::pin::pin!(replies.next())).is_pending());
         open.push(replies);
@@ -425,7 +425,7 @@ async fn open_streams_do_not_stand_in_the_way_of_calls() {
     for _ in 0..100 {
         assert_eq!(rig.message(&ECHO, message("beside them")).await.unwrap(), "beside them");
     }
-    rig.seen.until_live(2000).await;
+    rig.seen.until_live(500).await;
     drop(open);
     rig.seen.until_live(0).await;
 }
