@@ -94,21 +94,18 @@ async fn replies(
     // Nobody polls the requests of a call whose replies are not being read, so they have a task of their own. The
     // stream of replies owns it.
     let mut pump = pushed.map(|items| Pump::start(line.clone(), tasks, id, items));
-    let metadata = loop {
-        let mut failed = std::pin::pin!(Pump::failed(pump.as_mut()));
-        tokio::select! {
-            biased;
-            reply = &mut call => return Err(reply.err().unwrap_or_else(unexpected)),
-            answer = &mut begun => match answer {
-                Ok(Resp::Begun { metadata }) => break metadata,
-                // The call is over, and its own answer says why.
-                Ok(Resp::Items { end: StreamEnd::Gone, .. }) | Err(_) => {
-                    return Err(call.await.err().unwrap_or_else(unexpected));
-                }
-                Ok(_) => return Err(unexpected()),
-            },
-            status = &mut failed => return Err(status),
-        }
+    let metadata = tokio::select! {
+        biased;
+        reply = &mut call => return Err(reply.err().unwrap_or_else(unexpected)),
+        answer = &mut begun => match answer {
+            Ok(Resp::Begun { metadata }) => metadata,
+            // The call is over, and its own answer says why.
+            Ok(Resp::Items { end: StreamEnd::Gone, .. }) | Err(_) => {
+                return Err(call.await.err().unwrap_or_else(unexpected));
+            }
+            Ok(_) => return Err(unexpected()),
+        },
+        status = Pump::failed(pump.as_mut()) => return Err(status),
     };
     Ok(response(
         metadata,
@@ -288,8 +285,8 @@ impl Replies {
         }
         self.poll_call(cx);
         match std::mem::replace(&mut self.end, StreamEnd::More) {
-            StreamEnd::Done => return Poll::Ready(Ok(())),
-            StreamEnd::Failed(status) => return Poll::Ready(Err(status)),
+            StreamEnd::Done => Poll::Ready(Ok(())),
+            StreamEnd::Failed(status) => Poll::Ready(Err(status)),
             StreamEnd::Gone => {
                 self.end = StreamEnd::Gone;
                 match self.verdict.take() {

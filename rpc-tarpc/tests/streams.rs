@@ -1,5 +1,4 @@
 //! Calls in which a side streams, our client to our server.
-#![expect(clippy::disallowed_methods, reason = "tests spawn what ends with them")]
 
 mod common;
 
