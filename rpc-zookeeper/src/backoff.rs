@@ -3,9 +3,16 @@
 use std::time::Duration;
 
 /// A random time (full jitter, so that a fleet does not come back in step) below a limit that doubles from 100 ms.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
     failures: u32,
+    most: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { failures: 0, most: Self::MOST }
+    }
 }
 
 impl Backoff {
@@ -14,9 +21,14 @@ impl Backoff {
     /// a second then.
     const MOST: Duration = Duration::from_secs(5);
 
+    /// Never longer than this, either.
+    pub(crate) fn at_most(most: Duration) -> Self {
+        Self { failures: 0, most: most.min(Self::MOST) }
+    }
+
     /// After one more failure.
     pub(crate) fn next(&mut self) -> Duration {
-        let limit = Self::FIRST.saturating_mul(1 << self.failures.min(16)).min(Self::MOST);
+        let limit = Self::FIRST.saturating_mul(1 << self.failures.min(16)).min(self.most);
         self.failures = self.failures.saturating_add(1);
         limit.mul_f64(fastrand::f64())
     }
@@ -43,6 +55,7 @@ mod tests {
         }
         backoff.failures = u32::MAX;
         assert!(backoff.next() <= Backoff::MOST);
+        assert!(Backoff { failures: 10, most: Duration::from_millis(7) }.next() <= Duration::from_millis(7));
         backoff.reset();
         assert!(backoff.next() <= Backoff::FIRST);
     }

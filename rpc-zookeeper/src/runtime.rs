@@ -6,7 +6,7 @@
 
 use crate::session::{Link, Open, Supervisor};
 use rpc_core::{Tasks, registry::RegistryError};
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Duration};
 use tokio::{
     runtime::{Builder, Handle},
     sync::watch,
@@ -32,7 +32,7 @@ impl Drop for StopOnDrop {
 }
 
 impl Runtime {
-    pub(crate) fn start(open: Open) -> Result<Self, RegistryError> {
+    pub(crate) fn start(open: Open, session_timeout: Duration) -> Result<Self, RegistryError> {
         let failed = |error: std::io::Error| {
             RegistryError::new("the thread for ZooKeeper cannot be started; raise the limit on threads or open files")
                 .with_source(error)
@@ -41,7 +41,7 @@ impl Runtime {
         let handle = runtime.handle().clone();
         let (sender, link) = watch::channel(Link::Opening);
         let stop = CancellationToken::new();
-        let supervisor = Supervisor::new(open, sender, stop.clone());
+        let supervisor = Supervisor::new(open, session_timeout, sender, stop.clone());
         let owner = Tasks::owner();
         let tasks = owner.handle();
         thread::Builder::new()

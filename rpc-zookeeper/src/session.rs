@@ -52,6 +52,8 @@ pub(crate) type Open = Box<dyn Fn(Option<SessionInfo>) -> BoxFuture<'static, Res
 /// Keeps a session open until it is told to stop.
 pub(crate) struct Supervisor {
     open: Open,
+    /// What is asked for; the ensemble may grant less.
+    session_timeout: Duration,
     link: watch::Sender<Link>,
     stop: CancellationToken,
     generation: u64,
@@ -70,8 +72,13 @@ impl Supervisor {
     /// How long the end of a session is waited for.
     const CLOSING: Duration = Duration::from_secs(2);
 
-    pub(crate) fn new(open: Open, link: watch::Sender<Link>, stop: CancellationToken) -> Self {
-        Self { open, link, stop, generation: 0 }
+    pub(crate) fn new(
+        open: Open,
+        session_timeout: Duration,
+        link: watch::Sender<Link>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { open, session_timeout, link, stop, generation: 0 }
     }
 
     pub(crate) async fn run(mut self) {
@@ -103,7 +110,8 @@ impl Supervisor {
 
     /// A client, or none when it is time to stop.
     async fn connect(&self, mut last: Option<SessionInfo>) -> Option<Client> {
-        let mut backoff = Backoff::default();
+        // A server that was away gives each session one timeout to come back: one try must fall into it for certain.
+        let mut backoff = Backoff::at_most(self.session_timeout / 4);
         loop {
             let error = match self.stop.run_until_cancelled((self.open)(last.clone())).await? {
                 Ok(client) => return Some(client),
@@ -243,7 +251,7 @@ mod tests {
         });
         let (sender, mut link) = watch::channel(Link::Opening);
         let stop = CancellationToken::new();
-        let supervisor = Supervisor::new(open, sender, stop.clone());
+        let supervisor = Supervisor::new(open, Duration::from_secs(1), sender, stop.clone());
         let mut running = JoinSet::new();
         running.spawn(supervisor.run());
         up(&mut link, 1).await;

@@ -1,13 +1,8 @@
 //! The registry.
 
 use crate::{
-    discovery::Follower,
-    location::Location,
-    policy::Reach,
-    record::Record,
-    registration::Keeper,
-    runtime::Runtime,
-    session::{Open, opener},
+    discovery::Follower, location::Location, policy::Reach, record::Record, registration::Keeper, runtime::Runtime,
+    session::opener,
 };
 use rpc_core::{
     BoxFuture,
@@ -36,12 +31,8 @@ impl ZooKeeper {
     /// A URL that is none, or no thread to be had.
     pub fn open(url: &str) -> Result<Self, RegistryError> {
         let location: Location = url.parse()?;
-        let open = opener(&location);
-        Self::with(location, open)
-    }
-
-    fn with(location: Location, open: Open) -> Result<Self, RegistryError> {
-        Ok(Self { location, runtime: Runtime::start(open)? })
+        let runtime = Runtime::start(opener(&location), location.session_timeout())?;
+        Ok(Self { location, runtime })
     }
 
     fn reach(&self) -> Reach {

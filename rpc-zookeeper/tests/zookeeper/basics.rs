@@ -4,7 +4,7 @@ use crate::common::*;
 use rpc_core::registry::{Availability, InstanceStatus, RegistrationState, Registry, Source};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn an_instance_appears_with_all_it_says_and_goes_when_it_is_withdrawn() {
@@ -177,8 +177,7 @@ async fn a_registration_that_is_dropped_is_withdrawn_and_the_session_ends_with_i
     let (first, second) = (instance(&["demo.Echo"], 7000), instance(&["demo.Echo"], 7001));
     let path = |instance: &rpc_core::registry::Instance| format!("{base}/demo.Echo/{}", instance.id);
     // Long enough for the session not to time out while the test waits for its end.
-    let url = format!("zookeeper://{host}{base}?session_timeout=10s");
-    let registry = rpc_zookeeper::ZooKeeper::open(&url).unwrap();
+    let registry = with_session(&host, &base, 10);
     let registration = register(&registry, &first).await;
     let other = register(&registry, &second).await;
     drop(registry);

@@ -32,7 +32,12 @@ pub(crate) fn place() -> String {
 
 /// A registry on this host and port, with sessions of 2 s.
 pub(crate) fn registry(host: &str, base: &str) -> ZooKeeper {
-    ZooKeeper::open(&format!("zookeeper://{host}{base}?session_timeout=2s")).expect("a registry")
+    with_session(host, base, 2)
+}
+
+/// A registry on this host and port, with sessions of so many seconds.
+pub(crate) fn with_session(host: &str, base: &str, seconds: u32) -> ZooKeeper {
+    ZooKeeper::open(&format!("zookeeper://{host}{base}?session_timeout={seconds}s")).expect("a registry")
 }
 
 /// A plain client, to see what stands there.

@@ -6,7 +6,7 @@ use rpc_testkit::{Cut, FaultProxy, Mode, eventually};
 use std::{collections::BTreeSet, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(5);
 
 /// A link to the server that all tests share, and a base path.
 async fn link() -> (FaultProxy, String, String) {
@@ -211,8 +211,7 @@ async fn nothing_is_left_of_what_is_closed_on_a_broken_line() {
 async fn a_session_that_is_dropped_on_a_broken_line_is_closed_when_it_is_back() {
     let (link, direct, base) = link().await;
     let client = client(&direct).await;
-    let url = format!("zookeeper://{}{base}?session_timeout=10s", link.address());
-    let ours = rpc_zookeeper::ZooKeeper::open(&url).unwrap();
+    let ours = with_session(&link.address().to_string(), &base, 10);
     let watch = ours.watch(&service("demo.Echo"));
     watch.clone().known().await;
     let before = server().await.sessions().await.unwrap();

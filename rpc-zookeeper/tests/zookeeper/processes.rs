@@ -10,7 +10,7 @@ use std::{
 };
 
 const TASK: &str = "RPC_ZOOKEEPER_TEST_CHILD";
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(5);
 
 /// A process that registers an instance and stays until it is killed.
 struct Server {
@@ -45,8 +45,7 @@ async fn child() {
     let Ok(task) = env::var(TASK) else { return };
     let [host, base, port] = task.split(' ').collect::<Vec<_>>()[..] else { panic!("{task}") };
     // Long enough for a successor to come up meanwhile.
-    let url = format!("zookeeper://{host}{base}?session_timeout=5s");
-    let registry = rpc_zookeeper::ZooKeeper::open(&url).unwrap();
+    let registry = with_session(host, base, 5);
     let instance: Instance = instance(&["demo.Echo"], port.parse().unwrap());
     let _registration = register(&registry, &instance).await;
     println!("registered {}", instance.id);
