@@ -35,6 +35,19 @@ impl ZooKeeperServer {
     /// When this machine has no Java or no ZooKeeper, or the server does not come up within 60 s (its log is in the
     /// error).
     pub async fn start() -> anyhow::Result<Self> {
+        Self::with_ticks("tickTime=500").await
+    }
+
+    /// One that ends no session because of its time: for what must not depend on how quickly a server comes up.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_patient() -> anyhow::Result<Self> {
+        // Sessions end at the next multiple of a tick only, here eleven days.
+        Self::with_ticks("tickTime=1000000000\nminSessionTimeout=1000\nmaxSessionTimeout=10000").await
+    }
+
+    async fn with_ticks(ticks: &str) -> anyhow::Result<Self> {
         for jar in Self::JARS {
             ensure!(
                 Path::new(jar).exists(),
@@ -46,7 +59,7 @@ impl ZooKeeperServer {
         let directory = TempDir::with_prefix("zookeeper-")?;
         let data = directory.path().join("data");
         let config = format!(
-            "tickTime=500\ndataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\n\
+            "{ticks}\ndataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\n\
              admin.enableServer=false\n4lw.commands.whitelist=*\nextendedTypesEnabled=true\n",
             data.display(),
             port.number(),

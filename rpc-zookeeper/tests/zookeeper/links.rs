@@ -43,7 +43,8 @@ async fn live_again(watch: &mut Watch, since: Instant) {
 #[tokio::test]
 async fn a_short_cut_is_seen_by_nobody() {
     let (link, direct, base) = link().await;
-    let (ours, theirs) = (registry(&link.address().to_string(), &base), registry(&direct, &base));
+    let ours = with_session(&link.address().to_string(), &base, 10);
+    let theirs = registry(&direct, &base);
     let instance = instance(&["demo.Echo"], 7000);
     let registration = register(&ours, &instance).await;
     let mut watch = theirs.watch(&service("demo.Echo"));
@@ -113,7 +114,7 @@ async fn a_lost_answer_makes_no_second_record() {
     let (link, direct, base) = link().await;
     let client = client(&direct).await;
     client.mkdir(&format!("{base}/demo.Echo"), &PERSISTENT).await.unwrap();
-    let ours = registry(&link.address().to_string(), &base);
+    let ours = with_session(&link.address().to_string(), &base, 10);
     // Connected before answers begin to vanish.
     ours.watch(&service("demo.Echo")).known().await;
     let instance = instance(&["demo.Echo"], 7000);
@@ -154,7 +155,7 @@ async fn nothing_appears_after_a_close_that_succeeded() {
     let (link, direct, base) = link().await;
     let client = client(&direct).await;
     client.mkdir(&format!("{base}/demo.Echo"), &PERSISTENT).await.unwrap();
-    let ours = registry(&link.address().to_string(), &base);
+    let ours = with_session(&link.address().to_string(), &base, 10);
     ours.watch(&service("demo.Echo")).known().await;
     link.delay(Duration::from_millis(150));
     let rounds = (0..12_u16).map(|round| {
@@ -184,13 +185,13 @@ async fn nothing_is_left_of_what_is_closed_on_a_broken_line() {
     let (link, direct, base) = link().await;
     let client = client(&direct).await;
     client.mkdir(&format!("{base}/demo.Echo"), &PERSISTENT).await.unwrap();
-    let ours = registry(&link.address().to_string(), &base);
+    let ours = with_session(&link.address().to_string(), &base, 10);
     ours.watch(&service("demo.Echo")).known().await;
     for round in 0..12_u16 {
         let instance = instance(&["demo.Echo"], 7000 + round);
         let registering = async {
             let registration = ours.register(instance.clone()).await.unwrap();
-            assert!(registration.close(Duration::from_secs(3)).await);
+            assert!(registration.close(SOON).await);
             let path = format!("{base}/demo.Echo/{}", instance.id);
             assert!(node(&client, &path).await.is_none(), "there after it was closed");
         };
@@ -263,14 +264,14 @@ async fn a_line_that_falls_silent_leaves_the_list_alone() {
 #[tokio::test]
 async fn a_busy_application_keeps_its_record() {
     let (host, base) = (server().await.connect_string(), place());
-    let ours = registry(&host, &base);
+    let ours = with_session(&host, &base, 3);
     let instance = instance(&["demo.Echo"], 7000);
     let registration = register(&ours, &instance).await;
     let path = format!("{base}/demo.Echo/{}", instance.id);
     let before = node(&client(&host).await, &path).await.unwrap();
     let (_never, answer) = std::sync::mpsc::channel::<()>();
     // Blocks the only thread of this runtime, as a handler that waits for a disk would.
-    assert!(answer.recv_timeout(Duration::from_secs(4)).is_err());
+    assert!(answer.recv_timeout(Duration::from_secs(6)).is_err());
     assert_eq!(node(&client(&host).await, &path).await.unwrap(), before);
     assert!(registration.close(SOON).await);
 }
