@@ -1,14 +1,16 @@
 //! Scenario by column.
 
 use crate::{columns::Column, not_applicable::NotApplicableList, outcome::Outcome, scenario::Scenario, scenarios};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tabled::{builder::Builder, settings::Style};
+use tokio::time::Instant;
 
 /// What came out of every scenario in every column.
 #[derive(Debug, Default)]
 pub struct Table {
     columns: Vec<String>,
     rows: Vec<(&'static str, Vec<Cell>)>,
+    times: Vec<(Duration, &'static str, &'static str)>,
 }
 
 /// One scenario in one column.
@@ -24,11 +26,14 @@ impl Table {
     /// time.
     pub async fn run(columns: &[Arc<dyn Column>], filter: &str) -> Self {
         let list = NotApplicableList::committed();
-        let mut table = Self { columns: columns.iter().map(|column| column.name().to_owned()).collect(), rows: vec![] };
+        let name = |column: &Arc<dyn Column>| column.name().to_owned();
+        let mut table = Self { columns: columns.iter().map(name).collect(), ..Self::default() };
         for scenario in scenarios::all().filter(|scenario| scenario.name.contains(filter)) {
             let mut cells = Vec::new();
             for column in columns {
+                let began = Instant::now();
                 cells.push(cell(&scenario, column, &list).await);
+                table.times.push((began.elapsed(), scenario.name, column.name()));
             }
             table.rows.push((scenario.name, cells));
         }
@@ -39,6 +44,14 @@ impl Table {
     pub fn counts(&self) -> (usize, usize) {
         let failed = self.failures().count();
         (self.rows.len() * self.columns.len() - failed, failed)
+    }
+
+    /// What took longest: how long, which scenario, in which column.
+    pub fn slowest(&self, count: usize) -> Vec<(Duration, &'static str, &'static str)> {
+        let mut times = self.times.clone();
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        times.truncate(count);
+        times
     }
 
     /// What failed: scenario, column and why.

@@ -1,6 +1,6 @@
 //! The suite: every scenario in every column, as a table.
 //!
-//! `cargo test -p rpc-conformance --test conformance -- [FILTER] [--column NAME] [--list]`
+//! `cargo test -p rpc-conformance --test conformance -- [FILTER] [--column NAME] [--list] [--times]`
 
 use rpc_conformance::{columns, not_applicable::NotApplicableList, outcome, scenarios, table::Table};
 use std::process::ExitCode;
@@ -11,10 +11,12 @@ const SCENARIOS: usize = 62;
 fn main() -> ExitCode {
     let mut filter = String::new();
     let mut only = None;
+    let mut times = 0;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--list" => return list(),
+            "--times" => times = 20,
             "--column" => only = arguments.next(),
             // What libtest is given.
             flag if flag.starts_with('-') => {}
@@ -30,6 +32,9 @@ fn main() -> ExitCode {
     println!("{}", table.render());
     for (scenario, column, why) in table.failures() {
         println!("FAILED {scenario} [{column}]: {why}");
+    }
+    for (took, scenario, column) in table.slowest(times) {
+        println!("{took:9.1?} {scenario} [{column}]");
     }
     let (passed, mut failed) = table.counts();
     if let Err(problems) = check() {
