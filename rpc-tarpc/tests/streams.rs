@@ -507,3 +507,13 @@ async fn a_client_that_breaks_the_rules_of_streams_is_stopped() {
     let answers = say(&[open(1, 0, silent)], 1).await;
     assert_eq!((answers[0].0, &answers[0].1[8..10]), (3, &[1, Code::Unimplemented.number()][..]));
 }
+
+#[tokio::test]
+async fn a_pull_at_work_ends_with_its_call() {
+    // The client cancels the call and not the pull: that one must not keep the silent stream for ever.
+    let cancel = [&[2][..], &1u64.to_be_bytes()].concat();
+    let frames = [open(1, 9, "/t.v1.Streams/Silent"), pull(2, 9, 0), pull(3, 9, 64), cancel];
+    let answers = tokio::time::timeout(Duration::from_secs(20), say(&frames, 2)).await.expect("both are answered");
+    let gone = answers.iter().find(|(_, body)| body[7] == 3).expect("the pull is answered");
+    assert_eq!(gone, &(3, vec![0, 0, 0, 0, 0, 0, 0, 3, 2, 3]));
+}
