@@ -45,9 +45,30 @@ trait Stores {
         count: Option<i64>,
     ) -> Result<String, Status>;
 
+    /// Paints it.
+    async fn paint(&self, name: String, color: Color) -> Result<u32, Status> {
+        Ok(name.len() as u32 + color as u32)
+    }
+
+    /// How many names there are.
+    async fn count(&self, mut names: Streaming<String>) -> Result<u32, Status> {
+        let mut count = 0;
+        while let Some(name) = names.next().await {
+            name?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
     /// What a `.proto` of somebody else's has.
     #[rpc(bare)]
     async fn bare(&self, store: Store) -> Result<Store, Status>;
+}
+
+#[derive(Message, Clone, Copy, Debug, PartialEq)]
+enum Color {
+    Red,
+    Blue,
 }
 
 #[derive(Message, Clone, Debug, PartialEq)]
@@ -195,12 +216,25 @@ async fn a_call_made_in_a_handler_has_no_more_time_than_its_own_caller() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_is_polled_as_part_of_its_call() {
     let stores = StoresClient::local(Street::default());
-    let hurry = async {
-        let mut stream = stores.remaining_while_streaming().await.unwrap();
-        stream.next().await.unwrap().unwrap()
-    };
     let context = Context::default().child(Some(Duration::from_millis(900)));
-    assert_eq!(context.scope(hurry).await, 900);
+    let mut stream = context.scope(stores.remaining_while_streaming()).await.unwrap();
+    // Read outside of it: what is seen is the handler's.
+    assert_eq!(Context::current().remaining(), None);
+    assert_eq!(stream.next().await.unwrap().unwrap(), 900);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_requests_is_polled_as_part_of_the_call_that_its_caller_handles() {
+    let stores = StoresClient::local(Street::default());
+    let names = std::iter::once_with(|| {
+        let context = Context::current();
+        // The call that the stream is an argument of has an id; the one that made it has none here.
+        assert_eq!(context.call_id(), None);
+        assert_eq!(context.remaining(), Some(Duration::from_millis(900)));
+        "baker".to_owned()
+    });
+    let context = Context::default().child(Some(Duration::from_millis(900)));
+    assert_eq!(context.scope(stores.count(Streaming::from_iter(names))).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -297,6 +331,26 @@ async fn what_is_missing_is_empty_and_what_is_unknown_is_skipped() {
     let reply = send(StoresClient::STOCK, &[0x50, 9]).await.unwrap();
     let text = reply.body.message().unwrap().into_bytes();
     assert_eq!(&text[2..], b"  None");
+}
+
+#[tokio::test]
+async fn an_argument_that_means_nothing_when_it_is_missing_is_asked_for() {
+    let reply = send(StoresClient::PAINT, &[0x0a, 1, b'a', 0x10, 2]).await.unwrap();
+    assert_eq!(&reply.body.message().unwrap().into_bytes()[..], [0x08, 2]);
+    for bytes in [&[][..], &[0x0a, 1, b'a'], &[0x0a, 1, b'a', 0x10, 9]] {
+        let status = send(StoresClient::PAINT, bytes).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert!(status.message().starts_with("StoresPaintRequest.color: "), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_item_that_makes_no_sense_is_seen_by_the_handler_as_the_callers_mistake() {
+    let items = [&[0x0a, 1, b'a'][..], &[0x0a, 1, 0xff]].map(|bytes| Ok(Payload::Encoded(Bytes::from_static(bytes))));
+    let channel = Channel::local(StoresServer::new(Street::default()), Fidelity::Value);
+    let body = Body::Stream(rpc_core::PayloadStream::new(futures_util::stream::iter(items)));
+    let status = channel.call(StoresClient::COUNT, body, None).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
 }
 
 #[tokio::test]

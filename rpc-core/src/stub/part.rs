@@ -7,7 +7,7 @@ use super::{
     error, key,
 };
 use crate::{
-    Body, Payload, RpcError, Status, Streaming,
+    Body, Context, Payload, RpcError, Status, Streaming,
     message::{Field, Sole},
 };
 use bytes::Bytes;
@@ -71,7 +71,8 @@ impl<K: 'static, T: Field<K>, E: RpcError> Part<StreamOf<K>> for Streaming<T, E>
     const STREAM: bool = true;
 
     const ARGUMENT: Argument<Self> = Argument(Codec::Stream(StreamCodec {
-        wrap: |stream| Body::Stream(stream.into_payloads(whole::<K, T>)),
+        // Whoever pumps it, its items are made as part of the call that its caller is handling.
+        wrap: |stream| Body::Stream(stream.into_payloads(whole::<K, T>)).in_context(Context::current()),
         unwrap: |body| {
             Ok(Streaming::from_payloads(body.stream(), |item| take::<K, T>(item).map_err(error::bad_request)))
         },
