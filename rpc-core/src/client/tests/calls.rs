@@ -330,11 +330,11 @@ async fn tasks_end_with_the_channel() {
 #[tokio::test(start_paused = true)]
 async fn an_outage_does_not_fill_the_memory_with_calls_that_wait() {
     let channel = World::default().channel(&Memory::new()).build();
-    let calls = (0..20_000).map(|_| channel.call(&PLACE, empty(), None));
+    let calls = (0..16_500).map(|_| channel.call(&PLACE, empty(), None));
     let outcomes = futures_util::future::join_all(calls).await;
     let refused = outcomes.iter().filter(|outcome| outcome.as_ref().unwrap_err().code() == Code::ResourceExhausted);
     let refused: Vec<_> = refused.map(|outcome| outcome.as_ref().unwrap_err()).collect();
-    assert_eq!(refused.len(), 20_000 - crate::client::fleet::MAX_WAITING);
+    assert_eq!(refused.len(), 16_500 - crate::client::fleet::MAX_WAITING);
     assert_eq!(refused[0].delivery(), Delivery::NeverSent);
     assert!(refused[0].message().starts_with("16384 calls wait for a server of test.Orders already"), "{}", refused[0]);
 }
