@@ -9,6 +9,7 @@ mod number;
 mod oneof;
 mod refusal;
 mod structure;
+mod variant;
 
 use crate::report::Report;
 pub(crate) use container::{Container, word};

@@ -1,35 +1,15 @@
 //! Enums whose variants hold something: a message with one `oneof`, in which every variant is a field.
 
 use super::{
-    Fields, Owner,
-    container::{Container, word},
+    container::Container,
     emit,
     fields::place,
-    number::{Claim, Pinned, Reserved, Space, assign},
-    refusal,
-    refusal::collection,
+    variant::{Shape, Variant, parse},
 };
-use crate::{attribute, report::Report};
+use crate::report::Report;
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote_spanned};
-use syn::{DataEnum, Type, ext::IdentExt};
-
-struct Variant {
-    ident: Ident,
-    name: String,
-    number: u32,
-    shape: Shape,
-}
-
-/// What a variant holds.
-enum Shape {
-    /// Nothing: an empty message.
-    Unit,
-    /// One value, which is the field.
-    One(Type),
-    /// Named fields: a message of its own, with the hidden struct to read it.
-    Named(Fields, Ident),
-}
+use quote::quote_spanned;
+use syn::{DataEnum, Type};
 
 /// *Input*
 /// ```text
@@ -53,8 +33,7 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
     });
     let encode = variants.iter().map(|variant| encode_arm(variant, container));
     let encoded_len = variants.iter().map(|variant| len_arm(variant, container));
-    let read = variants.iter().map(|variant| read_arm(variant, container));
-    let merge = variants.iter().map(|variant| merge_arm(variant, container));
+    let reading = reading(&variants, container);
     let (required, fallback) = match default.map(|index| &variants[index]) {
         Some(variant) => default_variant(variant, container),
         None => (emit!(true), emit!(::core::option::Option::None)),
@@ -89,101 +68,51 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
                 match self { #(#encoded_len)* }
             }
 
-            fn read_variant<__Buffer: #private::Buf>(
-                tag: u32,
-                wire: #private::WireType,
-                buffer: &mut __Buffer,
-                context: #private::DecodeContext,
-            ) -> ::core::result::Result<::core::option::Option<Self>, #private::DecodeError> {
-                ::core::result::Result::Ok(::core::option::Option::Some(match tag {
-                    #(#read)*
-                    _ => {
-                        #private::encoding::skip_field(wire, tag, buffer, context)?;
-                        return ::core::result::Result::Ok(::core::option::Option::None);
-                    }
-                }))
-            }
-
-            fn merge_variant<__Buffer: #private::Buf>(
-                &mut self,
-                tag: u32,
-                wire: #private::WireType,
-                buffer: &mut __Buffer,
-                context: #private::DecodeContext,
-            ) -> ::core::result::Result<(), #private::DecodeError> {
-                match (tag, &mut *self) {
-                    #(#merge)*
-                    _ => {
-                        if let ::core::option::Option::Some(value) = Self::read_variant(tag, wire, buffer, context)? {
-                            *self = value;
-                        }
-                        ::core::result::Result::Ok(())
-                    }
-                }
-            }
+            #reading
         }
 
         #cycle
     }
 }
 
-/// The variants, and which of them is marked `#[rpc(default)]`.
-fn parse(container: &Container, data: &DataEnum, report: &mut Report) -> (Vec<Variant>, Option<usize>) {
-    let mut default = None;
-    let mut claims = Vec::new();
-    let mut variants = Vec::new();
-    for (index, variant) in data.variants.iter().enumerate() {
-        let mut name = variant.ident.unraw().to_string();
-        let mut pinned = None;
-        let mut reserved = Reserved::default();
-        attribute::each(&variant.attrs, &["tag", "name", "default", "reserved"], report, |key, meta, report| {
-            match key {
-                "tag" => pinned = Some(Pinned::parse(meta)?),
-                "name" => name = word(&attribute::value(meta)?, false)?,
-                "reserved" => reserved.parse(meta, report)?,
-                _ if default.replace(index).is_some() => {
-                    report.at(&meta.path, "only one variant can stand for what is absent or not known");
+/// The two functions that read a variant: from nothing, and over a value.
+fn reading(variants: &[Variant], container: &Container) -> TokenStream {
+    let read = variants.iter().map(|variant| read_arm(variant, container));
+    let merge = variants.iter().map(|variant| merge_arm(variant, container));
+    let contract = &container.contract;
+    let private = emit!(#contract::message::__private);
+    emit! {
+        fn read_variant<__Buffer: #private::Buf>(
+            tag: u32,
+            wire: #private::WireType,
+            buffer: &mut __Buffer,
+            context: #private::DecodeContext,
+        ) -> ::core::result::Result<::core::option::Option<Self>, #private::DecodeError> {
+            ::core::result::Result::Ok(::core::option::Option::Some(match tag {
+                #(#read)*
+                _ => {
+                    #private::encoding::skip_field(wire, tag, buffer, context)?;
+                    return ::core::result::Result::Ok(::core::option::Option::None);
                 }
-                _ => {}
-            }
-            Ok(())
-        });
-        let shape = shape(container, variant, &reserved, report);
-        claims.push(Claim { name: name.clone(), span: variant.ident.span(), pinned });
-        variants.push(Variant { ident: variant.ident.clone(), name, number: 0, shape });
-    }
-    for (variant, number) in variants.iter_mut().zip(assign(&claims, &container.reserved, Space::Fields, report)) {
-        variant.number = number;
-    }
-    (variants, default)
-}
+            }))
+        }
 
-fn shape(container: &Container, variant: &syn::Variant, reserved: &Reserved, report: &mut Report) -> Shape {
-    let name = format!("{}.{}", container.name, variant.ident.unraw());
-    match &variant.fields {
-        syn::Fields::Unit => Shape::Unit,
-        syn::Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
-            let field = &fields.unnamed[0];
-            attribute::each(&field.attrs, &[], report, |_, _, _| Ok(()));
-            if let Some(what) = collection(&field.ty) {
-                let why = format!(
-                    "a variant cannot hold {what} bare: give the field a name, as in `{} {{ list: .. }}`",
-                    variant.ident
-                );
-                report.at(&field.ty, why);
-            } else if let Some(error) = refusal(&field.ty) {
-                report.add(error);
+        fn merge_variant<__Buffer: #private::Buf>(
+            &mut self,
+            tag: u32,
+            wire: #private::WireType,
+            buffer: &mut __Buffer,
+            context: #private::DecodeContext,
+        ) -> ::core::result::Result<(), #private::DecodeError> {
+            match (tag, &mut *self) {
+                #(#merge)*
+                _ => {
+                    if let ::core::option::Option::Some(value) = Self::read_variant(tag, wire, buffer, context)? {
+                        *self = value;
+                    }
+                    ::core::result::Result::Ok(())
+                }
             }
-            Shape::One(container.without_self(&field.ty))
-        }
-        syn::Fields::Unnamed(fields) => {
-            let why = format!("a variant holds one value, or fields with names: `{} {{ .. }}`", variant.ident);
-            report.at(fields, why);
-            Shape::Unit
-        }
-        named => {
-            let ident = format_ident!("__{}{}Slots", container.name, variant.ident.unraw());
-            Shape::Named(Fields::parse(Owner { name: &name, reserved }, named, container, report), ident)
         }
     }
 }

@@ -1,0 +1,92 @@
+//! The variants of an enum whose variants hold something.
+
+use super::{
+    Fields, Owner,
+    container::{Container, word},
+    number::{Claim, Pinned, Reserved, Space, assign},
+    refusal,
+    refusal::collection,
+};
+use crate::{attribute, report::Report};
+use proc_macro2::Ident;
+use quote::format_ident;
+use syn::{DataEnum, Type, ext::IdentExt};
+
+/// One variant, which is one field of the message.
+pub(super) struct Variant {
+    pub(super) ident: Ident,
+    pub(super) name: String,
+    pub(super) number: u32,
+    pub(super) shape: Shape,
+}
+
+/// What a variant holds.
+pub(super) enum Shape {
+    /// Nothing: an empty message.
+    Unit,
+    /// One value, which is the field.
+    One(Type),
+    /// Named fields: a message of its own, with the hidden struct to read it.
+    Named(Fields, Ident),
+}
+
+/// The variants, and which of them is marked `#[rpc(default)]`.
+pub(super) fn parse(container: &Container, data: &DataEnum, report: &mut Report) -> (Vec<Variant>, Option<usize>) {
+    let mut default = None;
+    let mut claims = Vec::new();
+    let mut variants = Vec::new();
+    for (index, variant) in data.variants.iter().enumerate() {
+        let mut name = variant.ident.unraw().to_string();
+        let mut pinned = None;
+        let mut reserved = Reserved::default();
+        attribute::each(&variant.attrs, &["tag", "name", "default", "reserved"], report, |key, meta, report| {
+            match key {
+                "tag" => pinned = Some(Pinned::parse(meta)?),
+                "name" => name = word(&attribute::value(meta)?, false)?,
+                "reserved" => reserved.parse(meta, report)?,
+                _ if default.replace(index).is_some() => {
+                    report.at(&meta.path, "only one variant can stand for what is absent or not known");
+                }
+                _ => {}
+            }
+            Ok(())
+        });
+        let shape = shape(container, variant, &reserved, report);
+        claims.push(Claim { name: name.clone(), span: variant.ident.span(), pinned });
+        variants.push(Variant { ident: variant.ident.clone(), name, number: 0, shape });
+    }
+    for (variant, number) in variants.iter_mut().zip(assign(&claims, &container.reserved, Space::Fields, report)) {
+        variant.number = number;
+    }
+    (variants, default)
+}
+
+fn shape(container: &Container, variant: &syn::Variant, reserved: &Reserved, report: &mut Report) -> Shape {
+    let name = format!("{}.{}", container.name, variant.ident.unraw());
+    match &variant.fields {
+        syn::Fields::Unit => Shape::Unit,
+        syn::Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+            let field = &fields.unnamed[0];
+            attribute::each(&field.attrs, &[], report, |_, _, _| Ok(()));
+            if let Some(what) = collection(&field.ty) {
+                let why = format!(
+                    "a variant cannot hold {what} bare: give the field a name, as in `{} {{ list: .. }}`",
+                    variant.ident
+                );
+                report.at(&field.ty, why);
+            } else if let Some(error) = refusal(&field.ty) {
+                report.add(error);
+            }
+            Shape::One(container.without_self(&field.ty))
+        }
+        syn::Fields::Unnamed(fields) => {
+            let why = format!("a variant holds one value, or fields with names: `{} {{ .. }}`", variant.ident);
+            report.at(fields, why);
+            Shape::Unit
+        }
+        named => {
+            let ident = format_ident!("__{}{}Slots", container.name, variant.ident.unraw());
+            Shape::Named(Fields::parse(Owner { name: &name, reserved }, named, container, report), ident)
+        }
+    }
+}
