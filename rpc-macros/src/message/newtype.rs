@@ -53,9 +53,8 @@ pub(super) fn expand(container: &Container, fields: &FieldsUnnamed, report: &mut
             }
         }
 
-        // Says here that what it holds cannot be sent, and not wherever it is used.
-        #[allow(dead_code)]
-        fn is_element #generics () #bounds {
+        // Says here that what it holds cannot be sent, and not wherever it is used. The `_` keeps it from being unused.
+        fn _is_element #generics () #bounds {
             let _ = #is_element::is_bare();
         }
     }
