@@ -5,10 +5,11 @@ use crate::{
     frames::{Fault, Messages},
     headers, trailers,
     upload::Progress,
+    watched::InFlight,
 };
 use futures_core::Stream;
+use h2::RecvStream;
 use http::{HeaderMap, StatusCode};
-use hyper::body::Incoming;
 use rpc_core::{Body, Code, Metadata, Method, Payload, PayloadStream, Response, Status};
 use std::{
     pin::Pin,
@@ -17,9 +18,9 @@ use std::{
 
 /// Reads the answer to a call: all of it when it is one message, its beginning when it is a stream.
 pub(crate) async fn read(
-    response: http::Response<Incoming>,
+    response: http::Response<RecvStream>,
     method: &'static Method,
-    progress: Progress,
+    (progress, in_flight): (Progress, InFlight),
     max_message: usize,
 ) -> Result<Response, Status> {
     let (head, body) = response.into_parts();
@@ -35,7 +36,8 @@ pub(crate) async fn read(
     read_metadata(&head.headers, &mut metadata)?;
     let mut messages = Messages::new(body, max_message);
     if method.kind.response_streams() {
-        let replies = Replies { messages: Some(messages), early: early.is_some(), progress };
+        let replies =
+            Replies { messages: Some(messages), early: early.is_some(), progress, in_flight: Some(in_flight) };
         return Ok(Response { metadata, body: Body::Stream(PayloadStream::new(replies)) });
     }
     let message = match messages.next().await {
@@ -94,13 +96,14 @@ struct Replies {
     /// The outcome stood in the headers, and was a good one.
     early: bool,
     progress: Progress,
+    in_flight: Option<InFlight>,
 }
 
 impl Stream for Replies {
     type Item = Result<Payload, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { messages, early, progress } = &mut *self;
+        let Self { messages, early, progress, in_flight } = &mut *self;
         let Some(source) = messages else { return Poll::Ready(None) };
         let end = match ready!(source.poll_next(cx)) {
             Ok(Some(message)) => return Poll::Ready(Some(Ok(Payload::Encoded(message)))),
@@ -109,6 +112,7 @@ impl Stream for Replies {
             Err(error) => Err(fault(error, progress)),
         };
         *messages = None;
+        *in_flight = None;
         progress.end();
         Poll::Ready(end.err().map(Err))
     }

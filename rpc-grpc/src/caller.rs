@@ -1,49 +1,76 @@
 //! A call on its way out.
 
-use crate::{answer, failure, headers, upload::Upload};
+use crate::{
+    answer, failure,
+    frames::{self, Frames},
+    headers,
+    upload::{self, Progress},
+    watched::Pulse,
+};
 use bytes::Bytes;
+use h2::{SendStream, client::SendRequest};
 use http::{
     HeaderValue, Uri, Version,
     uri::{Authority, PathAndQuery, Scheme},
 };
-use hyper::client::conn::http2::SendRequest;
-use rpc_core::{Context, Delivery, Method, Request, Response, Service, Status, transport::ConnectionState};
+use rpc_core::{
+    Body, Context, Delivery, Method, Request, Response, Service, Status, Tasks, transport::ConnectionState,
+};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Makes calls on one connection.
 pub(crate) struct Caller {
-    requests: SendRequest<Upload>,
-    authority: Authority,
+    pub(crate) requests: SendRequest<Bytes>,
+    pub(crate) authority: Authority,
     /// The instance that is expected at the other end.
-    instance: Option<HeaderValue>,
-    max_message: usize,
-    state: watch::Receiver<ConnectionState>,
+    pub(crate) instance: Option<HeaderValue>,
+    pub(crate) max_message: usize,
+    pub(crate) state: watch::Receiver<ConnectionState>,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) tasks: Tasks,
+}
+
+/// The body of a request.
+enum Upload {
+    Message(Bytes),
+    Stream(Frames),
 }
 
 impl Caller {
-    pub(crate) fn new(
-        requests: SendRequest<Upload>,
-        authority: Authority,
-        instance: Option<HeaderValue>,
-        max_message: usize,
-        state: watch::Receiver<ConnectionState>,
-    ) -> Self {
-        Self { requests, authority, instance, max_message, state }
-    }
-
-    fn head(&self, method: &'static Method, context: &Context) -> Result<http::request::Builder, Status> {
+    fn request(&self, method: &'static Method, context: &Context) -> Result<http::Request<()>, Status> {
         let path = PathAndQuery::from_maybe_shared(Bytes::from_static(method.path.as_bytes()))
             .map_err(|_| Status::internal(format!("`{}` is no path of a method", method.path)))?;
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(Scheme::HTTP);
         parts.authority = Some(self.authority.clone());
         parts.path_and_query = Some(path);
-        let uri = Uri::from_parts(parts).map_err(|_| Status::internal("a path that no URI can have"))?;
-        let mut builder = http::Request::builder().method(http::Method::POST).uri(uri).version(Version::HTTP_2);
-        if let Some(place) = builder.headers_mut() {
-            *place = headers::of_request(context, self.instance.as_ref())?;
+        let mut request = http::Request::new(());
+        *request.method_mut() = http::Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Status::internal("a path that no URI can have"))?;
+        *request.headers_mut() = headers::of_request(context, self.instance.as_ref())?;
+        Ok(request)
+    }
+
+    fn upload(&self, body: Body) -> Result<Upload, Status> {
+        Ok(match body {
+            Body::Message(payload) => Upload::Message(frames::frame(&payload, self.max_message)?),
+            Body::Stream(stream) => Upload::Stream(Frames::new(stream, self.max_message)),
+        })
+    }
+
+    fn send(&self, upload: Upload, mut to: SendStream<Bytes>) -> Result<Progress, h2::Error> {
+        match upload {
+            // HTTP/2 keeps what the server has no room for yet; it is in memory as it is. And the last frame of data
+            // ends the stream: no empty one goes behind it.
+            Upload::Message(frame) => to.send_data(frame, true).map(|()| Progress::default()),
+            Upload::Stream(frames) => {
+                let (sending, progress) = upload::upload(frames, to);
+                self.tasks.spawn(sending);
+                Ok(progress)
+            }
         }
-        Ok(builder)
     }
 }
 
@@ -54,13 +81,13 @@ impl Service for Caller {
         if *self.state.borrow() != ConnectionState::Open {
             return Err(never_sent(Status::unavailable("the server is leaving and takes no more calls here")));
         }
-        let (upload, progress) = Upload::new(request.body, self.max_message).map_err(never_sent)?;
-        let head = self.head(method, &request.context).map_err(never_sent)?;
-        let request = head.body(upload).map_err(|_| never_sent(Status::internal("a request that HTTP cannot have")))?;
-        match self.requests.clone().try_send_request(request).await {
-            Ok(response) => answer::read(response, method, progress, self.max_message).await,
-            Err(error) if error.message().is_some() => Err(failure::unsent(error.into_error())),
-            Err(error) => Err(failure::sending(error.into_error(), method, &progress)),
-        }
+        let upload = self.upload(request.body).map_err(never_sent)?;
+        let request = self.request(method, &request.context).map_err(never_sent)?;
+        let in_flight = self.pulse.begin();
+        // Through a handle of its own: one that is shared would let only one call at a time wait for room.
+        let (response, to) = self.requests.clone().send_request(request, false).map_err(failure::unsent)?;
+        let progress = self.send(upload, to).map_err(|error| failure::sending(error, &Progress::default()))?;
+        let response = response.await.map_err(|error| failure::sending(error, &progress))?;
+        answer::read(response, method, (progress, in_flight), self.max_message).await
     }
 }

@@ -1,24 +1,19 @@
 //! The client's end of a connection: from a byte stream to a [`Connection`].
 
-use crate::{caller::Caller, executor::Executor, headers, upload::Upload};
+use crate::{
+    caller::Caller,
+    frames, headers, keep_alive,
+    watched::{FrameHeads, Pulse, Watched, advance},
+};
+use bytes::Bytes;
+use h2::client;
 use http::{HeaderValue, uri::Authority};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use rpc_core::{
     Delivery, Io, Service, Status, Tasks,
     transport::{ConnectTarget, Connection, ConnectionState, ProtocolRefused},
 };
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::{oneshot, watch},
-};
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{oneshot, watch};
 
 /// How often a silent server is asked whether it is there while calls wait for it.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -28,6 +23,8 @@ const KEEP_ALIVE_STRANGER: Duration = Duration::from_secs(310);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many streams that were cancelled here are remembered, so that what still comes for them does no harm.
 const REMEMBERED_RESETS: usize = 1024;
+/// How many calls are sent before the server has said how many it takes.
+const FIRST_CALLS: usize = 100;
 
 /// Becomes the client on a byte stream. Returns when the server has shown that it speaks HTTP/2: what is written to
 /// something else is lost in a way that nobody can tell from a call that was made.
@@ -42,49 +39,58 @@ pub(crate) async fn connect(
     let default = if instance.is_some() { KEEP_ALIVE } else { KEEP_ALIVE_STRANGER };
     let (sender, state) = watch::channel(ConnectionState::Open);
     let (greeting, greeted) = oneshot::channel();
-    let (requests, connection) = http2::Builder::new(Executor::new(&tasks))
-        .timer(TokioTimer::new())
-        .keep_alive_interval(keep_alive.unwrap_or(default))
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+    let pulse = Arc::<Pulse>::default();
+    let (requests, connection) = client::Builder::new()
+        .initial_window_size(frames::STREAM_WINDOW)
+        .initial_connection_window_size(frames::CONNECTION_WINDOW)
+        .initial_max_send_streams(FIRST_CALLS)
         .max_header_list_size(headers::MAX_HEADER_LIST)
         .max_concurrent_reset_streams(REMEMBERED_RESETS)
-        .handshake::<_, Upload>(TokioIo::new(Watched::new(io, sender.clone(), greeting, &tasks)))
+        .enable_push(false)
+        .handshake(Watched::new(io, sender.clone(), greeting, pulse.clone()))
         .await
         .map_err(|error| refused("the server closed the connection at once").with_source(error))?;
-    tasks.spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "an HTTP/2 connection takes no more calls");
-        }
-        // Calls in flight go on for as long as the byte stream does.
-        advance(&sender, ConnectionState::Draining);
-    });
+    tasks.spawn(drive(connection, sender, pulse.clone(), keep_alive.unwrap_or(default)));
     match greeted.await {
         Ok(FrameHeads::SETTINGS) => {}
         Ok(_) => {
-            return Err(
-                ProtocolRefused::new("the server does not speak HTTP/2: it answered with something else").into_status()
-            );
+            let sentence = "the server does not speak HTTP/2: it answered with something else";
+            return Err(ProtocolRefused::new(sentence).into_status());
         }
         Err(_) => return Err(refused("the server closed the connection before it said anything; does it expect TLS?")),
     }
-    let service = Caller::new(requests, authority, instance, target.limits.max_message, state.clone());
-    Ok(Connection { service: service.boxed(), state })
+    let caller = Caller {
+        requests,
+        authority,
+        instance,
+        max_message: target.limits.max_message,
+        state: state.clone(),
+        pulse,
+        tasks: tasks.handle(),
+    };
+    Ok(Connection { service: caller.boxed(), state })
 }
 
-/// Moves a connection on; never back.
-fn advance(state: &watch::Sender<ConnectionState>, to: ConnectionState) {
-    let rank = |state| match state {
-        ConnectionState::Open => 0,
-        ConnectionState::Draining => 1,
-        ConnectionState::Closed => 2,
-    };
-    state.send_if_modified(|now| {
-        let forward = rank(to) > rank(*now);
-        if forward {
-            *now = to;
+/// Moves bytes until the connection ends, or its server turns out to be gone.
+async fn drive(
+    mut connection: client::Connection<Watched, Bytes>,
+    state: watch::Sender<ConnectionState>,
+    pulse: Arc<Pulse>,
+    interval: Duration,
+) {
+    let Some(ping) = connection.ping_pong() else { return };
+    let ended = tokio::select! {
+        biased;
+        ended = connection => ended,
+        () = keep_alive::lost(ping, interval, KEEP_ALIVE_TIMEOUT, || pulse.is_waiting()) => {
+            tracing::warn!("a server that calls wait for has not answered for {KEEP_ALIVE_TIMEOUT:?}; it is given up");
+            Ok(())
         }
-        forward
-    });
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP/2 connection broke");
+    }
+    advance(&state, ConnectionState::Closed);
 }
 
 fn authority(target: &ConnectTarget) -> Result<Authority, Status> {
@@ -98,141 +104,4 @@ fn authority(target: &ConnectTarget) -> Result<Authority, Status> {
 #[cold]
 fn refused(message: &'static str) -> Status {
     Status::unavailable(message).with_delivery(Delivery::NeverSent)
-}
-
-/// A byte stream that shows what the server says of the connection as a whole before HTTP/2 does.
-///
-/// hyper tells of GOAWAY only to the next call, which is then too late for it; here it is seen when it is read.
-struct Watched {
-    io: Io,
-    frames: FrameHeads,
-    /// Takes the type of the first frame.
-    greeting: Option<oneshot::Sender<u8>>,
-    state: watch::Sender<ConnectionState>,
-    /// What hyper started for this connection ends with the byte stream, and that with the owner of the tasks.
-    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-impl Watched {
-    fn new(io: Io, state: watch::Sender<ConnectionState>, greeting: oneshot::Sender<u8>, tasks: &Tasks) -> Self {
-        let stopped = Box::pin(tasks.stopped());
-        Self { io, frames: FrameHeads::default(), greeting: Some(greeting), state, stopped }
-    }
-
-    fn look_at(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Self { frames, greeting, state, .. } = self;
-        let mut first = Ok(());
-        frames.read(bytes, |kind| {
-            if let Some(greeting) = greeting.take() {
-                if kind != FrameHeads::SETTINGS {
-                    first = Err(io::Error::new(io::ErrorKind::InvalidData, "not HTTP/2: it must begin with SETTINGS"));
-                }
-                let _ = greeting.send(kind);
-            }
-            if kind == FrameHeads::GOAWAY {
-                advance(state, ConnectionState::Draining);
-            }
-        });
-        first
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        advance(&self.state, ConnectionState::Closed);
-    }
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.stopped.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
-        Poll::Ready(self.look_at(buffer.filled().get(before..).unwrap_or_default()))
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-}
-
-/// Finds the heads of HTTP/2 frames in a stream of bytes: three bytes of length, one of type, five more.
-#[derive(Default)]
-struct FrameHeads {
-    head: [u8; 9],
-    filled: usize,
-    /// What is left of the frame whose head was read last.
-    skip: usize,
-}
-
-impl FrameHeads {
-    const SETTINGS: u8 = 4;
-    const GOAWAY: u8 = 7;
-
-    fn read(&mut self, mut bytes: &[u8], mut found: impl FnMut(u8)) {
-        loop {
-            let skipped = self.skip.min(bytes.len());
-            self.skip -= skipped;
-            bytes = &bytes[skipped..];
-            if bytes.is_empty() {
-                return;
-            }
-            let taken = (self.head.len() - self.filled).min(bytes.len());
-            self.head[self.filled..self.filled + taken].copy_from_slice(&bytes[..taken]);
-            self.filled += taken;
-            bytes = &bytes[taken..];
-            if self.filled == self.head.len() {
-                let [a, b, c, kind, ..] = self.head;
-                self.skip = u32::from_be_bytes([0, a, b, c]) as usize;
-                self.filled = 0;
-                found(kind);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn heads_are_found_however_the_bytes_are_cut() {
-        let mut bytes = Vec::new();
-        for (kind, length) in [(4u8, 6usize), (0, 0), (0, 300), (7, 8), (6, 8)] {
-            bytes.extend_from_slice(&(length as u32).to_be_bytes()[1..]);
-            bytes.extend_from_slice(&[kind, 0, 0, 0, 0, 1]);
-            bytes.extend(std::iter::repeat_n(7, length));
-        }
-        for piece in 1..bytes.len() {
-            let (mut heads, mut kinds) = (FrameHeads::default(), Vec::new());
-            for chunk in bytes.chunks(piece) {
-                heads.read(chunk, |kind| kinds.push(kind));
-            }
-            assert_eq!(kinds, [4, 0, 0, 7, 6], "in pieces of {piece}");
-        }
-    }
 }

@@ -2,14 +2,18 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_core::Stream;
+use h2::{RecvStream, SendStream};
 use http::HeaderMap;
-use http_body::Body as _;
-use hyper::body::Incoming;
 use rpc_core::{Code, Payload, PayloadStream, Status};
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
+
+/// What the other side may send ahead on one stream.
+pub(crate) const STREAM_WINDOW: u32 = 1024 * 1024;
+/// What it may send ahead in all: more than on one stream, or a stream that nobody reads would hold up all others.
+pub(crate) const CONNECTION_WINDOW: u32 = 8 * STREAM_WINDOW;
 
 /// What stands before each message.
 const PREFIX: usize = 5;
@@ -97,9 +101,47 @@ impl Frames {
     }
 }
 
+/// What became of a stream of messages.
+pub(crate) enum Sent {
+    /// All of it was given to HTTP/2; what comes behind is to be sent yet.
+    All,
+    /// It ended with an error.
+    Failed(Status),
+    /// Nobody reads it any more: the stream was reset, or its connection is gone.
+    Abandoned,
+}
+
+/// Sends messages as fast as the other side takes them.
+pub(crate) async fn send(frames: &mut Frames, to: &mut SendStream<Bytes>) -> Sent {
+    loop {
+        let next = std::future::poll_fn(|cx| match to.poll_reset(cx) {
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => frames.poll_next(cx).map(Some),
+        });
+        let bytes = match next.await {
+            None => return Sent::Abandoned,
+            Some(Err(status)) => return Sent::Failed(status),
+            Some(Ok(None)) => return Sent::All,
+            Some(Ok(Some(bytes))) => bytes,
+        };
+        // Room for one byte is room enough: HTTP/2 keeps the rest, and no more is taken before that has gone. To claim
+        // room for all of it would take it from streams that could use it now.
+        to.reserve_capacity(1);
+        while to.capacity() == 0 {
+            match std::future::poll_fn(|cx| to.poll_capacity(cx)).await {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Sent::Abandoned,
+            }
+        }
+        if to.send_data(bytes, false).is_err() {
+            return Sent::Abandoned;
+        }
+    }
+}
+
 /// The messages of a body on its way in.
 pub(crate) struct Messages {
-    body: Incoming,
+    body: RecvStream,
     limit: usize,
     /// Received and not looked at yet.
     chunk: Bytes,
@@ -119,7 +161,7 @@ const NOTHING: Partial = Partial::Prefix { bytes: [0; PREFIX], filled: 0 };
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// HTTP/2, or what is below it, failed.
-    Broken(hyper::Error),
+    Broken(h2::Error),
     /// The message says that it is compressed.
     Compressed,
     /// The message is over the limit.
@@ -138,7 +180,7 @@ impl Fault {
     ///
     /// # Errors
     /// [`Broken`](Self::Broken): what the failure of a connection means depends on the role.
-    pub(crate) fn describe(self, malformed: Code) -> Result<Status, hyper::Error> {
+    pub(crate) fn describe(self, malformed: Code) -> Result<Status, h2::Error> {
         Ok(match self {
             Self::Broken(error) => return Err(error),
             Self::TooLarge { length, limit } => too_large(length, limit),
@@ -154,7 +196,7 @@ impl Messages {
     /// A message is believed to be as long as it says only up to here; beyond, memory is taken as bytes come.
     const TRUST: usize = 64 * 1024;
 
-    pub(crate) fn new(body: Incoming, limit: usize) -> Self {
+    pub(crate) fn new(body: RecvStream, limit: usize) -> Self {
         Self { body, limit, chunk: Bytes::new(), partial: NOTHING, trailers: None }
     }
 
@@ -185,13 +227,16 @@ impl Messages {
             if let Some(message) = self.take_message()? {
                 return Poll::Ready(Ok(Some(message)));
             }
-            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => self.chunk = data,
-                    Err(frame) => self.trailers = frame.into_trailers().ok(),
-                },
-                Some(Err(error)) => return Poll::Ready(Err(Fault::Broken(error))),
-                None if matches!(self.partial, Partial::Prefix { filled: 0, .. }) => return Poll::Ready(Ok(None)),
+            match ready!(self.body.poll_data(cx)).transpose().map_err(Fault::Broken)? {
+                Some(data) => {
+                    // Only what was looked at makes room for more: `chunk` is empty here.
+                    self.body.flow_control().release_capacity(data.len()).map_err(Fault::Broken)?;
+                    self.chunk = data;
+                }
+                None if matches!(self.partial, Partial::Prefix { filled: 0, .. }) => {
+                    self.trailers = ready!(self.body.poll_trailers(cx)).map_err(Fault::Broken)?;
+                    return Poll::Ready(Ok(None));
+                }
                 None => return Poll::Ready(Err(Fault::Truncated)),
             }
         }

@@ -2,68 +2,106 @@
 
 use crate::{
     failure,
-    frames::{Fault, Messages},
+    frames::{self, Fault, Frames, Messages, Sent},
     headers,
-    reply::Reply,
     serve::Shared,
+    trailers,
 };
+use bytes::Bytes;
 use futures_core::Stream;
+use h2::{RecvStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use hyper::body::Incoming;
-use rpc_core::{Body, Code, Delivery, Payload, PayloadStream, Request, Response, Service, Status};
+use rpc_core::{Body, Code, Delivery, Metadata, Payload, PayloadStream, Request, Service, Status};
 use std::{
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-/// Answers a call, whatever becomes of it.
-pub(crate) async fn handle(shared: &Shared, request: http::Request<Incoming>) -> http::Response<Reply> {
-    if request.method() != http::Method::POST {
-        return refusal(StatusCode::METHOD_NOT_ALLOWED);
-    }
-    if !headers::is_grpc(request.headers()) {
-        return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+/// A reply on its way out.
+struct Reply {
+    metadata: Metadata,
+    body: ReplyBody,
+}
+
+enum ReplyBody {
+    Message(Bytes),
+    Stream(PayloadStream),
+}
+
+/// Answers a call, whatever becomes of it. Ends without an answer when the caller leaves: what is at work for it is
+/// dropped, and what may not be dropped is kept by the layers above.
+pub(crate) async fn handle(shared: Arc<Shared>, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+    if let Some(status) = refusal(&request) {
+        let mut response = http::Response::new(());
+        *response.status_mut() = status;
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        // An error: the caller has left, as in every other place where something is sent.
+        let _ = respond.send_response(response, true);
+        return;
     }
     if shared.stopped.is_cancelled() {
-        return Reply::failure(&draining().with_delivery(Delivery::Unprocessed));
+        return fail(&draining().with_delivery(Delivery::Unprocessed), &mut respond);
     }
-    // Both are pinned here and polled by hand: each combinator around the call would hold it, and move it, once more.
-    let mut call = pin!(call(shared, request));
-    let mut stopped = pin!(shared.stopped.cancelled());
-    let answered = std::future::poll_fn(|cx| {
-        if stopped.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(draining()));
-        }
-        // The layers above catch what handlers throw; this catches what layers throw, which would end in silence.
-        catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)))
-            .unwrap_or_else(|_| Poll::Ready(Err(Status::internal("the server panicked; its log says more"))))
-    });
-    answered.await.unwrap_or_else(|status| Reply::failure(&status))
+    let outcome = {
+        // Both are pinned here and polled by hand: each combinator around the call would hold it, and move it, once more.
+        let mut call = pin!(call(&shared, request));
+        let mut stopped = pin!(shared.stopped.cancelled());
+        poll_fn(|cx| {
+            if respond.poll_reset(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            if stopped.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Some(Err(draining())));
+            }
+            // The layers above catch what handlers throw; this catches what layers throw, which would end in silence.
+            catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)))
+                .unwrap_or_else(|_| Poll::Ready(Err(panicked())))
+                .map(Some)
+        })
+        .await
+    };
+    match outcome {
+        Some(Ok(reply)) => answer(&shared, reply, respond).await,
+        Some(Err(status)) => fail(&status, &mut respond),
+        None => {}
+    }
+}
+
+/// The HTTP status for what is no gRPC.
+fn refusal(request: &http::Request<RecvStream>) -> Option<StatusCode> {
+    if request.method() != http::Method::POST {
+        Some(StatusCode::METHOD_NOT_ALLOWED)
+    } else if !headers::is_grpc(request.headers()) {
+        Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+    } else {
+        None
+    }
 }
 
 /// What is said to calls that are left when a server stops.
-pub(crate) fn draining() -> Status {
+fn draining() -> Status {
     Status::unavailable("server draining")
 }
 
 #[cold]
-fn refusal(status: StatusCode) -> http::Response<Reply> {
-    let mut response = http::Response::new(Reply::empty());
-    *response.status_mut() = status;
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-    }
-    response
+fn panicked() -> Status {
+    Status::internal("the server panicked; its log says more")
 }
 
-async fn call(shared: &Shared, request: http::Request<Incoming>) -> Result<http::Response<Reply>, Status> {
+async fn call(shared: &Shared, request: http::Request<RecvStream>) -> Result<Reply, Status> {
     let (head, body) = request.into_parts();
     check_instance(shared, &head.headers)?;
     let method = shared.routes.method(head.uri.path())?;
     let context = headers::context(&head.headers, &shared.peer)?;
     check_encoding(&head.headers)?;
-    let mut messages = Messages::new(body, shared.limits.max_message);
+    drop(head);
+    let limit = shared.limits.max_message;
+    let mut messages = Messages::new(body, limit);
     let body = if method.kind.request_streams() {
         Body::Stream(PayloadStream::new(Requests(Some(messages))))
     } else {
@@ -76,21 +114,55 @@ async fn call(shared: &Shared, request: http::Request<Incoming>) -> Result<http:
         Body::Message(Payload::Encoded(message.map_err(fault)?))
     };
     let response = shared.routes.service.call(Request::new(method, context, body)).await?;
-    answer(shared, response)
+    let body = match response.body {
+        Body::Message(payload) => ReplyBody::Message(frames::frame(&payload, limit)?),
+        Body::Stream(stream) => ReplyBody::Stream(stream),
+    };
+    Ok(Reply { metadata: response.metadata, body })
 }
 
-fn answer(shared: &Shared, response: Response) -> Result<http::Response<Reply>, Status> {
-    let limit = shared.limits.max_message;
-    let reply = match response.body {
-        Body::Message(payload) => Reply::message(&payload, limit)?,
-        Body::Stream(stream) => Reply::stream(stream, limit, shared.stopped.clone()),
+/// Sends a reply, and the outcome behind it.
+async fn answer(shared: &Shared, reply: Reply, mut respond: SendResponse<Bytes>) {
+    let mut response = http::Response::new(());
+    response.headers_mut().insert(header::CONTENT_TYPE, headers::GRPC);
+    if let Err(status) = headers::write_metadata(&reply.metadata, response.headers_mut()) {
+        return fail(&Status::internal(format!("the handler's {}", status.message())), &mut respond);
+    }
+    let Ok(mut to) = respond.send_response(response, false) else { return };
+    let trailers = match reply.body {
+        ReplyBody::Message(frame) => {
+            // HTTP/2 keeps what the client has no room for yet; it is in memory as it is.
+            let _ = to.send_data(frame, false);
+            trailers::ok()
+        }
+        ReplyBody::Stream(stream) => {
+            let mut frames = Frames::new(stream, shared.limits.max_message);
+            let mut sending = pin!(frames::send(&mut frames, &mut to));
+            let mut stopped = pin!(shared.stopped.cancelled());
+            let sent = poll_fn(|cx| {
+                if stopped.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Sent::Failed(draining()));
+                }
+                catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(cx)))
+                    .unwrap_or_else(|_| Poll::Ready(Sent::Failed(panicked())))
+            });
+            match sent.await {
+                Sent::All => trailers::ok(),
+                Sent::Failed(status) => trailers::failed(&status),
+                Sent::Abandoned => return,
+            }
+        }
     };
-    let mut answer = http::Response::new(reply);
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, headers::GRPC);
-    headers::write_metadata(&response.metadata, headers)
-        .map_err(|status| Status::internal(format!("the handler's {}", status.message())))?;
-    Ok(answer)
+    let _ = to.send_trailers(trailers);
+}
+
+/// An answer without messages: all of it stands in the headers.
+#[cold]
+fn fail(status: &Status, respond: &mut SendResponse<Bytes>) {
+    let mut response = http::Response::new(());
+    *response.headers_mut() = trailers::failed(status);
+    response.headers_mut().insert(header::CONTENT_TYPE, headers::GRPC);
+    let _ = respond.send_response(response, true);
 }
 
 fn check_instance(shared: &Shared, headers: &HeaderMap) -> Result<(), Status> {

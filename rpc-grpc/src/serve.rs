@@ -1,22 +1,25 @@
 //! The server's end of a connection.
 
-use crate::{executor::Executor, handle, headers};
-use hyper::{server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use crate::{frames, handle, headers, keep_alive};
+use bytes::Bytes;
+use h2::{RecvStream, server};
 use rpc_core::{
     Io, Peer, Tasks,
     transport::{ConnectionInfo, Drain, DrainPhase, Limits, Routes},
 };
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// How often a silent client is asked whether it is there; it is the only thing that ends a connection whose client
-/// lost its power.
+/// How often a client is asked whether it is there; it is the only thing that ends a connection whose client lost its
+/// power.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// How long it may take to answer.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the last answers may take to leave once the server has stopped. Less than what the port allows.
 const FAREWELL: Duration = Duration::from_millis(250);
+
+type Connection = server::Connection<Io, Bytes>;
+type Call = (http::Request<RecvStream>, server::SendResponse<Bytes>);
 
 /// What the calls on one connection share.
 pub(crate) struct Shared {
@@ -30,7 +33,25 @@ pub(crate) struct Shared {
 }
 
 /// Becomes the server on a byte stream, until the stream or the drain ends.
-pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: Tasks, mut drain: Drain) {
+pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: Tasks, drain: Drain) {
+    let handshake = server::Builder::new()
+        .initial_window_size(frames::STREAM_WINDOW)
+        .initial_connection_window_size(frames::CONNECTION_WINDOW)
+        .max_concurrent_streams(u32::try_from(info.limits.max_concurrent_calls).unwrap_or(u32::MAX))
+        // By default the 21st stream that a client opens and resets in one go is an attack, and the end of all calls on
+        // the connection; a caller that drops a few dozen futures at once does just that. As many as may be open are as
+        // good a bound.
+        .max_pending_accept_reset_streams(info.limits.max_concurrent_calls)
+        .max_header_list_size(headers::MAX_HEADER_LIST)
+        .handshake(io);
+    let mut stopping = drain.clone();
+    let mut connection = tokio::select! {
+        connection = handshake => match connection {
+            Ok(connection) => connection,
+            Err(error) => return tracing::debug!(%error, "an HTTP/2 connection did not come about"),
+        },
+        () = stopping.reached(DrainPhase::Stopped) => return,
+    };
     let stopped = CancellationToken::new();
     let shared = Arc::new(Shared {
         routes,
@@ -39,40 +60,66 @@ pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: T
         instance: info.instance,
         stopped: stopped.clone(),
     });
-    let service = service_fn(move |request| {
-        let shared = shared.clone();
-        // Boxed: hyper moves it into a task, and what it holds across awaits is some kilobytes.
-        Box::pin(async move { Ok::<_, Infallible>(handle::handle(&shared, request).await) })
-    });
-    let mut connection = pin!(
-        http2::Builder::new(Executor::new(&tasks))
-            .timer(TokioTimer::new())
-            .keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .max_concurrent_streams(u32::try_from(info.limits.max_concurrent_calls).unwrap_or(u32::MAX))
-            // By default the 21st stream that a client opens and resets in one go is an attack, and the end of all calls
-            // on the connection; a caller that drops a few dozen futures at once does just that. As many as may be open
-            // are as good a bound.
-            .max_pending_accept_reset_streams(info.limits.max_concurrent_calls)
-            .max_header_list_size(headers::MAX_HEADER_LIST)
-            .auto_date_header(false)
-            .serve_connection(TokioIo::new(io), service)
-    );
+    let Some(ping) = connection.ping_pong() else { return };
+    // It ends with its stream, and that with the connection, which is a task that can be stopped.
+    // In a box: a task is moved several times, and this one is some kilobytes.
+    let begin = move |(request, respond): Call| {
+        tasks.spawn_call(Box::pin(handle::handle(shared.clone(), request, respond)));
+    };
     tokio::select! {
-        ended = connection.as_mut() => return farewell(ended),
-        () = drain.reached(DrainPhase::Draining) => connection.as_mut().graceful_shutdown(),
-    }
-    tokio::select! {
-        ended = connection.as_mut() => return farewell(ended),
-        () = drain.reached(DrainPhase::Stopped) => stopped.cancel(),
-    }
-    if let Ok(ended) = tokio::time::timeout(FAREWELL, connection).await {
-        farewell(ended);
+        biased;
+        () = accept(&mut connection, drain, stopped, begin) => {}
+        () = keep_alive::lost(ping, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, || true) => {
+            tracing::debug!("a client has not answered for {KEEP_ALIVE_TIMEOUT:?}; its connection is closed");
+        }
     }
 }
 
-fn farewell(ended: hyper::Result<()>) {
-    if let Err(error) = ended {
-        tracing::debug!(%error, "an HTTP/2 connection broke");
+/// Takes calls until the connection or the drain ends.
+async fn accept(connection: &mut Connection, mut drain: Drain, stopped: CancellationToken, begin: impl Fn(Call)) {
+    let mut stopping = drain.clone();
+    {
+        let mut draining = pin!(drain.reached(DrainPhase::Draining));
+        while let Some(accepted) = tokio::select! {
+            biased;
+            accepted = next(connection) => Some(accepted),
+            () = &mut draining => None,
+        } {
+            match accepted {
+                Some(call) => begin(call),
+                None => return,
+            }
+        }
+    }
+    // GOAWAY. Until the client has seen it, calls still come, and are taken.
+    connection.graceful_shutdown();
+    let mut stopping = pin!(stopping.reached(DrainPhase::Stopped));
+    while let Some(accepted) = tokio::select! {
+        biased;
+        accepted = next(connection) => Some(accepted),
+        () = &mut stopping => None,
+    } {
+        match accepted {
+            Some(call) => begin(call),
+            None => return,
+        }
+    }
+    stopped.cancel();
+    let leave = async {
+        while let Some(call) = next(connection).await {
+            begin(call);
+        }
+    };
+    let _ = tokio::time::timeout(FAREWELL, leave).await;
+}
+
+/// The next call; `None` at the end of the connection. Moves all bytes meanwhile.
+async fn next(connection: &mut Connection) -> Option<Call> {
+    match connection.accept().await? {
+        Ok(call) => Some(call),
+        Err(error) => {
+            tracing::debug!(%error, "an HTTP/2 connection broke");
+            None
+        }
     }
 }

@@ -46,9 +46,10 @@ pub(crate) fn ok() -> HeaderMap {
     trailers
 }
 
-/// Adds the outcome of a call that failed.
+/// The trailers of a call that failed.
 #[cold]
-pub(crate) fn write(status: &Status, headers: &mut HeaderMap) {
+pub(crate) fn failed(status: &Status) -> HeaderMap {
+    let mut headers = HeaderMap::new();
     let code = tonic::Code::from_i32(status.code().number().into());
     let mut message = cut(status.message());
     let details = details(status, &message);
@@ -58,12 +59,13 @@ pub(crate) fn write(status: &Status, headers: &mut HeaderMap) {
             format!("{message} (its details, {} bytes, are over the limit of {MAX_DETAILS})", details.len()).into();
     }
     let details = if details.len() > MAX_DETAILS { Bytes::new() } else { details };
-    if tonic::Status::with_details(code, message, details).add_header(headers).is_err() {
+    if tonic::Status::with_details(code, message, details).add_header(&mut headers).is_err() {
         headers.insert(STATUS, HeaderValue::from(u16::from(status.code().number())));
     }
     if status.delivery() != Delivery::Unknown {
         headers.insert(UNPROCESSED, HeaderValue::from_static("1"));
     }
+    headers
 }
 
 fn details(status: &Status, message: &str) -> Bytes {
@@ -178,8 +180,7 @@ mod tests {
     use super::*;
 
     fn carried(status: &Status) -> Status {
-        let mut headers = HeaderMap::new();
-        write(status, &mut headers);
+        let headers = failed(status);
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
         assert!(bytes < 16 * 1024, "{bytes} bytes of trailers");
         read(&headers).unwrap().unwrap_err()

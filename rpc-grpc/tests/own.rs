@@ -4,11 +4,13 @@ mod common;
 
 use bytes::Bytes;
 use common::*;
+use futures_util::StreamExt as _;
 use rpc_core::{
     Address, Body, CallId, Code, Context, Delivery, Metadata, Origin, Payload, PayloadStream, Service, Status, Tasks,
     TraceContext,
-    transport::{ConnectTarget, ConnectionState, DrainPhase, Limits},
+    transport::{ConnectTarget, ConnectionState, DrainPhase, Limits, Transport as _},
 };
+use rpc_grpc::Grpc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -363,4 +365,64 @@ async fn many_calls_at_once_and_many_that_are_cancelled() {
     });
     futures_util::future::join_all(calls).await;
     bench.kitchen.busy(0).await;
+}
+
+#[tokio::test]
+async fn a_thousand_small_calls_at_once_do_not_look_like_an_attack() {
+    // h2 counts small frames of data, to be safe from peers that send nothing else.
+    let bench = bench().await;
+    for _ in 0..3 {
+        let calls = (0..1000).map(|n| call(&bench.connection, &ECHO, body(order("", n))));
+        for (n, response) in (0..).zip(futures_util::future::join_all(calls).await) {
+            assert_eq!(answered(response.unwrap()).count, n);
+        }
+    }
+    let mut streams = Vec::new();
+    for _ in 0..200 {
+        streams.push(call(&bench.connection, &COUNT, body(order("", 50))).await.unwrap().body.stream());
+    }
+    for mut stream in streams {
+        for n in 0..50 {
+            assert_eq!(take(stream.next().await.unwrap().unwrap()).unwrap().count, n);
+        }
+        assert!(stream.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn streams_stop_when_nobody_reads_and_go_on_when_somebody_does() {
+    let bench = bench().await;
+    let chunk = Bytes::from(vec![7; 100_000]);
+    let (sent, mut so_far) = tokio::sync::watch::channel(0);
+    let questions = futures_util::stream::iter(0..200).map(move |n| {
+        sent.send_replace(n);
+        Ok(Payload::typed(Order { content: chunk.clone(), ..order("", n) }))
+    });
+    let mut answers =
+        call(&bench.connection, &CHAT, Body::Stream(PayloadStream::new(questions))).await.unwrap().body.stream();
+    // 20 MB are to be sent, and nobody reads the answers: what is on the way is bounded by windows and buffers.
+    let idle = async {
+        while tokio::time::timeout(Duration::from_millis(300), so_far.changed()).await.is_ok() {}
+        *so_far.borrow()
+    };
+    let stuck = idle.await;
+    assert!((1..150).contains(&stuck), "{stuck} of 200 were taken from a stream that nobody reads");
+    // Others are not held up.
+    call(&bench.connection, &ECHO, body(order("", 1))).await.unwrap();
+    for n in 0..200 {
+        assert_eq!(take(answers.next().await.unwrap().unwrap()).unwrap().count, n);
+    }
+    assert!(answers.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_and_alive_is_not_given_up() {
+    let bench = bench().await;
+    let eager = Grpc::default().with_keep_alive(Duration::from_millis(20));
+    let io = common::io(bench.running.address()).await;
+    let connection = eager.connect(io, ConnectTarget::new("kitchen"), bench.tasks.clone()).await.unwrap();
+    let waiting = call(&connection, &WAIT, body(order("", 0)));
+    assert!(tokio::time::timeout(Duration::from_millis(500), waiting).await.is_err(), "it ended");
+    assert_eq!(*connection.state.borrow(), ConnectionState::Open);
+    call(&connection, &ECHO, body(order("", 1))).await.unwrap();
 }

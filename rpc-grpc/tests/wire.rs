@@ -462,3 +462,24 @@ async fn a_stream_that_waits_does_not_hold_up_what_it_has() {
     let answer = tokio::time::timeout(Duration::from_secs(10), answers.next()).await.expect("it is held back");
     assert_eq!(take(answer.unwrap().unwrap()).unwrap().count, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_gone_without_a_word_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address::from(listener.local_addr().unwrap());
+    let tasks = Tasks::owner();
+    tasks.spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let target = ConnectTarget::new("kitchen").with_instance("kitchen-1");
+    let connection = connect_to(&address, target, &tasks).await;
+    let begun = tokio::time::Instant::now();
+    let request = rpc_core::Request::new(&WAIT, rpc_core::Context::default(), body(order("", 0)));
+    let error = rpc_core::Service::call(&connection.service, request).await.unwrap_err();
+    assert_eq!((error.code(), error.delivery()), (Code::Unavailable, Delivery::Unknown), "{error:?}");
+    let waited = begun.elapsed();
+    assert!((Duration::from_secs(30)..Duration::from_secs(51)).contains(&waited), "{waited:?}");
+    assert_eq!(*connection.state.borrow(), ConnectionState::Closed);
+}
