@@ -26,7 +26,7 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Becomes the client on a byte stream.
     ///
-    /// A failure is `Unavailable` with [`Delivery::NeverSent`](crate::Delivery::NeverSent). Its source is a
+    /// A failure is `Unavailable` with [`NeverSent`](crate::Delivery::NeverSent). Its source is a
     /// [`ProtocolRefused`] when somebody was reached who does not speak this protocol, so that another may be tried.
     fn connect(&self, io: Io, target: ConnectTarget, tasks: Tasks) -> BoxFuture<'static, Result<Connection, Status>>;
 
@@ -214,7 +214,7 @@ pub trait Lookup: Send + Sync + 'static {
     /// The method at `/service/name`.
     ///
     /// # Errors
-    /// `Unimplemented`, with the remedy, and marked [`Delivery::Unprocessed`](crate::Delivery::Unprocessed).
+    /// `Unimplemented`, with the remedy, and marked [`Unprocessed`](crate::Delivery::Unprocessed).
     fn method(&self, path: &str) -> Result<&'static Method, Status>;
 }
 

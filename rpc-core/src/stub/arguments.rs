@@ -45,7 +45,7 @@ pub(super) enum Form {
 
 /// A tuple of arguments.
 pub trait List: Sized + 'static {
-    /// An [`Argument`] for each.
+    /// An [`Argument`](crate::stub::Argument) for each.
     type Codecs: Copy;
 
     #[doc(hidden)]

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
 mod generated {
-    #![expect(clippy::all, unreachable_pub, reason = "tonic-build writes as it writes")]
+    #![expect(unreachable_pub, reason = "tonic-build writes as it writes")]
     include!(concat!(env!("OUT_DIR"), "/bench.Echo.rs"));
 }
 
