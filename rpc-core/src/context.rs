@@ -1,7 +1,12 @@
 //! The circumstances of a call.
 
 use crate::{Address, Metadata};
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Default)]
 pub struct Context(Option<Arc<Inner>>);
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Inner {
     deadline: Option<Instant>,
     metadata: Metadata,
@@ -22,7 +27,49 @@ struct Inner {
     peer: Option<Arc<Peer>>,
     call_id: Option<CallId>,
     attempt: u32,
-    cancelled: Option<CancellationToken>,
+    cancelled: Cancellation,
+}
+
+/// Tells that nobody waits, for those calls that go on all the same. Few ever ask, so the token is made by the first
+/// who does, or by the one who cancels.
+enum Cancellation {
+    Never,
+    Possible(OnceLock<CancellationToken>),
+}
+
+impl Default for Cancellation {
+    fn default() -> Self {
+        Self::Never
+    }
+}
+
+impl Cancellation {
+    fn token(&self) -> Option<&CancellationToken> {
+        match self {
+            Self::Never => None,
+            Self::Possible(token) => Some(token.get_or_init(CancellationToken::new)),
+        }
+    }
+}
+
+impl Clone for Inner {
+    fn clone(&self) -> Self {
+        let cancelled = match self.cancelled.token() {
+            None => Cancellation::Never,
+            // Made now, if it was not yet: two contexts of one call must not come to have a token each.
+            Some(token) => Cancellation::Possible(OnceLock::from(token.clone())),
+        };
+        Self {
+            deadline: self.deadline,
+            metadata: self.metadata.clone(),
+            baggage: self.baggage.clone(),
+            trace: self.trace,
+            peer: self.peer.clone(),
+            call_id: self.call_id,
+            attempt: self.attempt,
+            cancelled,
+        }
+    }
 }
 
 tokio::task_local! {
@@ -118,7 +165,7 @@ impl Context {
     }
 
     fn cancellation(&self) -> Option<&CancellationToken> {
-        self.0.as_ref().and_then(|inner| inner.cancelled.as_ref())
+        self.0.as_ref().and_then(|inner| inner.cancelled.token())
     }
 }
 
@@ -163,10 +210,18 @@ impl Context {
         })
     }
 
-    /// With the token that tells the handler that nobody waits.
+    /// As one that [`cancel`](Self::cancel) can be called on.
     #[must_use]
-    pub fn with_cancellation(self, token: CancellationToken) -> Self {
-        self.change(|inner| inner.cancelled = Some(token))
+    pub fn cancellable(self) -> Self {
+        self.change(|inner| inner.cancelled = Cancellation::Possible(OnceLock::new()))
+    }
+
+    /// Tells whoever works on this call that nobody waits for the answer any more. Only where
+    /// [`cancellable`](Self::cancellable) was called does this mean anything.
+    pub fn cancel(&self) {
+        if let Some(token) = self.cancellation() {
+            token.cancel();
+        }
     }
 
     fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {

@@ -35,17 +35,31 @@ pub trait Service: Send + Sync + 'static {
 /// The object-safe twin: every service has it, nobody implements it.
 trait Erased: Send + Sync + 'static {
     fn call<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, Status>>;
+
+    /// The same for a call that may outlive whoever makes it: one box, which holds the service too.
+    fn call_owned(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response, Status>>;
 }
 
 impl<S: Service> Erased for S {
     fn call<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, Status>> {
         Box::pin(Service::call(self, request))
     }
+
+    fn call_owned(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
+        Box::pin(async move { Service::call(&*self, request).await })
+    }
 }
 
 /// A service whose type is forgotten; cloning shares it.
 #[derive(Clone)]
 pub struct BoxService(Arc<dyn Erased>);
+
+impl BoxService {
+    /// Makes a call that may outlive whoever makes it.
+    pub(crate) fn call_owned(&self, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
+        self.0.clone().call_owned(request)
+    }
+}
 
 impl Service for BoxService {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {

@@ -117,7 +117,7 @@ impl Client {
             open: None,
             session: None,
         };
-        match self.line.request(deadline, Req::Call(call), &position).await? {
+        match self.line.request(deadline, Req::Call(Box::new(call)), &position).await? {
             Resp::Message { metadata, payload } => Ok(Response { metadata, body: Body::Message(payload) }),
             _ => Err(Status::internal("the server answered with a stream where one message was expected")),
         }
@@ -245,7 +245,9 @@ impl End for ClientEnd {
         match out {
             ClientMessage::Request(request) => {
                 codec::put_request(write, request.id, &request.message, self.outgoing)?;
-                if let Req::Call(Call { position: Some(at), .. }) = &request.message {
+                if let Req::Call(call) = &request.message
+                    && let Some(at) = &call.position
+                {
                     at.set(position);
                 }
                 Ok(())

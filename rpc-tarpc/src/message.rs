@@ -16,8 +16,8 @@ use tarpc::RequestName;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Req {
-    /// Opens a call.
-    Call(Call),
+    /// Opens a call. Boxed: it is moved ten times on its way through tarpc.
+    Call(Box<Call>),
     /// Asks for items of a stream.
     Pull(Pull),
     /// Brings items of a stream.
@@ -129,7 +129,7 @@ pub enum StreamEnd {
 impl Req {
     /// A call of one message there and one back.
     pub fn unary(method: &'static Method, context: Context, payload: Payload) -> Self {
-        Self::Call(Call {
+        Self::Call(Box::new(Call {
             method,
             context,
             stream: 0,
@@ -137,7 +137,7 @@ impl Req {
             position: None,
             open: None,
             session: None,
-        })
+        }))
     }
 }
 

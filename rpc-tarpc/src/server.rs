@@ -3,6 +3,7 @@
 use crate::{
     client::{tarpc_context, too_many},
     codec::{self, Incoming, IncomingCall},
+    eager::Eager,
     frame::{Malformed, Reader, kind},
     frames::WireError,
     hello::{self, Hello},
@@ -17,10 +18,17 @@ use rpc_core::{
     Body, Context, Delivery, Io, Method, Payload, Peer, Request, Service, Status, Tasks,
     transport::{ConnectionInfo, Drain, DrainPhase, Limits, Routes},
 };
-use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 use tarpc::{
-    ClientMessage, context,
-    server::{self, BaseChannel, Channel as _},
+    ClientMessage, ServerError, context,
+    server::{self, BaseChannel, Channel as _, Serve},
     trace,
 };
 
@@ -49,6 +57,7 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
     let wire = Wire::new(io, end, link.clone(), info.limits);
     let config = server::Config { pending_response_buffer: info.limits.max_concurrent_calls.clamp(16, 1024) };
     let mut requests = pin!(BaseChannel::new(config, wire).requests());
+    let mut eager = Eager::new();
     let mut stopping = drain.clone();
     let mut draining = pin!(drain.reached(DrainPhase::Draining).fuse());
     let mut stopped = pin!(stopping.reached(DrainPhase::Stopped).fuse());
@@ -57,10 +66,8 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
             biased;
             request = requests.next() => match request {
                 Some(Ok(request)) => {
-                    let routes = routes.clone();
-                    let answer = move |_, request| async move { Ok(answer(routes, limits, request).await) };
-                    // tarpc aborts it when the connection is dropped, which this task is.
-                    tasks.spawn_call(request.execute(server::serve(answer)));
+                    let answering = Answering { routes: routes.clone(), limits };
+                    eager.run(request.execute(answering), &tasks);
                 }
                 Some(Err(error)) => {
                     tracing::debug!(%error, "a connection of tarpc ended");
@@ -96,33 +103,47 @@ struct MessageLimits {
     outgoing: usize,
 }
 
-/// Answers a request, whatever happens.
-async fn answer(routes: Routes, limits: MessageLimits, request: Req) -> Resp {
-    match request {
-        Req::Call(call) => answer_call(routes, call).await,
-        // Boxed, so that the future of a call stays small. Without a turn they were answered when they were read.
-        Req::Pull(Pull { turn: Some(turn), credits, .. }) => Box::pin(turn.pull(credits, limits.outgoing)).await,
-        Req::Push(Push { turn: Some(turn), items, then, .. }) => {
-            Box::pin(turn.push(items, then, limits.incoming)).await
-        }
-        Req::Pull(_) | Req::Push(_) => Resp::Done,
+/// Answers one request, whatever happens.
+struct Answering {
+    routes: Routes,
+    limits: MessageLimits,
+}
+
+impl Serve for Answering {
+    type Req = Req;
+    type Resp = Resp;
+
+    async fn serve(self, _: context::Context, request: Req) -> Result<Resp, ServerError> {
+        let Self { routes, limits } = self;
+        Ok(match request {
+            Req::Call(call) => answer_call(routes, call).await,
+            // Boxed, so that the future of a call stays small. Without a turn they were answered when they were read.
+            Req::Pull(Pull { turn: Some(turn), credits, .. }) => Box::pin(turn.pull(credits, limits.outgoing)).await,
+            Req::Push(Push { turn: Some(turn), items, then, .. }) => {
+                Box::pin(turn.push(items, then, limits.incoming)).await
+            }
+            Req::Pull(_) | Req::Push(_) => Resp::Done,
+        })
     }
 }
 
-async fn answer_call(routes: Routes, call: Call) -> Resp {
-    let Call { method, context, body, session, open: _open, .. } = call;
+async fn answer_call(routes: Routes, call: Box<Call>) -> Resp {
+    let Call { method, context, body, session, open: _open, .. } = *call;
     let body = match (body, &session) {
         (CallBody::Message(payload), _) => Body::Message(payload),
         (CallBody::Pushed, Some(session)) => Body::Stream(session.pushed()),
         (CallBody::Pushed, None) => return Resp::Failed(Status::internal("a stream without an id")),
     };
     // The layers catch panics of handlers. This one is for whatever stands outside of them: a call that is not
-    // answered would keep its caller until its deadline.
-    let outcome = AssertUnwindSafe(routes.service.call(Request::new(method, context, body))).catch_unwind().await;
-    let response = match outcome {
-        Ok(Ok(response)) => response,
-        Ok(Err(status)) => return Resp::Failed(status),
-        Err(_) => return Resp::Failed(Status::internal(format!("the server panicked in {}", method.path))),
+    // answered would keep its caller until its deadline. Polled by hand, for a combinator would move the future.
+    let mut answered = pin!(routes.service.call(Request::new(method, context, body)));
+    let outcome = poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| answered.as_mut().poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Err(Status::internal(format!("the server panicked in {}", method.path)))))
+    });
+    let response = match outcome.await {
+        Ok(response) => response,
+        Err(status) => return Resp::Failed(status),
     };
     match (response.body, session) {
         (body, Some(session)) if method.kind.response_streams() => {
@@ -192,7 +213,7 @@ impl ServerEnd {
     fn request(&self, request: Incoming, link: &Arc<Link>) -> Result<Result<Req, Resp>, Malformed> {
         let too_many = |TooMany| Malformed("more pulls or pushes of one stream than it has a use for");
         Ok(match request {
-            Incoming::Call(call) => self.admit(call, link)?.map(Req::Call).map_err(Resp::Failed),
+            Incoming::Call(call) => self.admit(call, link)?.map(|call| Req::Call(Box::new(call))).map_err(Resp::Failed),
             Incoming::Pull { stream, credits } => match self.streams.pull(stream).map_err(too_many)? {
                 Some(turn) => Ok(Req::Pull(Pull { stream, credits, turn: Some(turn) })),
                 None => Err(Resp::Items { items: Vec::new(), end: StreamEnd::Gone }),

@@ -49,7 +49,7 @@ pub(crate) async fn call(
     let call = Call { method, context, stream: id, body, position: Some(position.clone()), open: None, session: None };
     let reply = {
         let (line, position) = (line.clone(), position.clone());
-        async move { line.request(deadline, Req::Call(call), &position).await }
+        async move { line.request(deadline, Req::Call(Box::new(call)), &position).await }
     };
     if method.kind.response_streams() {
         return replies(line, tasks, id, Box::pin(reply), pushed, open).await;

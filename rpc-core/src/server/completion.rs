@@ -1,91 +1,51 @@
 //! Nobody's write stops between two awaits.
 
-use crate::{BoxFuture, Cancel, Request, Response, Service, Status, Tasks};
+use crate::{BoxFuture, BoxService, Cancel, Context, Request, Response, Service, Status, Tasks};
 use std::{
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    task::{self, Poll},
 };
-use tokio_util::sync::CancellationToken;
-use tower_layer::Layer;
 
-/// Lets a handler of a [`Cancel::Finish`] method run to its end when its caller leaves.
+/// Calls a handler, and lets that of a [`Cancel::Finish`] method run to its end when its caller leaves.
 ///
 /// The handler is polled in place, so that an ordinary call costs no task. Only when the call is dropped while the
-/// handler is at work does the handler move into a task of the server's, which a drain waits for, and its
-/// [`Context::cancelled`](crate::Context::cancelled) tells it that nobody waits. One that has not begun is dropped.
-#[derive(Clone, Debug)]
-pub struct CompletionLayer(Tasks);
-
-impl CompletionLayer {
-    /// Handlers go on in `tasks`.
-    pub fn new(tasks: Tasks) -> Self {
-        Self(tasks)
+/// handler is at work does the handler move into a task of the server's, which a drain waits for, and
+/// [`Context::cancelled`] tells it that nobody waits. One that has not begun is dropped.
+pub(crate) async fn call(handler: &BoxService, mut request: Request, tasks: &Tasks) -> Result<Response, Status> {
+    if request.method.cancel == Cancel::Drop {
+        return handler.call(request).await;
     }
-}
-
-impl<S> Layer<S> for CompletionLayer {
-    type Service = Completion<S>;
-
-    fn layer(&self, inner: S) -> Completion<S> {
-        Completion { inner: Arc::new(inner), tasks: self.0.clone() }
-    }
-}
-
-/// See [`CompletionLayer`].
-#[derive(Debug)]
-pub struct Completion<S> {
-    inner: Arc<S>,
-    tasks: Tasks,
-}
-
-impl<S: Service> Service for Completion<S> {
-    async fn call(&self, mut request: Request) -> Result<Response, Status> {
-        if request.method.cancel == Cancel::Drop {
-            return self.inner.call(request).await;
-        }
-        let abandoned = CancellationToken::new();
-        request.context = request.context.with_cancellation(abandoned.clone());
-        let inner = self.inner.clone();
-        let handler = Box::pin(async move { inner.call(request).await });
-        Finishing { handler: Some(handler), begun: false, abandoned, tasks: &self.tasks }.await
-    }
+    request.context = request.context.cancellable();
+    let context = request.context.clone();
+    Finishing { handler: Some(handler.call_owned(request)), begun: false, context, tasks }.await
 }
 
 struct Finishing<'a> {
     handler: Option<BoxFuture<'static, Result<Response, Status>>>,
     begun: bool,
-    abandoned: CancellationToken,
+    context: Context,
     tasks: &'a Tasks,
 }
 
 impl Future for Finishing<'_> {
     type Output = Result<Response, Status>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         self.begun = true;
-        let Some(handler) = &mut self.handler else { return Poll::Pending };
-        // Taken out for the poll: a handler that panics is not polled again by `drop`.
-        let mut handler = Pin::new(handler);
-        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| handler.as_mut().poll(cx)));
-        match polled {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(outcome)) => {
-                self.handler = None;
-                Poll::Ready(outcome)
-            }
-            Err(panic) => {
-                self.handler = None;
-                std::panic::resume_unwind(panic)
-            }
+        // Taken out for the poll: one that panics in it must not be polled again in a task.
+        let Some(mut handler) = self.handler.take() else { return Poll::Pending };
+        let polled = handler.as_mut().poll(cx);
+        if polled.is_pending() {
+            self.handler = Some(handler);
         }
+        polled
     }
 }
 
 impl Drop for Finishing<'_> {
     fn drop(&mut self) {
         if let Some(handler) = self.handler.take().filter(|_| self.begun) {
-            self.abandoned.cancel();
+            self.context.cancel();
             self.tasks.spawn(async move { drop(handler.await) });
         }
     }
@@ -96,7 +56,10 @@ mod tests {
     use super::*;
     use crate::{Body, Kind, Method, Payload, service_fn};
     use std::{
-        sync::atomic::{AtomicUsize, Ordering},
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
         time::Duration,
     };
 
@@ -121,10 +84,10 @@ mod tests {
                 Ok(Response::new(request.body))
             }
         });
-        let service = CompletionLayer::new(tasks.handle()).layer(handler);
+        let handler = handler.boxed();
         for method in [&WRITE, &READ] {
-            let call = tokio::time::timeout(Duration::from_millis(10), service.call(request(method)));
-            call.await.unwrap_err();
+            let call = call(&handler, request(method), &tasks);
+            tokio::time::timeout(Duration::from_millis(10), call).await.unwrap_err();
         }
         tasks.finished().await;
         assert_eq!(ended.load(Ordering::Relaxed), 1, "the write alone ends");
@@ -134,8 +97,8 @@ mod tests {
     #[tokio::test]
     async fn what_has_not_begun_is_not_begun() {
         let tasks = Tasks::owner();
-        let service = CompletionLayer::new(tasks.handle()).layer(service_fn(async |_| panic!("begun")));
-        drop(service.call(request(&WRITE)));
+        let handler = service_fn(async |_| panic!("begun")).boxed();
+        drop(call(&handler, request(&WRITE), &tasks));
         assert!(tasks.is_empty());
     }
 }

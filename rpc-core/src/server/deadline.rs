@@ -1,13 +1,14 @@
 //! The server keeps the caller's deadline as well.
 
-use crate::{Request, Response, Service, Status, deadline};
-use tokio::time::Instant;
+use crate::{Body, Request, Response, Service, Status, deadline};
+use std::{future::poll_fn, pin::pin, task::Poll};
+use tokio::time::{Instant, sleep_until};
 use tower_layer::Layer;
 
 /// Answers `DeadlineExceeded` at the caller's deadline, and does not start work whose deadline has passed.
 ///
 /// The client has stopped waiting by then; this frees what the call holds here. What becomes of a handler that is at
-/// work is decided below, by [`CompletionLayer`](crate::server::CompletionLayer).
+/// work is decided below, where the handler is called: see [`Cancel`](crate::Cancel).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeadlineLayer;
 
@@ -29,11 +30,18 @@ impl<S: Service> Service for Deadline<S> {
         if deadline <= Instant::now() {
             return Err(Status::deadline_exceeded("the deadline had passed before the work began; nothing was done"));
         }
-        match tokio::time::timeout_at(deadline, self.0.call(request)).await {
-            Ok(Ok(response)) => Ok(Response { body: deadline::bound(response.body, deadline, expired), ..response }),
-            Ok(Err(status)) => Err(status),
-            Err(_) => Err(expired()),
-        }
+        // Not `timeout_at`: the future would be moved into it, and what is moved costs more than what is done here.
+        let mut call = pin!(self.0.call(request));
+        let mut sleep = pin!(sleep_until(deadline));
+        let answered = poll_fn(|cx| match call.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
+        });
+        let response = answered.await.unwrap_or_else(|| Err(expired()))?;
+        Ok(match response.body {
+            Body::Message(_) => response,
+            body => Response { body: deadline::bound(body, deadline, expired), ..response },
+        })
     }
 }
 
@@ -45,7 +53,7 @@ fn expired() -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Body, Code, Context, Kind, Method, Payload, service_fn};
+    use crate::{Code, Context, Kind, Method, Payload, service_fn};
     use std::time::Duration;
 
     static METHOD: Method = Method::new("t.T", "M", "/t.T/M", Kind::Unary);

@@ -3,7 +3,7 @@
 use crate::{
     Body, Delivery, Observers, Payload, Peer, Request, Response, Service, Status, Tasks,
     client::Channel,
-    server::{NamedService, Router, stack},
+    server::{NamedService, Router},
     transport::{Limits, Routes},
 };
 
@@ -26,7 +26,7 @@ impl Channel {
             debug_assert!(false, "{error}");
         }
         let tasks = Tasks::owner();
-        let routes = stack::routes(router, tasks.clone(), Observers::default());
+        let routes = router.into_routes(tasks.clone(), Observers::default());
         Self::new(Local { routes, limits: Limits::default(), fidelity, _tasks: tasks })
     }
 }

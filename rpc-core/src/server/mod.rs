@@ -14,7 +14,6 @@ mod stack;
 mod local;
 mod router;
 
-pub use completion::{Completion, CompletionLayer};
 pub use deadline::{Deadline, DeadlineLayer};
 pub use local::Fidelity;
 pub use observe::{Observe, ObserveLayer};

@@ -37,9 +37,6 @@ pub struct Observe<S> {
 
 impl<S: Service> Service for Observe<S> {
     async fn call(&self, request: Request) -> Result<Response, Status> {
-        if !self.observers.is_some() {
-            return self.inner.call(request).await;
-        }
         let mut call = Call {
             observers: self.observers.clone(),
             method: request.method,

@@ -2,11 +2,11 @@
 
 use crate::{Body, Payload, PayloadStream, Request, Response, Service, Status};
 use futures_core::Stream;
-use futures_util::FutureExt;
 use std::{
     any::Any,
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
 };
 use tower_layer::Layer;
@@ -32,7 +32,13 @@ pub struct CatchPanic<S>(S);
 impl<S: Service> Service for CatchPanic<S> {
     async fn call(&self, request: Request) -> Result<Response, Status> {
         let path = request.method.path;
-        match AssertUnwindSafe(self.0.call(request)).catch_unwind().await {
+        // Polled by hand: a combinator would move the future once more.
+        let mut call = pin!(self.0.call(request));
+        let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        });
+        match caught.await {
             Ok(Ok(mut response)) => {
                 if let Body::Stream(_) = response.body {
                     response.body = response.body.map_stream(|inner| Guarded { inner: Some(inner), path });

@@ -5,7 +5,6 @@ use crate::{
     server::{
         NamedService, Router, RouterError,
         listener::Listener,
-        stack,
         visitor::{self, Notices},
     },
     transport::{ConnectionInfo, Drain, DrainPhase, DrainTrigger, Limits, Routes, Transport},
@@ -87,7 +86,7 @@ impl Server {
         let tasks = Tasks::owner();
         let (trigger, drain) = Drain::new();
         let port = Port {
-            routes: stack::routes(self.router, tasks.handle(), self.observers.clone()),
+            routes: self.router.into_routes(tasks.handle(), self.observers.clone()),
             info: ConnectionInfo {
                 local: Some(address.clone()),
                 instance: self.instance,

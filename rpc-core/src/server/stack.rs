@@ -1,16 +1,15 @@
 //! The layers that every server has, whatever the wire.
 
 use crate::{
-    Observers, Service, Tasks,
-    server::{CatchPanicLayer, CompletionLayer, DeadlineLayer, ObserveLayer, Router},
-    transport::Routes,
+    BoxService, Observers, Service,
+    server::{CatchPanicLayer, DeadlineLayer, ObserveLayer},
 };
 use tower_layer::Layer;
 
-/// The way in, from the outside to the inside: observe, catch panics, keep the deadline, let writes finish, route.
-pub(crate) fn routes(router: Router, tasks: Tasks, observers: Observers) -> Routes {
-    router.into_routes(|router| {
-        let inner = CompletionLayer::new(tasks).layer(router);
-        ObserveLayer::new(observers).layer(CatchPanicLayer.layer(DeadlineLayer.layer(inner))).boxed()
-    })
+/// The way in, from the outside to the inside: observe, catch panics, keep the deadline; then `dispatch`, which calls
+/// the handler and lets writes finish.
+pub(crate) fn layered(dispatch: impl Service, observers: Observers) -> BoxService {
+    let inner = CatchPanicLayer.layer(DeadlineLayer.layer(dispatch));
+    // On the path only where somebody watches.
+    if observers.is_some() { ObserveLayer::new(observers).layer(inner).boxed() } else { inner.boxed() }
 }

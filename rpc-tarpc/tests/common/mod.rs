@@ -129,7 +129,7 @@ pub fn message(bytes: impl Into<Bytes>) -> Body {
 pub fn routes(seen: &Seen) -> Routes {
     let mut router = Router::new();
     router.add(Test(seen.clone())).unwrap();
-    router.into_routes(|router| router)
+    router.into_routes(rpc_core::Tasks::owner(), rpc_core::Observers::default())
 }
 
 /// A real server on a real port.
