@@ -32,15 +32,11 @@ struct Inner {
 
 /// Tells that nobody waits, for those calls that go on all the same. Few ever ask, so the token is made by the first
 /// who does, or by the one who cancels.
+#[derive(Default)]
 enum Cancellation {
+    #[default]
     Never,
     Possible(OnceLock<CancellationToken>),
-}
-
-impl Default for Cancellation {
-    fn default() -> Self {
-        Self::Never
-    }
 }
 
 impl Cancellation {

@@ -1,7 +1,7 @@
 //! Quickstart does what it promises, and proves it.
 
 use crate::process::{Ended, PATIENCE, Running, lives, program, run, send};
-use rpc_testkit::{eventually, scratch};
+use rpc_testkit::{FaultProxy, ReservedPort, eventually, scratch};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::{collections::HashSet, path::Path};
@@ -159,4 +159,31 @@ async fn a_file_of_ones_own_is_read_and_its_mistakes_are_named() {
     assert!(ended.err.contains("no order in mine.csv"), "{ended:?}");
     let ended = run(quickstart(folder.path()).args(["--input", "absent.csv"])).await;
     assert!(ended.code == Some(1) && ended.err.contains("absent.csv"), "{ended:?}");
+}
+
+/// What stands before each server sees what every connection begins with: the two protocols, and nothing else.
+#[tokio::test]
+async fn every_connection_speaks_one_of_the_two_protocols() {
+    let folder = scratch("quickstart-wires").unwrap();
+    let (mut ports, mut proxies, mut arguments) =
+        (Vec::new(), Vec::new(), vec!["--lookups".to_owned(), "1000".to_owned()]);
+    for _ in 0..3 {
+        let port = ReservedPort::reserve().unwrap();
+        let listen = format!("127.0.0.1:{}", port.number());
+        let proxy = FaultProxy::start(&listen).unwrap();
+        arguments.extend(["--through".to_owned(), format!("{listen}={}", proxy.address())]);
+        ports.push(port);
+        proxies.push(proxy);
+    }
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let (ended, report) = with_json(folder.path(), &arguments).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    check_counts(&report);
+    let (grpc, tarpc): (&[u8], &[u8]) = (b"PRI * HT", b"\xf5RPC\r\n\x1a\n");
+    for proxy in &proxies {
+        // Behind the proxy of a server that is gone nobody reads: such a connection ends before its first byte.
+        let firsts: Vec<_> = proxy.first_bytes().into_iter().filter(|first| !first.is_empty()).collect();
+        assert!(firsts.iter().all(|first| first == grpc || first == tarpc), "{firsts:?}");
+        assert!(firsts.iter().any(|first| first == grpc) && firsts.iter().any(|first| first == tarpc), "{firsts:?}");
+    }
 }

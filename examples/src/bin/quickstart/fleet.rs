@@ -20,11 +20,34 @@ pub(crate) struct Server {
     /// Under this name it counts its calls.
     pub(crate) name: String,
     pub(crate) pid: u32,
+    /// Where clients reach it.
     pub(crate) address: Address,
     pub(crate) end: End,
     child: Child,
     /// The server leaves when this closes, which the kernel does for a parent that is killed.
     stdin: Option<ChildStdin>,
+}
+
+/// Where a server listens and where clients reach it.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    listen: Address,
+    advertise: Option<Address>,
+}
+
+impl Place {
+    /// Any free port of an address, which clients reach as it is.
+    pub(crate) fn anywhere_on(host: &str) -> Self {
+        Self { listen: Address::tcp(host, 0), advertise: None }
+    }
+
+    /// Reads `LISTEN=ADDRESS`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (listen, advertise) =
+            text.split_once('=').ok_or("write LISTEN=ADDRESS, as 127.0.0.1:7001=127.0.0.1:8001")?;
+        let address = |text: &str| text.parse::<Address>().map_err(|error| error.to_string());
+        Ok(Self { listen: address(listen)?, advertise: Some(address(advertise)?) })
+    }
 }
 
 /// How a server's life ends.
@@ -43,13 +66,16 @@ impl Fleet {
     /// How long a process may take to be ready, or to leave; far more than it takes.
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// Starts `count` servers at once, and waits until each says where it listens.
-    pub(crate) async fn start(count: usize, registry: &Target, listen: &str, data: &Path) -> anyhow::Result<Self> {
-        let names = (1..=count).map(|number| format!("server-{number}"));
-        let starting = names.map(|name| Server::spawn(name, registry, listen, data)).collect::<Result<Vec<_>, _>>()?;
+    /// Starts a server at each place, all at once, and waits until each says where it listens.
+    pub(crate) async fn start(places: &[Place], registry: &Target, data: &Path) -> anyhow::Result<Self> {
+        let spawn = |(place, number)| Server::spawn(format!("server-{number}"), registry, place, data);
+        let starting = places.iter().zip(1..).map(spawn).collect::<Result<Vec<_>, _>>()?;
         let mut servers = Vec::new();
-        for (server, stdout) in starting {
-            servers.push(server.ready(stdout).await?);
+        for ((server, stdout), place) in starting.into_iter().zip(places) {
+            let mut server = server.ready(stdout).await?;
+            // Calls are counted where they go.
+            server.address = place.advertise.clone().unwrap_or(server.address);
+            servers.push(server);
         }
         Ok(Self { servers })
     }
@@ -84,9 +110,12 @@ impl Fleet {
 }
 
 impl Server {
-    fn spawn(name: String, registry: &Target, listen: &str, data: &Path) -> anyhow::Result<(Self, ChildStdout)> {
+    fn spawn(name: String, registry: &Target, place: &Place, data: &Path) -> anyhow::Result<(Self, ChildStdout)> {
         let mut command = Command::new(std::env::current_exe().context("where is this program?")?);
-        command.args(["serve", "--listen", listen, "--name", &name, "--until-stdin-closes"]);
+        command.args(["serve", "--listen", &place.listen.to_string(), "--name", &name, "--until-stdin-closes"]);
+        if let Some(advertise) = &place.advertise {
+            command.arg("--advertise").arg(advertise.to_string());
+        }
         command.arg("--registry").arg(registry.to_string()).arg("--data").arg(data);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         // Ctrl-C is for this process, which then ends the servers in order.

@@ -56,6 +56,10 @@ struct Options {
     /// How many look-ups are made before, between and after the two blows, each time
     #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u64).range(100..))]
     lookups: u64,
+
+    /// One server listens on LISTEN and is reached at ADDRESS, where a proxy stands; once for each of the three
+    #[arg(long, value_name = "LISTEN=ADDRESS", value_parser = fleet::Place::parse)]
+    through: Vec<fleet::Place>,
 }
 
 /// Whether failed calls are sent again.

@@ -2,7 +2,7 @@
 
 use crate::{
     Options, Retries,
-    fleet::Fleet,
+    fleet::{Fleet, Place},
     load::Lane,
     report::{Blow, Report},
     watch::{Trouble, Watch},
@@ -49,8 +49,13 @@ pub(crate) async fn follow(options: &Options) -> anyhow::Result<ExitCode> {
     })?;
 
     // On a registry that other machines read, an address that only this one can reach would be refused.
-    let listen = if registry.is_remote() { "0.0.0.0:0" } else { "127.0.0.1:0" };
-    let mut fleet = Fleet::start(SERVERS, &target, listen, &data).await?;
+    let host = if registry.is_remote() { "0.0.0.0" } else { "127.0.0.1" };
+    let places = match options.through.len() {
+        0 => vec![Place::anywhere_on(host); SERVERS],
+        SERVERS => options.through.clone(),
+        other => bail!("--through stands {other} times; give it once for each of the {SERVERS} servers"),
+    };
+    let mut fleet = Fleet::start(&places, &target, &data).await?;
     for server in &fleet.servers {
         println!("{} is process {} and listens on {}", server.name, server.pid, server.address);
     }
