@@ -109,6 +109,9 @@ pub trait Lab {
 
     /// Has the next laboratory [`write`](Self::write) the job, having noted it here, and passes on its failure.
     async fn relay_write(&self, job: u64) -> Result<u64, Status>;
+
+    /// Counts from 1 to `last`, one item each.
+    async fn count(&self, last: u64) -> Result<Streaming<u64>, Status>;
 }
 
 /// The laboratory: what its handlers remember, and the next one, if calls are relayed.
@@ -190,6 +193,10 @@ impl Lab for Bench {
         let outcome = self.next()?.write(job).await;
         visit.end();
         outcome
+    }
+
+    async fn count(&self, last: u64) -> Result<Streaming<u64>, Status> {
+        Ok(Streaming::from_iter(1..=last))
     }
 }
 

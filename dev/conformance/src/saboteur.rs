@@ -40,11 +40,12 @@ pub enum Fault {
     EndsCallsWhenTheDrainBegins,
     IgnoresTheDrain,
     SpawnsTasksNobodyOwns,
+    EndsCallsAtHeaders,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [(Self, &'static str); 27] = [
+    pub const ALL: [(Self, &'static str); 28] = [
         (Self::SwallowsCancel, "the client tells nobody that its caller has left"),
         (Self::SwallowsCancelAtTheServer, "the server hears that the caller has left, and works on"),
         (Self::IgnoresTheDeadline, "the client does not send the deadline"),
@@ -72,6 +73,7 @@ impl Fault {
         (Self::EndsCallsWhenTheDrainBegins, "a drain ends calls in flight at once"),
         (Self::IgnoresTheDrain, "a drain is not noticed"),
         (Self::SpawnsTasksNobodyOwns, "handlers run in tasks that nobody owns"),
+        (Self::EndsCallsAtHeaders, "a call ends when its response begins, whatever streams behind"),
     ];
 }
 
@@ -285,6 +287,10 @@ impl Broken {
             (Fault::TurnsPanicIntoSuccess, Err(status)) if status.code() == Code::Internal => Ok(empty()),
             (Fault::DropsDetails, Err(status)) => Err(Status::new(status.code(), status.message().to_owned())),
             (Fault::FlattensCodes, Err(status)) => Err(Status::new(Code::Unknown, status.message().to_owned())),
+            (Fault::EndsCallsAtHeaders, Ok(response)) => {
+                let ended = |_| futures_util::stream::empty();
+                Ok(Response { body: response.body.map_stream(ended), ..response })
+            }
             (_, outcome) => outcome,
         }
     }

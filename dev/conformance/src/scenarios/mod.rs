@@ -9,6 +9,7 @@ mod faults;
 mod load;
 mod messages;
 mod metadata;
+mod streams;
 
 use crate::scenario::Scenario;
 
@@ -24,6 +25,7 @@ pub fn all() -> impl Iterator<Item = Scenario> {
         load::ALL,
         faults::ALL,
         drain::ALL,
+        streams::ALL,
     ]
     .into_iter()
     .flatten()
