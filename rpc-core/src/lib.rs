@@ -12,6 +12,7 @@ mod body;
 mod code;
 mod context;
 mod deadline;
+mod fnv;
 pub mod message;
 mod metadata;
 mod method;

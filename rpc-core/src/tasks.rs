@@ -47,7 +47,7 @@ impl Tasks {
     /// Starts a task. It is dropped when the owner is; after that, and outside a runtime (a value dropped after the
     /// runtime has ended), nothing starts any more.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.start(Stoppable { stopped: self.stopped(), future });
+        self.start(Stoppable { stopped: self.stop.clone().cancelled_owned(), future });
     }
 
     /// Starts a task for one call on a connection: one that ends by itself when the task which drives the connection
@@ -64,11 +64,6 @@ impl Tasks {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             drop(runtime.spawn(self.tracker.track_future(future)));
         }
-    }
-
-    /// Resolves when the owner is gone or [`abort`](Self::abort) was called.
-    pub fn stopped(&self) -> WaitForCancellationFutureOwned {
-        self.stop.clone().cancelled_owned()
     }
 
     /// How many are running.

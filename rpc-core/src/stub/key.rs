@@ -1,6 +1,8 @@
 //! The hash that routes a call.
 
+use crate::fnv::Fnv;
 use bytes::BytesMut;
+use std::hash::Hasher;
 
 /// Hashes an argument that is a key, written by `encode`.
 ///
@@ -11,9 +13,9 @@ use bytes::BytesMut;
 pub(super) fn hash(encode: impl FnOnce(&mut BytesMut)) -> u64 {
     let mut bytes = BytesMut::new();
     encode(&mut bytes);
-    let hash = bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let mut fnv = Fnv::default();
+    fnv.write(&bytes);
+    let hash = fnv.finish();
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     hash ^ (hash >> 31)
