@@ -10,5 +10,13 @@ fn main() {
         .output_type("crate::arms::tonic::Payload")
         .codec_path("tonic_prost::ProstCodec")
         .build();
-    Builder::new().compile(&[Service::builder().name("Echo").package("bench").method(echo).build()]);
+    let flow = Method::builder()
+        .name("flow")
+        .route_name("Flow")
+        .input_type("crate::arms::tonic::Wish")
+        .output_type("crate::arms::tonic::Payload")
+        .codec_path("tonic_prost::ProstCodec")
+        .server_streaming()
+        .build();
+    Builder::new().compile(&[Service::builder().name("Echo").package("bench").method(echo).method(flow).build()]);
 }

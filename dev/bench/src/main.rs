@@ -1,9 +1,11 @@
-//! What `cargo xtask bench instr` measures: one echo service, four ways, each a server and a client on one thread.
+//! What `cargo xtask bench` measures: one service, four ways, each a server and a client on one thread; and calls that
+//! stay in the process.
 
 mod arms;
 mod load;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use load::Work;
 use std::{error::Error, net::SocketAddr};
 use tokio::io::AsyncReadExt;
 
@@ -19,15 +21,17 @@ struct Arguments {
 enum Role {
     /// Prints where it listens, and serves until its input ends.
     Server { arm: Arm },
-    /// Makes this many calls.
-    Client { arm: Arm, address: SocketAddr, calls: u64 },
+    /// Does the work this many times.
+    Client { arm: Arm, work: Work, address: SocketAddr, times: u64 },
+    /// Makes this many calls without leaving the process, one after the other, and prints nanoseconds per call.
+    Local { way: arms::local::Way, calls: u64 },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Arm {
     /// tonic as its documentation has it: generated code, `Server`, `Channel`, `ProstCodec`.
     Tonic,
-    /// tarpc as its documentation has it: `#[tarpc::service]`, bincode over TCP.
+    /// tarpc as its documentation has it: `#[tarpc::service]`, bincode over TCP. It has no streams.
     Tarpc,
     /// `#[rpc_service]` over gRPC, through a discovered channel.
     OursOverGrpc,
@@ -46,12 +50,13 @@ async fn main() -> Outcome {
             Arm::OursOverGrpc => arms::ours::serve(arms::ours::grpc(), until_input_ends()).await,
             Arm::OursOverTarpc => arms::ours::serve(arms::ours::tarpc(), until_input_ends()).await,
         },
-        Role::Client { arm, address, calls } => match arm {
-            Arm::Tonic => arms::tonic::call(address, calls).await,
-            Arm::Tarpc => arms::tarpc::call(address, calls).await,
-            Arm::OursOverGrpc => arms::ours::call(arms::ours::grpc(), address, calls).await,
-            Arm::OursOverTarpc => arms::ours::call(arms::ours::tarpc(), address, calls).await,
+        Role::Client { arm, work, address, times } => match arm {
+            Arm::Tonic => arms::tonic::call(address, work, times).await,
+            Arm::Tarpc => arms::tarpc::call(address, work, times).await,
+            Arm::OursOverGrpc => arms::ours::call(arms::ours::grpc(), address, work, times).await,
+            Arm::OursOverTarpc => arms::ours::call(arms::ours::tarpc(), address, work, times).await,
         },
+        Role::Local { way, calls } => arms::local::call(way, calls).await,
     }
 }
 

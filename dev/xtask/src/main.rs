@@ -38,7 +38,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// Instructions per call, both sides, by callgrind: ours beside tonic and tarpc as documented.
+    /// Instructions per call and per message of a stream, both sides, by callgrind: ours beside tonic and tarpc as
+    /// documented; and what a call costs that stays in the process.
     Instr {
         /// Fails when ours is dearer than this times what it stands on.
         #[arg(long, default_value_t = 1.0)]

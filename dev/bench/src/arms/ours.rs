@@ -1,7 +1,11 @@
 //! `#[rpc_service]`, through everything that a deployed client has: discovery, balancing, retries, deadlines,
 //! and the hooks for metrics with nobody on them, as neither tonic nor tarpc has metrics.
 
-use crate::{Outcome, listening, load};
+use crate::{
+    Outcome, listening,
+    load::{self, Work},
+};
+use futures_util::StreamExt;
 use rpc::prelude::*;
 use rpc_core::{
     client::Channel,
@@ -11,18 +15,25 @@ use rpc_core::{
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// Gives back what it is given.
+/// What every arm serves.
 #[rpc_service(package = "bench")]
 pub(crate) trait Echo {
     /// Gives back what it is given.
     async fn echo(&self, bytes: Vec<u8>) -> Result<Vec<u8>, Status>;
+
+    /// Sends this many messages.
+    async fn flow(&self, items: u32) -> Result<Streaming<Vec<u8>>, Status>;
 }
 
-struct Mirror;
+pub(crate) struct Mirror;
 
 impl Echo for Mirror {
     async fn echo(&self, bytes: Vec<u8>) -> Result<Vec<u8>, Status> {
         Ok(bytes)
+    }
+
+    async fn flow(&self, items: u32) -> Result<Streaming<Vec<u8>>, Status> {
+        Ok(Streaming::from_iter((0..items).map(|_| load::payload())))
     }
 }
 
@@ -43,16 +54,17 @@ pub(crate) async fn serve(transport: Arc<dyn Transport>, end: impl Future<Output
     Ok(())
 }
 
-pub(crate) async fn call(transport: Arc<dyn Transport>, address: SocketAddr, calls: u64) -> Outcome {
+pub(crate) async fn call(transport: Arc<dyn Transport>, address: SocketAddr, work: Work, times: u64) -> Outcome {
     let service: ServiceName = EchoClient::SERVICE.name.parse()?;
     let endpoint = Endpoint::new(transport.protocol(), address.into());
     let instance = Arc::new(Instance::new("bench", vec![service.clone()], vec![endpoint]));
     let (_publisher, watch) = Watch::new(Snapshot::new(vec![instance], Availability::Listed, Source::Fixed), ());
     let channel = Channel::builder(service, watch).transport(transport).build();
-    let client = EchoClient::from_channel(channel);
-    load::run(calls, |bytes| {
-        let client = &client;
-        async move { Ok(client.echo(bytes).await?) }
-    })
-    .await
+    let client = &EchoClient::from_channel(channel);
+    match work {
+        Work::Unary => load::run(times, |bytes| async move { Ok(client.echo(bytes).await?) }).await,
+        Work::ServerStream => {
+            load::read(times, |items| async move { Ok(client.flow(items).await?.map(|item| Ok(item?))) }).await
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! tarpc, as its documentation has it.
 
-use crate::{Outcome, listening, load};
+use crate::{
+    Outcome, listening,
+    load::{self, Work},
+};
 use futures_util::StreamExt;
 use std::net::SocketAddr;
 use tarpc::{
@@ -39,12 +42,11 @@ pub(crate) async fn serve(end: impl Future<Output = ()>) -> Outcome {
     Ok(())
 }
 
-pub(crate) async fn call(address: SocketAddr, calls: u64) -> Outcome {
+pub(crate) async fn call(address: SocketAddr, work: Work, times: u64) -> Outcome {
     let transport = tarpc::serde_transport::tcp::connect(address, Bincode::default).await?;
-    let client = EchoClient::new(client::Config::default(), transport).spawn();
-    load::run(calls, |bytes| {
-        let client = &client;
-        async move { Ok(client.echo(context::current(), bytes).await?) }
-    })
-    .await
+    let client = &EchoClient::new(client::Config::default(), transport).spawn();
+    match work {
+        Work::Unary => load::run(times, |bytes| async move { Ok(client.echo(context::current(), bytes).await?) }).await,
+        Work::ServerStream => Err("tarpc has no streams".into()),
+    }
 }

@@ -1,6 +1,10 @@
 //! tonic, as its documentation has it.
 
-use crate::{Outcome, listening, load};
+use crate::{
+    Outcome, listening,
+    load::{self, Work},
+};
+use futures_util::{StreamExt, stream};
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
@@ -16,12 +20,27 @@ pub(crate) struct Payload {
     pub(crate) bytes: Vec<u8>,
 }
 
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Wish {
+    #[prost(uint32, tag = "1")]
+    pub(crate) items: u32,
+}
+
 struct Echo;
+
+type Flow = stream::Map<stream::Iter<std::ops::Range<u32>>, fn(u32) -> Result<Payload, Status>>;
 
 #[tonic::async_trait]
 impl generated::echo_server::Echo for Echo {
     async fn echo(&self, request: Request<Payload>) -> Result<Response<Payload>, Status> {
         Ok(Response::new(request.into_inner()))
+    }
+
+    type FlowStream = Flow;
+
+    async fn flow(&self, request: Request<Wish>) -> Result<Response<Flow>, Status> {
+        let items = stream::iter(0..request.into_inner().items);
+        Ok(Response::new(items.map(|_| Ok(Payload { bytes: load::payload() }))))
     }
 }
 
@@ -34,11 +53,21 @@ pub(crate) async fn serve(end: impl Future<Output = ()>) -> Outcome {
     Ok(())
 }
 
-pub(crate) async fn call(address: SocketAddr, calls: u64) -> Outcome {
-    let client = generated::echo_client::EchoClient::connect(format!("http://{address}")).await?;
-    load::run(calls, |bytes| {
-        let mut client = client.clone();
-        async move { Ok(client.echo(Payload { bytes }).await?.into_inner().bytes) }
-    })
-    .await
+pub(crate) async fn call(address: SocketAddr, work: Work, times: u64) -> Outcome {
+    let client = &generated::echo_client::EchoClient::connect(format!("http://{address}")).await?;
+    match work {
+        Work::Unary => {
+            load::run(
+                times,
+                |bytes| async move { Ok(client.clone().echo(Payload { bytes }).await?.into_inner().bytes) },
+            )
+            .await
+        }
+        Work::ServerStream => {
+            load::read(times, |items| async move {
+                Ok(client.clone().flow(Wish { items }).await?.into_inner().map(|item| Ok(item?.bytes)))
+            })
+            .await
+        }
+    }
 }
