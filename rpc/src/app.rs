@@ -200,6 +200,7 @@ impl fmt::Debug for App {
 #[derive(Default)]
 pub struct AppBuilder {
     config: Config,
+    transports: Vec<Arc<dyn Transport>>,
     observer: Option<Arc<dyn Observer>>,
     registry: Option<Arc<dyn Registry>>,
 }
@@ -209,6 +210,25 @@ impl AppBuilder {
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Reads what it is told as [`Config::load`] does; transports that were [added](Self::transport) before can be named
+    /// there.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read.
+    pub fn load_config(self) -> Result<Self> {
+        let names: Vec<_> = self.transports.iter().map(|transport| transport.name()).collect();
+        let config = Config::load_with(&names)?;
+        Ok(self.config(config))
+    }
+
+    /// A transport beside those that are compiled in: servers speak it on their port, and clients where a server
+    /// advertises it. One of the same name takes the other's place.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transports.push(transport);
         self
     }
 
@@ -229,9 +249,14 @@ impl AppBuilder {
 
     /// The App. Connects to nothing yet.
     pub fn build(self) -> App {
+        let mut transports = compiled_in();
+        for added in self.transports {
+            transports.retain(|transport| transport.name() != added.name());
+            transports.push(added);
+        }
         App(Arc::new(Inner {
             config: self.config,
-            transports: compiled_in(),
+            transports,
             observer: self.observer,
             given: self.registry,
             registries: Mutex::default(),

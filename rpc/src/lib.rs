@@ -36,7 +36,7 @@ pub use rpc_core::{
     client::{Channel, Client},
     registry,
     server::NamedService,
-    service_fn,
+    service_fn, transport,
 };
 pub use running::Running;
 pub use server::Server;

@@ -1,6 +1,9 @@
 //! From a file and the environment to a [`Config`].
 
-use super::{Config, ServiceConfig, keys, value};
+use super::{
+    Config, ServiceConfig, keys,
+    value::{self, Names},
+};
 use crate::{Error, Result};
 use figment::{
     Figment, Metadata, Profile, Provider,
@@ -20,6 +23,11 @@ impl Config {
     /// # Errors
     /// When the file that `RPC_CONFIG` names is not there, has a key that does not exist, or a value makes no sense.
     pub fn load() -> Result<Self> {
+        Self::load_with(&[])
+    }
+
+    /// The same in a program that brings transports of its own: these are their names.
+    pub(crate) fn load_with(transports: &[&'static str]) -> Result<Self> {
         let named = std::env::var_os(keys::FILE).map(PathBuf::from);
         let file = named.or_else(|| Some(PathBuf::from("rpc.toml")).filter(|path| path.exists()));
         match &file {
@@ -29,7 +37,7 @@ impl Config {
         // A variable whose name or value is no text cannot be one of ours.
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
-        Self::read(file.as_deref(), variables)
+        Self::read_with(transports, file.as_deref(), variables)
     }
 
     /// Reads a file, if one is given, and over it those of these variables that begin with `RPC_`.
@@ -40,6 +48,14 @@ impl Config {
     /// # Errors
     /// As for [`load`](Self::load).
     pub fn read(file: Option<&Path>, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        Self::read_with(&[], file, variables)
+    }
+
+    fn read_with(
+        transports: &[&'static str],
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
         let mut figment = Figment::new();
         if let Some(path) = file {
             // Figment takes a file that is not there for an empty one.
@@ -60,7 +76,8 @@ impl Config {
         })?;
         let mut config = Self::default();
         for dict in values.values() {
-            Reader { figment: &figment, config: &mut config }.dict(&mut Vec::new(), dict)?;
+            let names = Names { added: transports };
+            Reader { figment: &figment, config: &mut config, names }.dict(&mut Vec::new(), dict)?;
         }
         Ok(config)
     }
@@ -101,6 +118,7 @@ impl Provider for Variable {
 struct Reader<'a> {
     figment: &'a Figment,
     config: &'a mut Config,
+    names: Names<'a>,
 }
 
 impl Reader<'_> {
@@ -118,13 +136,14 @@ impl Reader<'_> {
 
     fn leaf(&mut self, path: &[&str], value: &Value) -> Result<()> {
         let place = Place { key: path.join("."), origin: self.origin(value) };
+        let names = self.names;
         let Config { registry, server, client } = &mut *self.config;
         match path {
             ["registry"] => *registry = Some(place.parse(value)?),
             ["server", "listen"] => server.listen = Some(place.parse(value)?),
             ["server", "advertise"] => server.advertise = Some(place.parse(value)?),
-            ["server", "protocols"] => server.protocols = Some(place.protocols(value)?),
-            ["client", "transport"] => client.transport = Some(place.read(value, value::transport)?),
+            ["server", "protocols"] => server.protocols = Some(place.protocols(value, names)?),
+            ["client", "transport"] => client.transport = Some(place.read(value, |text| names.transport(text))?),
             ["client", "timeout"] => client.timeout = Some(place.read(value, value::duration)?),
             ["client", "retries"] => client.retries = Some(place.read(value, value::retries)?),
             // The name of a service may be written `[client.baedal.orders.v1.Orders]`, without quotes.
@@ -132,7 +151,7 @@ impl Reader<'_> {
                 let ServiceConfig { target, transport, timeout } = client.services.entry(name.join(".")).or_default();
                 match *key {
                     "target" => *target = Some(place.parse(value)?),
-                    "transport" => *transport = Some(place.read(value, value::transport)?),
+                    "transport" => *transport = Some(place.read(value, |text| names.transport(text))?),
                     "timeout" => *timeout = Some(place.read(value, value::duration)?),
                     _ => {
                         return Err(
@@ -169,12 +188,12 @@ impl Place {
     }
 
     /// A list, or a text with commas, which is how a variable says it.
-    fn protocols(&self, value: &Value) -> Result<Vec<&'static str>> {
+    fn protocols(&self, value: &Value, known: Names<'_>) -> Result<Vec<&'static str>> {
         let names: Vec<_> = match value {
             Value::Array(_, names) => {
-                names.iter().map(|name| self.read(name, value::protocol)).collect::<Result<_>>()?
+                names.iter().map(|name| self.read(name, |text| known.protocol(text))).collect::<Result<_>>()?
             }
-            _ => self.read(value, |text| text.split(',').map(|name| value::protocol(name.trim())).collect())?,
+            _ => self.read(value, |text| text.split(',').map(|name| known.protocol(name.trim())).collect())?,
         };
         if names.is_empty() { Err(self.wrong("a server has to speak something")) } else { Ok(names) }
     }

@@ -4,8 +4,15 @@ use crate::Retries;
 use rpc_core::Transports;
 use std::time::Duration;
 
-/// The protocols that a configuration can name, compiled in or not.
-pub(super) const PROTOCOLS: [&str; 2] = ["grpc", "tarpc"];
+/// The protocols that every configuration can name, compiled in or not.
+const PROTOCOLS: [&str; 2] = ["grpc", "tarpc"];
+
+/// The protocols that this configuration can name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names<'a> {
+    /// Those of transports that the program brings itself.
+    pub(super) added: &'a [&'static str],
+}
 
 /// Reads `300ms`, `2s`, `5m` or `1h`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -16,20 +23,36 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads `auto`, or the name of a protocol.
-pub(super) fn transport(text: &str) -> Result<Transports, String> {
-    match text {
-        "auto" => Ok(Transports::Auto),
-        name => protocol(name)
-            .map(Transports::Only)
-            .map_err(|_| format!("`{name}` is no transport: write auto, grpc or tarpc")),
+impl Names<'_> {
+    /// Reads `auto`, or the name of a protocol.
+    pub(super) fn transport(self, text: &str) -> Result<Transports, String> {
+        match text {
+            "auto" => Ok(Transports::Auto),
+            name => self
+                .find(name)
+                .map(Transports::Only)
+                .ok_or_else(|| format!("`{name}` is no transport: write auto, {}", self.list("or"))),
+        }
     }
-}
 
-/// Reads the name of a protocol.
-pub(super) fn protocol(text: &str) -> Result<&'static str, String> {
-    let known = PROTOCOLS.into_iter().find(|known| *known == text);
-    known.ok_or_else(|| format!("`{text}` is no protocol: there are {}", PROTOCOLS.join(" and ")))
+    /// Reads the name of a protocol.
+    pub(super) fn protocol(self, text: &str) -> Result<&'static str, String> {
+        self.find(text).ok_or_else(|| format!("`{text}` is no protocol: there are {}", self.list("and")))
+    }
+
+    fn find(self, text: &str) -> Option<&'static str> {
+        self.all().find(|known| *known == text)
+    }
+
+    fn all(self) -> impl DoubleEndedIterator<Item = &'static str> {
+        PROTOCOLS.into_iter().chain(self.added.iter().copied())
+    }
+
+    fn list(self, last: &str) -> String {
+        let mut names: Vec<_> = self.all().collect();
+        let end = names.pop().unwrap_or_default();
+        format!("{} {last} {end}", names.join(", "))
+    }
 }
 
 /// Reads `on` or `off`.
@@ -57,9 +80,17 @@ mod tests {
 
     #[test]
     fn names_are_checked_early() {
-        assert_eq!(transport("auto").unwrap(), Transports::Auto);
-        assert_eq!(transport("tarpc").unwrap(), Transports::Only("tarpc"));
-        assert!(transport("http").unwrap_err().contains("auto, grpc or tarpc"));
-        assert!(protocol("auto").is_err());
+        let names = Names { added: &[] };
+        assert_eq!(names.transport("auto").unwrap(), Transports::Auto);
+        assert_eq!(names.transport("tarpc").unwrap(), Transports::Only("tarpc"));
+        assert!(names.transport("http").unwrap_err().contains("auto, grpc or tarpc"));
+        assert!(names.protocol("auto").is_err());
+    }
+
+    #[test]
+    fn a_transport_that_was_added_can_be_named() {
+        let names = Names { added: &["pigeon"] };
+        assert_eq!(names.transport("pigeon").unwrap(), Transports::Only("pigeon"));
+        assert!(names.protocol("owl").unwrap_err().contains("grpc, tarpc and pigeon"));
     }
 }
