@@ -137,6 +137,11 @@ impl Context {
         self.0.as_ref().and_then(|inner| inner.peer.as_deref())
     }
 
+    /// The wire it came over.
+    pub(crate) fn transport(&self) -> &'static str {
+        self.peer().map_or("local", |peer| peer.transport)
+    }
+
     /// Which call this is: the same for all attempts at it, so that a service can make its writes idempotent.
     pub fn call_id(&self) -> Option<CallId> {
         self.0.as_ref().and_then(|inner| inner.call_id)

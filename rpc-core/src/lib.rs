@@ -12,6 +12,7 @@ mod body;
 mod code;
 mod context;
 mod deadline;
+mod ending;
 mod fnv;
 pub mod message;
 mod metadata;
@@ -31,7 +32,7 @@ pub mod client;
 // The seams: a wire, a byte stream, the place where servers are found, who watches.
 mod address;
 mod io;
-mod observer;
+pub mod observer;
 pub mod registry;
 mod tasks;
 pub mod transport;

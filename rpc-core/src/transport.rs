@@ -278,13 +278,13 @@ impl Drain {
 }
 
 impl DrainTrigger {
-    /// Moves on to `phase`; never back.
-    pub fn advance(&self, phase: DrainPhase) {
+    /// Moves on to `phase`, never back. Whether that was a move.
+    pub fn advance(&self, phase: DrainPhase) -> bool {
         self.0.send_if_modified(|now| {
             let forward = phase > *now;
             *now = phase.max(*now);
             forward
-        });
+        })
     }
 }
 

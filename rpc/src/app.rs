@@ -28,7 +28,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     config: Config,
     transports: Vec<Arc<dyn Transport>>,
-    observer: Option<Arc<dyn Observer>>,
+    observers: Observers,
     /// The registry of everybody, when it was handed over rather than named by the configuration.
     given: Option<Arc<dyn Registry>>,
     /// One session per URL.
@@ -128,8 +128,8 @@ impl App {
         &self.0.transports
     }
 
-    pub(crate) fn observer(&self) -> Option<&Arc<dyn Observer>> {
-        self.0.observer.as_ref()
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.0.observers
     }
 
     fn registry_of(&self, service: &str) -> Result<Arc<dyn Registry>> {
@@ -161,9 +161,7 @@ impl App {
         for transport in &self.0.transports {
             builder = builder.transport(transport.clone());
         }
-        if let Some(observer) = &self.0.observer {
-            builder = builder.observer(Observers::new(observer.clone()));
-        }
+        builder = builder.observer(self.0.observers.clone());
         if all.retries == Some(Retries::Off) {
             builder = builder.retry(RetryPolicy::Off);
         }
@@ -201,7 +199,7 @@ impl fmt::Debug for App {
 pub struct AppBuilder {
     config: Config,
     transports: Vec<Arc<dyn Transport>>,
-    observer: Option<Arc<dyn Observer>>,
+    observers: Observers,
     registry: Option<Arc<dyn Registry>>,
 }
 
@@ -240,10 +238,10 @@ impl AppBuilder {
         self
     }
 
-    /// Who watches its clients and its servers.
+    /// Who watches its clients, its servers and their registrations. There may be several: each is told of everything.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = Some(observer);
+        self.observers = self.observers.and(observer);
         self
     }
 
@@ -257,7 +255,7 @@ impl AppBuilder {
         App(Arc::new(Inner {
             config: self.config,
             transports,
-            observer: self.observer,
+            observers: self.observers,
             given: self.registry,
             registries: Mutex::default(),
             channels: Mutex::default(),

@@ -32,9 +32,9 @@ pub use discover::Discover;
 pub use error::{Error, Result};
 pub use rpc_core::{
     Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Layer, Metadata, MetadataError, Method,
-    Observer, Payload, Request, Response, RpcError, Service, Status, Streaming, TraceContext, Transports,
+    Observer, Observers, Payload, Request, Response, RpcError, Service, Status, Streaming, TraceContext, Transports,
     client::{Channel, Client},
-    registry,
+    observer, registry,
     server::NamedService,
     service_fn, transport,
 };

@@ -103,23 +103,22 @@ impl Server {
         let transports = transports(config, self.app.transports())?;
 
         let id = Instance::random_id();
-        let mut core = self.core.instance(id.clone());
+        let mut core = self.core.instance(&id);
         for transport in &transports {
             core = core.transport(transport.clone());
         }
-        if let Some(observer) = self.app.observer() {
-            core = core.observer(observer.clone());
-        }
+        core = core.observer(self.app.observers().clone());
         let running = core.bind(&listen).await.map_err(cannot_bind)?;
         let address = advertise::address(running.address(), config.server.advertise.as_ref(), &*registry).await?;
         let endpoints =
             transports.iter().map(|transport| Endpoint::new(transport.protocol(), address.clone())).collect();
-        let instance = Instance::new(id, services, endpoints);
+        let instance = Instance::new(&id, services, endpoints);
         log_start(config, &*registry, running.address(), &instance);
         // Only now: whoever reads the record must find the port open.
         let registration = registry.register(instance).await.map_err(|error| {
             Error::new(format!("cannot register at {}: {error}", registry.url())).with_source(error)
         })?;
+        registration.observe(id, self.app.observers().clone());
         let running = Running::new(running, registration, &*registry, self.app);
         if let Some(ready) = self.on_ready {
             ready(&running);

@@ -156,7 +156,7 @@ impl Transport for Saboteur {
                     tokio::pin!(serving);
                     tokio::select! {
                         () = &mut serving => return,
-                        () = drain.reached(DrainPhase::Draining) => trigger.advance(DrainPhase::Stopped),
+                        () = drain.reached(DrainPhase::Draining) => drop(trigger.advance(DrainPhase::Stopped)),
                     }
                     serving.await;
                 })

@@ -6,7 +6,7 @@ use rpc_conformance::{
     lab::{Bench, Lab, LabClient, LabServer},
 };
 use rpc_core::{
-    Address, Observers,
+    Address,
     client::Channel,
     registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
     server::{Running, Server},
@@ -32,7 +32,7 @@ async fn open() -> (Running, FaultProxy, LabClient) {
     let endpoints = columns::wires().iter().map(|one| Endpoint::new(one.protocol(), proxy.address().into())).collect();
     let instance = Arc::new(Instance::new(id, vec![service.clone()], endpoints));
     let (_, watch) = Watch::new(Snapshot::new(vec![instance], Availability::Listed, Source::Fixed), ());
-    let mut builder = Channel::builder(service, watch).observer(Observers::new(Arc::new(Attempts::default())));
+    let mut builder = Channel::builder(service, watch).observer(Arc::new(Attempts::default()));
     for transport in columns::wires() {
         builder = builder.transport(transport);
     }

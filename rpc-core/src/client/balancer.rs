@@ -7,8 +7,9 @@ use crate::{
         diagnosis::Diagnosis,
         endpoint::{InFlight, Live},
         fleet::Fleet,
-        observe::Ending,
     },
+    ending::Ending,
+    observer::AttemptEnded,
 };
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -46,10 +47,11 @@ impl Balancer {
     async fn observed(&self, request: Request, held: Held) -> Result<Response, Status> {
         let (observers, live) = (self.observers.clone(), held.in_flight.live().clone());
         let (method, begun) = (request.method, Instant::now());
+        observers.tell(|observer| observer.picked(method, &live.address, live.transport));
         let ending = Ending::new(move |outcome| {
-            observers.tell(|observer| {
-                observer.attempt_ended(method, &live.address, live.transport, outcome, begun.elapsed());
-            });
+            let (endpoint, transport) = (&live.address, live.transport);
+            let ended = AttemptEnded { method, endpoint, transport, outcome, took: begun.elapsed() };
+            observers.tell(|observer| observer.attempt_ended(&ended));
         });
         let result = held.in_flight.live().service.call(request).await;
         ending.watch(held.ended(result))

@@ -68,9 +68,9 @@ impl ChannelBuilder {
         self
     }
 
-    /// Who is told of calls and connections.
-    pub fn observer(mut self, observers: Observers) -> Self {
-        self.observers = observers;
+    /// Who is told of calls and connections: an [`Observer`](crate::Observer) in an `Arc`, or several.
+    pub fn observer(mut self, observers: impl Into<Observers>) -> Self {
+        self.observers = observers.into();
         self
     }
 

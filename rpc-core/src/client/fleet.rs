@@ -1,7 +1,7 @@
 //! All servers of one service, and which of their connections take calls.
 
 use crate::{
-    BoxService, Hints, Observers, Tasks, Transports,
+    Address, Hints, Observers, Tasks, Transports,
     client::{
         connector::Connector,
         diagnosis::Diagnosis,
@@ -10,8 +10,9 @@ use crate::{
         link::{self, Failure, Place},
         roster::{ReadySet, Roster},
     },
-    registry::{ServiceName, Watch},
-    transport::{ConnectionState, Limits},
+    observer::{FellBack, Listed},
+    registry::{ServiceName, Snapshot, Watch},
+    transport::{Connection, ConnectionState, Limits},
 };
 use arc_swap::ArcSwap;
 use std::{
@@ -67,14 +68,34 @@ impl Fleet {
     /// Follows the list of servers, from now on.
     pub(crate) fn follow(self: &Arc<Self>, mut watch: Watch) {
         let fleet = self.clone();
-        fleet.update(|roster| roster.apply(watch.snapshot()));
+        fleet.apply(watch.snapshot());
         self.tasks.spawn(async move {
             loop {
                 let snapshot = watch.changed().await;
-                fleet.observers.tell(|observer| observer.snapshot(fleet.service.as_str(), &snapshot));
-                fleet.update(|roster| roster.apply(snapshot));
+                fleet.apply(snapshot);
             }
         });
+    }
+
+    fn apply(self: &Arc<Self>, snapshot: Arc<Snapshot>) {
+        let mut unusable = 0;
+        self.update(|roster| {
+            roster.apply(snapshot.clone());
+            unusable = roster.unusable();
+        });
+        let listed = Listed {
+            service: self.service.as_str(),
+            source: snapshot.source,
+            age: snapshot.at.elapsed(),
+            usable: snapshot.instances.len().saturating_sub(unusable),
+            unusable,
+            skipped: snapshot.skipped,
+            snapshot: &snapshot,
+        };
+        // Before there is a list there is nothing to tell.
+        if snapshot.is_known() {
+            self.observers.tell(|observer| observer.listed(&listed));
+        }
     }
 
     /// Picks a ready connection.
@@ -157,7 +178,9 @@ impl Fleet {
                 service = self.service.as_str(), %address, from, to, %because,
                 "the hello failed, so calls to this server take another protocol for a minute"
             );
-            self.observers.tell(|observer| observer.fell_back(address, from, because));
+            let service = self.service.as_str();
+            let fell_back = FellBack { service, endpoint: address, from, to, because };
+            self.observers.tell(|observer| observer.fell_back(&fell_back));
         }
         self.changed.send_replace(());
     }
@@ -165,15 +188,18 @@ impl Fleet {
 
 /// For the tasks of links.
 impl Fleet {
-    pub(crate) fn connected(self: &Arc<Self>, place: &Place, service: BoxService) {
-        let live = Arc::new(Live::new(place.endpoint, place.address.clone(), place.transport.name(), service));
+    pub(crate) fn connected(self: &Arc<Self>, place: &Place, connection: Connection) {
+        let (address, transport) = (place.address.clone(), place.transport.name());
+        if self.observers.is_some() {
+            let life = Life::new(self.observers.clone(), address.clone(), transport);
+            self.tasks.spawn(life.follow(connection.state));
+        }
+        let live = Arc::new(Live::new(place.endpoint, address, transport, connection.service));
         self.update(|roster| roster.connected(place, live));
-        self.told(place, ConnectionState::Open);
     }
 
-    pub(crate) fn lost(self: &Arc<Self>, place: &Place, state: ConnectionState) {
+    pub(crate) fn lost(self: &Arc<Self>, place: &Place) {
         self.update(|roster| roster.lost(place));
-        self.told(place, state);
     }
 
     pub(crate) fn failed(self: &Arc<Self>, place: &Place, failure: Failure) {
@@ -181,6 +207,8 @@ impl Fleet {
             service = self.service.as_str(), address = %place.address, transport = place.transport.name(), ?failure,
             "no connection"
         );
+        let (Failure::Unreachable(because) | Failure::Hello(because)) = &failure;
+        self.observers.tell(|observer| observer.connect_failed(&place.address, place.transport.name(), because));
         self.update(|roster| roster.failed(place, failure));
     }
 
@@ -188,10 +216,39 @@ impl Fleet {
     pub(crate) fn is_replaced(&self, place: &Place) -> bool {
         self.with_roster(|roster| roster.is_replaced(place))
     }
+}
 
-    fn told(&self, place: &Place, state: ConnectionState) {
-        let transport = place.transport.name();
-        self.observers.tell(|observer| observer.connection(&place.address, transport, state));
+/// Tells the observers what becomes of a connection, which may live longer than it takes calls.
+struct Life {
+    observers: Observers,
+    endpoint: Address,
+    transport: &'static str,
+}
+
+impl Life {
+    fn new(observers: Observers, endpoint: Address, transport: &'static str) -> Self {
+        let life = Self { observers, endpoint, transport };
+        life.reached(ConnectionState::Open);
+        life
+    }
+
+    async fn follow(self, mut state: watch::Receiver<ConnectionState>) {
+        let ended = state.wait_for(|state| *state != ConnectionState::Open).await.map(|state| *state);
+        if matches!(ended, Ok(ConnectionState::Draining)) {
+            self.reached(ConnectionState::Draining);
+            // An error: whatever kept it has gone, and so has it.
+            let _ = state.wait_for(|state| *state == ConnectionState::Closed).await;
+        }
+    }
+
+    fn reached(&self, state: ConnectionState) {
+        self.observers.tell(|observer| observer.connection(&self.endpoint, self.transport, state));
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.reached(ConnectionState::Closed);
     }
 }
 

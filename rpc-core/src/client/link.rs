@@ -68,14 +68,12 @@ async fn keep(fleet: Arc<Fleet>, place: Place) {
 
 /// Publishes a connection for as long as it takes calls.
 async fn serve(fleet: &Arc<Fleet>, place: &Place, connection: Connection) {
-    let mut state = connection.state;
-    fleet.connected(place, connection.service);
-    let ended = match state.wait_for(|state| *state != ConnectionState::Open).await {
-        Ok(state) => *state,
-        Err(_) => ConnectionState::Closed,
-    };
+    let mut state = connection.state.clone();
+    fleet.connected(place, connection);
+    // An error: whatever kept it has gone, and so has it.
+    let _ = state.wait_for(|state| *state != ConnectionState::Open).await;
     // Calls in flight hold what they need of it.
-    fleet.lost(place, ended);
+    fleet.lost(place);
 }
 
 /// Waits while a slower protocol stands in for this one, for 60 s at most.

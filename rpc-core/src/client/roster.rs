@@ -135,6 +135,11 @@ impl Roster {
         }
     }
 
+    /// How many instances of the list are of no use to this client.
+    pub(crate) fn unusable(&self) -> usize {
+        self.useless.len()
+    }
+
     fn use_of(&self, instance: &Instance) -> Result<(), String> {
         let id = &instance.id;
         if instance.status == InstanceStatus::Down {

@@ -1,6 +1,10 @@
 //! A record that is kept where it is.
 
-use std::time::Duration;
+use crate::Observers;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -10,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Registration {
     state: watch::Receiver<RegistrationState>,
     close: CancellationToken,
+    told: Arc<Mutex<Told>>,
 }
 
 /// The registry's end of a [`Registration`].
@@ -17,6 +22,24 @@ pub struct Registration {
 pub struct Registrar {
     state: watch::Sender<RegistrationState>,
     close: CancellationToken,
+    told: Arc<Mutex<Told>>,
+}
+
+/// Who is told of the states of a registration, and the last one told.
+#[derive(Debug, Default)]
+struct Told {
+    instance: String,
+    observers: Observers,
+    last: Option<RegistrationState>,
+}
+
+impl Told {
+    /// Registries repeat themselves; observers hear of changes.
+    fn tell(&mut self, state: RegistrationState) {
+        if self.observers.is_some() && self.last.replace(state) != Some(state) {
+            self.observers.tell(|observer| observer.registration(&self.instance, state));
+        }
+    }
 }
 
 /// Where a registration is.
@@ -49,7 +72,17 @@ impl Registration {
     pub fn new() -> (Registrar, Self) {
         let (sender, state) = watch::channel(RegistrationState::Pending);
         let close = CancellationToken::new();
-        (Registrar { state: sender, close: close.clone() }, Self { state, close })
+        let told = Arc::new(Mutex::default());
+        let registrar = Registrar { state: sender, close: close.clone(), told: told.clone() };
+        (registrar, Self { state, close, told })
+    }
+
+    /// Tells `observers` where the registration of `instance` is, and from now on of every change, until it is closed,
+    /// even if this is dropped before.
+    pub fn observe(&self, instance: impl Into<String>, observers: Observers) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        *told = Told { instance: instance.into(), observers, last: None };
+        told.tell(self.state());
     }
 
     /// Where it is.
@@ -85,6 +118,9 @@ impl Drop for Registration {
 impl Registrar {
     /// Says where the registration is.
     pub fn set(&self, state: RegistrationState) {
+        // First those who watch: whoever waits for the state may look at what they were told.
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.tell(state);
         self.state.send_replace(state);
     }
 
@@ -96,5 +132,34 @@ impl Registrar {
     /// Whether the record is to be withdrawn.
     pub fn is_closing(&self) -> bool {
         self.close.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Observer;
+
+    #[derive(Default)]
+    struct States(Mutex<Vec<String>>);
+
+    impl Observer for States {
+        fn registration(&self, instance: &str, state: RegistrationState) {
+            self.0.lock().unwrap().push(format!("{instance} {}", state.word()));
+        }
+    }
+
+    #[test]
+    fn observers_hear_of_every_change_once_also_after_the_registration_is_gone() {
+        let (registrar, registration) = Registration::new();
+        registrar.set(RegistrationState::Refused);
+        let states = Arc::new(States::default());
+        registration.observe("id", Observers::new(states.clone()));
+        registrar.set(RegistrationState::Refused);
+        registrar.set(RegistrationState::Registered);
+        registrar.set(RegistrationState::Registered);
+        drop(registration);
+        registrar.set(RegistrationState::Closed);
+        assert_eq!(*states.0.lock().unwrap(), ["id refused", "id registered", "id closed"]);
     }
 }

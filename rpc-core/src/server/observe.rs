@@ -1,15 +1,10 @@
-//! Tells the observer of every call that was handled.
+//! Tells the observers of every call that was handled.
 
-use crate::{Body, Method, Observers, Payload, PayloadStream, Request, Response, Service, Status};
-use futures_core::Stream;
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
+use crate::{Observers, Request, Response, Service, Status, ending::Ending, observer::Handled};
 use tokio::time::Instant;
 use tower_layer::Layer;
 
-/// Tells an [`Observer`](crate::Observer) of every call that was handled here, once its body has ended.
+/// Tells [`Observers`] of every call that comes here, and of its end, which is where its body ends.
 #[derive(Clone, Debug)]
 pub struct ObserveLayer(Observers);
 
@@ -37,64 +32,114 @@ pub struct Observe<S> {
 
 impl<S: Service> Service for Observe<S> {
     async fn call(&self, request: Request) -> Result<Response, Status> {
-        let mut call = Call {
-            observers: self.observers.clone(),
-            method: request.method,
-            transport: request.context.peer().map_or("local", |peer| peer.transport),
-            begun: Instant::now(),
-            outcome: None,
-        };
-        match self.inner.call(request).await {
-            Ok(response) => {
-                if let Body::Message(_) = response.body {
-                    call.outcome = Some(Ok(()));
-                }
-                let body = response.body.map_stream(|inner| Watched { inner, call });
-                Ok(Response { body, ..response })
-            }
-            Err(status) => {
-                call.outcome = Some(Err(status.clone()));
-                Err(status)
-            }
-        }
-    }
-}
-
-/// One call; it is reported when this is dropped, which is when its body has ended or its caller has left.
-struct Call {
-    observers: Observers,
-    method: &'static Method,
-    transport: &'static str,
-    begun: Instant,
-    /// `None` as long as it goes on: a call that is dropped then was left by its caller.
-    outcome: Option<Result<(), Status>>,
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        let outcome = self.outcome.take().unwrap_or_else(|| Err(Status::cancelled("the caller left")));
-        let took = self.begun.elapsed();
-        self.observers.tell(|observer| {
-            observer.handled(self.method, self.transport, outcome.as_ref().copied(), took);
+        let (observers, context) = (self.observers.clone(), request.context.clone());
+        let (method, transport, begun) = (request.method, context.transport(), Instant::now());
+        observers.tell(|observer| observer.handling(method, transport));
+        let ending = Ending::new(move |outcome| {
+            let peer = context.peer().and_then(|peer| peer.address.as_ref());
+            let handled = Handled { method, transport, peer, outcome, took: begun.elapsed() };
+            observers.tell(|observer| observer.handled(&handled));
         });
+        ending.watch(self.inner.call(request).await)
     }
 }
 
-struct Watched {
-    inner: PayloadStream,
-    call: Call,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Body, Context, Kind, Method, Observer, Payload, PayloadStream, Peer, ServiceDescriptor, Tasks,
+        server::{NamedService, Router},
+    };
+    use bytes::Bytes;
+    use std::{
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
 
-impl Stream for Watched {
-    type Item = Result<Payload, Status>;
+    static ECHO: Method = Method::new("t.T", "Echo", "/t.T/Echo", Kind::Unary);
+    static FAIL: Method = Method::new("t.T", "Fail", "/t.T/Fail", Kind::Unary);
+    static COUNT: Method = Method::new("t.T", "Count", "/t.T/Count", Kind::ServerStream);
+    static T: ServiceDescriptor = ServiceDescriptor::new("t.T", &[&ECHO, &FAIL, &COUNT], "");
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = Pin::new(&mut self.inner).poll_next(cx);
-        match &next {
-            Poll::Ready(Some(Err(status))) => self.call.outcome = Some(Err(status.clone())),
-            Poll::Ready(None) => drop(self.call.outcome.get_or_insert(Ok(()))),
-            _ => {}
+    struct Named;
+
+    impl NamedService for Named {
+        fn descriptor(&self) -> &'static ServiceDescriptor {
+            &T
         }
-        next
+    }
+
+    impl Service for Named {
+        async fn call(&self, request: Request) -> Result<Response, Status> {
+            let item = || Ok(Payload::Encoded(Bytes::new()));
+            match request.method.name {
+                "Echo" => Ok(Response::new(request.body)),
+                "Count" => {
+                    let items = PayloadStream::new(futures_util::stream::iter([item(), item()]));
+                    Ok(Response::new(Body::Stream(items)))
+                }
+                _ => panic!("as it should"),
+            }
+        }
+    }
+
+    #[derive(Default)]
+    struct Log(Mutex<Vec<String>>);
+
+    impl Log {
+        fn take(&self) -> Vec<String> {
+            std::mem::take(&mut self.0.lock().unwrap())
+        }
+    }
+
+    impl Observer for Log {
+        fn handling(&self, method: &'static Method, transport: &'static str) {
+            self.0.lock().unwrap().push(format!("handling {} over {transport}", method.name));
+        }
+        fn handled(&self, handled: &Handled<'_>) {
+            let Handled { method, peer, outcome, .. } = handled;
+            let outcome = outcome.map_err(Status::code);
+            self.0.lock().unwrap().push(format!("handled {} of {} {outcome:?}", method.name, peer.unwrap()));
+        }
+        fn expired(&self, method: &'static Method, transport: &'static str) {
+            self.0.lock().unwrap().push(format!("expired {} over {transport}", method.name));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_ends_with_its_body_and_what_came_too_late_is_told_of() {
+        let (tasks, log) = (Tasks::owner(), Arc::new(Log::default()));
+        let mut router = Router::new();
+        router.add(Named).unwrap();
+        let routes = router.into_routes(tasks.clone(), Observers::new(log.clone()));
+        let call = async |method, left: Duration| {
+            let peer = Peer::new("wire", Some("a:1".parse().unwrap()));
+            let context = Context::default().with_peer(peer).with_deadline(Instant::now() + left);
+            let body = Body::Message(Payload::Encoded(Bytes::new()));
+            routes.service.call(Request::new(method, context, body)).await
+        };
+        let second = Duration::from_secs(1);
+
+        call(&ECHO, second).await.unwrap();
+        assert_eq!(log.take(), ["handling Echo over wire", "handled Echo of a:1 Ok(())"]);
+        call(&FAIL, second).await.unwrap_err();
+        assert_eq!(log.take(), ["handling Fail over wire", "handled Fail of a:1 Err(Internal)"]);
+
+        let mut stream = call(&COUNT, second).await.unwrap().body.stream();
+        stream.next().await.unwrap().unwrap();
+        stream.next().await.unwrap().unwrap();
+        assert_eq!(log.take(), ["handling Count over wire"], "it has not ended");
+        assert!(stream.next().await.is_none());
+        assert_eq!(log.take(), ["handled Count of a:1 Ok(())"]);
+        drop(stream);
+        drop(call(&COUNT, second).await.unwrap());
+        assert_eq!(log.take(), ["handling Count over wire", "handled Count of a:1 Err(Cancelled)"]);
+
+        call(&ECHO, Duration::ZERO).await.unwrap_err();
+        assert_eq!(
+            log.take(),
+            ["handling Echo over wire", "expired Echo over wire", "handled Echo of a:1 Err(DeadlineExceeded)"]
+        );
     }
 }

@@ -1,13 +1,14 @@
 //! A server: services behind one port.
 
 use crate::{
-    Address, Io, Observer, Observers, Tasks,
+    Address, Io, Observers, Tasks,
+    observer::{Unclassified, Visitor},
     server::{
         NamedService, Router, RouterError,
         listener::Listener,
         visitor::{self, Notices},
     },
-    transport::{ConnectionInfo, Drain, DrainPhase, DrainTrigger, Limits, Routes, Transport},
+    transport::{ConnectionInfo, ConnectionState, Drain, DrainPhase, DrainTrigger, Limits, Routes, Transport},
 };
 use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
@@ -60,10 +61,10 @@ impl Server {
         self
     }
 
-    /// Who watches.
+    /// Who watches: an [`Observer`](crate::Observer) in an `Arc`, or several.
     #[must_use]
-    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observers = Observers::new(observer);
+    pub fn observer(mut self, observers: impl Into<Observers>) -> Self {
+        self.observers = observers.into();
         self
     }
 
@@ -140,7 +141,11 @@ impl Port {
                 () = &mut draining => return,
             };
             // Full: whoever comes now is closed at once rather than kept in a queue without end.
-            let Ok(permit) = knocking.clone().try_acquire_owned() else { continue };
+            let Ok(permit) = knocking.clone().try_acquire_owned() else {
+                let crowd = Unclassified { peer: peer.as_ref(), visitor: Visitor::Crowd, first: &[] };
+                self.observers.tell(|observer| observer.unclassified(&crowd));
+                continue;
+            };
             let port = self.clone();
             self.tasks.spawn(async move {
                 let served = port.admit(io, peer).await;
@@ -159,8 +164,38 @@ impl Port {
             // Whoever has not said anything by now will not be served.
             () = drain.reached(DrainPhase::Draining) => return None,
         };
+        let guest = Guest::new(&self.observers, peer.clone(), transport.name());
         let info = ConnectionInfo { peer, ..self.info.clone() };
-        Some(transport.serve(io, info, self.routes.clone(), self.tasks.clone(), self.drain.clone()))
+        let serving = transport.serve(io, info, self.routes.clone(), self.tasks.clone(), self.drain.clone());
+        Some(async move {
+            serving.await;
+            drop(guest);
+        })
+    }
+}
+
+/// A client that is here. Tells the observers of its coming and its going.
+struct Guest {
+    observers: Observers,
+    peer: Option<Address>,
+    transport: &'static str,
+}
+
+impl Guest {
+    fn new(observers: &Observers, peer: Option<Address>, transport: &'static str) -> Self {
+        let guest = Self { observers: observers.clone(), peer, transport };
+        guest.tell(ConnectionState::Open);
+        guest
+    }
+
+    fn tell(&self, state: ConnectionState) {
+        self.observers.tell(|observer| observer.accepted(self.peer.as_ref(), self.transport, state));
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.tell(ConnectionState::Closed);
     }
 }
 
@@ -185,8 +220,9 @@ impl Running {
     /// Moves on towards the end: [`DrainPhase::Draining`] closes the port and sends GOAWAY, [`DrainPhase::Stopped`]
     /// ends the calls that are left.
     pub fn advance(&self, phase: DrainPhase) {
-        self.trigger.advance(phase);
-        self.observers.tell(|observer| observer.drain(phase));
+        if self.trigger.advance(phase) {
+            self.observers.tell(|observer| observer.drain(phase));
+        }
     }
 
     /// Closes the port, lets the calls in flight end for at most `grace`, answers `Unavailable` to the rest, and closes

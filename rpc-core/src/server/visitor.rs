@@ -2,6 +2,7 @@
 
 use crate::{
     Address, Io, Observers,
+    observer::{Unclassified, Visitor},
     transport::{Recognition, Transport},
 };
 use bytes::BytesMut;
@@ -68,9 +69,10 @@ pub(crate) async fn recognise(
 /// Answers, as far as an answer helps, a visitor who speaks nothing that is served here.
 async fn turn_away(io: &mut Io, seen: &[u8], peer: Option<&Address>, observers: &Observers, notices: &Notices) {
     let first = &seen[..seen.len().min(8)];
-    observers.tell(|observer| observer.unclassified(peer, first));
+    let visitor = kind(seen);
+    observers.tell(|observer| observer.unclassified(&Unclassified { peer, visitor, first }));
     let who = peer.map_or_else(|| "a local peer".to_owned(), Address::to_string);
-    match Visitor::of(seen) {
+    match visitor {
         Visitor::Http1 => {
             tracing::debug!(peer = who, "answered 426 to an HTTP/1 request");
             let _ = io.write_all(NOT_HTTP_1).await;
@@ -92,27 +94,17 @@ async fn turn_away(io: &mut Io, seen: &[u8], peer: Option<&Address>, observers: 
     }
 }
 
-/// Those who come to the wrong port often enough to be known.
-enum Visitor {
-    Http1,
-    Tls,
-    Proxy,
-    Unknown,
-}
-
-impl Visitor {
-    fn of(first: &[u8]) -> Self {
-        const METHODS: [&[u8]; 7] = [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH "];
-        const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-        if METHODS.iter().any(|method| first.starts_with(method)) {
-            Self::Http1
-        } else if first.starts_with(&[0x16, 0x03]) {
-            Self::Tls
-        } else if first.starts_with(b"PROXY ") || first.starts_with(PROXY_V2) {
-            Self::Proxy
-        } else {
-            Self::Unknown
-        }
+fn kind(first: &[u8]) -> Visitor {
+    const METHODS: [&[u8]; 7] = [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH "];
+    const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+    if METHODS.iter().any(|method| first.starts_with(method)) {
+        Visitor::Http1
+    } else if first.starts_with(&[0x16, 0x03]) {
+        Visitor::Tls
+    } else if first.starts_with(b"PROXY ") || first.starts_with(PROXY_V2) {
+        Visitor::Proxy
+    } else {
+        Visitor::Unknown
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use rpc_core::registry::{Availability, InstanceStatus, RegistrationState, Registry, Source};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -147,6 +147,8 @@ async fn a_strangers_node_under_our_id_is_left_alone() {
 
     let mut registration = registry.register(instance.clone()).await.unwrap();
     reached(&mut registration, RegistrationState::Refused, SOON).await;
+    let told = Arc::new(Told::default());
+    registration.observe(&instance.id, told.clone().into());
     assert_eq!(node(&client, &path).await.unwrap().0, "{}");
     // Our other node is there all the same.
     assert!(node(&client, &format!("{base}/demo.Other/{}", instance.id)).await.is_some());
@@ -155,6 +157,7 @@ async fn a_strangers_node_under_our_id_is_left_alone() {
     client.delete(&path, None).await.unwrap();
     reached(&mut registration, RegistrationState::Registered, SOON).await;
     assert!(registration.close(SOON).await);
+    assert_eq!(told.states(), ["refused", "registered", "closed"]);
 
     client.create(&path, b"{}", &EPHEMERAL).await.unwrap();
     let registration = registry.register(instance.clone()).await.unwrap();

@@ -1,14 +1,17 @@
 //! What the tests against a real ZooKeeper share.
 
 use rpc_core::{
-    Address,
+    Address, Observer,
     registry::{Endpoint, Instance, Registration, RegistrationState, Registry, ServiceName, Snapshot, Watch},
 };
 use rpc_testkit::ZooKeeperServer;
 use rpc_zookeeper::ZooKeeper;
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 use tokio::{sync::OnceCell, time::timeout};
@@ -86,6 +89,24 @@ pub(crate) async fn register(registry: &ZooKeeper, instance: &Instance) -> Regis
     let mut registration = registry.register(instance.clone()).await.expect("an instance that can be registered");
     reached(&mut registration, RegistrationState::Registered, Duration::from_secs(5)).await;
     registration
+}
+
+/// The states of a registration that an observer was told of, without the trying in between.
+#[derive(Default)]
+pub(crate) struct Told(Mutex<Vec<&'static str>>);
+
+impl Told {
+    pub(crate) fn states(&self) -> Vec<&'static str> {
+        self.0.lock().expect("nobody panics under it").clone()
+    }
+}
+
+impl Observer for Told {
+    fn registration(&self, _: &str, state: RegistrationState) {
+        if state != RegistrationState::Pending {
+            self.0.lock().expect("nobody panics under it").push(state.word());
+        }
+    }
 }
 
 pub(crate) async fn reached(registration: &mut Registration, state: RegistrationState, limit: Duration) {

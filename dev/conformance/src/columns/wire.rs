@@ -7,19 +7,17 @@ use crate::{
 };
 use rpc::{Address, Client, Status};
 use rpc_core::{
-    BoxFuture, Method, Observer, Observers,
+    BoxFuture, Method, Observer,
     client::{Channel, ChannelBuilder},
+    observer::{AttemptEnded, CallEnded},
     registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
     server::{Running, Server},
     transport::Transport,
 };
 use rpc_testkit::FaultProxy;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 /// A server that speaks one protocol on a TCP port.
@@ -100,7 +98,7 @@ pub fn channel(
     };
     let instances = instances.iter().map(instance).collect();
     let (_, watch) = Watch::new(Snapshot::new(instances, Availability::Listed, Source::Fixed), ());
-    Channel::builder(service, watch).transport(transport).observer(Observers::new(attempts))
+    Channel::builder(service, watch).transport(transport).observer(attempts)
 }
 
 /// Counts what a client's stack did.
@@ -129,11 +127,11 @@ impl Attempts {
 }
 
 impl Observer for Attempts {
-    fn call_ended(&self, _: &'static Method, _: Result<(), &Status>, _: u32, _: Duration) {
+    fn call_ended(&self, _: &CallEnded<'_>) {
         self.calls.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn attempt_ended(&self, _: &'static Method, _: &Address, _: &'static str, _: Result<(), &Status>, _: Duration) {
+    fn attempt_ended(&self, _: &AttemptEnded<'_>) {
         self.attempts.fetch_add(1, Ordering::AcqRel);
     }
 

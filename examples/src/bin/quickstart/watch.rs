@@ -1,13 +1,12 @@
 //! What the clients' side of every attempt looked like.
 
-use rpc::{Address, Method, Observer, Status};
+use rpc::{Address, Method, Observer, Status, observer::AttemptEnded};
 use std::{
     collections::HashMap,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 /// Counts attempts by server, and retries. One watches the calls of one transport.
@@ -44,14 +43,8 @@ impl Watch {
 }
 
 impl Observer for Watch {
-    fn attempt_ended(
-        &self,
-        _: &'static Method,
-        endpoint: &Address,
-        _: &'static str,
-        outcome: Result<(), &Status>,
-        _: Duration,
-    ) {
+    fn attempt_ended(&self, attempt: &AttemptEnded<'_>) {
+        let AttemptEnded { endpoint, outcome, .. } = *attempt;
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         if !attempts.contains_key(endpoint) {
             attempts.insert(endpoint.clone(), Attempts::default());

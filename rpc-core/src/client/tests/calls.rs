@@ -274,7 +274,7 @@ async fn a_call_ends_when_its_body_ends() {
         channel.call(&PLACE, empty(), None).await.unwrap();
     }
     assert_eq!(world.calls(&busy), 1);
-    assert_eq!(log.count("call Follow"), 0);
+    assert_eq!(log.count("call Follow went"), 0);
 
     // The stream is the last to hold the channel.
     drop(channel);
@@ -300,7 +300,10 @@ async fn a_caller_who_leaves_is_told_of() {
     assert_eq!(
         log.lines(),
         [
+            "list of 1+0+0 from Live 0ns ago",
+            "call Place begins",
             "connection to a:1 over fast Open",
+            "Place goes to a:1 over fast",
             "attempt at a:1 over fast failed with Cancelled",
             "call Place failed with DeadlineExceeded after 1",
         ]

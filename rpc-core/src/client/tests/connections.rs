@@ -135,6 +135,35 @@ async fn a_draining_connection_takes_no_more_calls() {
     // It listens, so it is connected to anew.
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(log.count("connection to a:1 over fast Open"), 2);
+    assert_eq!(log.count("connection to a:1 over fast Closed"), 0);
+    world.turn("a:1", ConnectionState::Closed);
+    moment().await;
+    assert_eq!(log.count("connection to a:1 over fast Closed"), 2, "what drains is closed as well, and once");
+    drop(channel);
+    moment().await;
+    for name in ["a:1", "b:1"] {
+        let count = |state| log.count(&format!("connection to {name} over fast {state}"));
+        assert_eq!(count("Open"), count("Closed"), "{:?}", log.lines());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_and_failures_to_connect_are_told_of() {
+    let (world, registry) = (World::default(), Memory::new());
+    world.start("a:1", answers());
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    let _a = registry.register(instance("a:1")).await.unwrap();
+    channel.ready(LIMIT).await.unwrap();
+    let _nobody = registry.register(instance("b:1")).await.unwrap();
+    moment().await;
+    let _strange = registry.register(speaking("c:1", &["thrift"])).await.unwrap();
+    moment().await;
+    for list in ["list of 0+0+0 from Live", "list of 1+0+0", "list of 2+0+0", "list of 2+1+0"] {
+        assert_eq!(log.count(list), 1, "{list}: {:?}", log.lines());
+    }
+    assert!(log.count("no connection to b:1 over fast") > 0, "{:?}", log.lines());
+    assert_eq!(log.count("no connection to a:1"), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ use crate::{
     Address, Body, BoxFuture, CallId, Delivery, Io, Kind, Method, Observer, Observers, Payload, Request, Response,
     Service, Status, Tasks,
     client::{Channel, ChannelBuilder, Connector},
+    observer::{AttemptEnded, CallEnded, FellBack, Listed},
     registry::{Endpoint, Instance, Memory, Registration, Registry, ServiceName},
     service_fn,
     transport::{
@@ -16,7 +17,6 @@ use std::{
     collections::HashMap,
     io,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
 };
 use tokio::{io::DuplexStream, sync::watch};
 
@@ -304,19 +304,21 @@ impl Log {
 }
 
 impl Observer for Log {
-    fn call_ended(&self, method: &'static Method, outcome: Result<(), &Status>, attempts: u32, _: Duration) {
-        self.add(format!("call {} {} after {attempts}", method.name, word(outcome)));
+    fn call_began(&self, method: &'static Method) {
+        self.add(format!("call {} begins", method.name));
     }
 
-    fn attempt_ended(
-        &self,
-        _: &'static Method,
-        endpoint: &Address,
-        transport: &'static str,
-        outcome: Result<(), &Status>,
-        _: Duration,
-    ) {
-        self.add(format!("attempt at {endpoint} over {transport} {}", word(outcome)));
+    fn picked(&self, method: &'static Method, endpoint: &Address, transport: &'static str) {
+        self.add(format!("{} goes to {endpoint} over {transport}", method.name));
+    }
+
+    fn call_ended(&self, call: &CallEnded<'_>) {
+        self.add(format!("call {} {} after {}", call.method.name, word(call.outcome), call.attempts));
+    }
+
+    fn attempt_ended(&self, attempt: &AttemptEnded<'_>) {
+        let AttemptEnded { endpoint, transport, outcome, .. } = attempt;
+        self.add(format!("attempt at {endpoint} over {transport} {}", word(*outcome)));
     }
 
     fn retried(&self, _: &'static Method, attempt: u32, because: &Status) {
@@ -327,12 +329,18 @@ impl Observer for Log {
         self.add(format!("connection to {endpoint} over {transport} {state:?}"));
     }
 
-    fn fell_back(&self, endpoint: &Address, transport: &'static str, because: &Status) {
-        self.add(format!("fallback from {transport} at {endpoint} because {because}"));
+    fn connect_failed(&self, endpoint: &Address, transport: &'static str, _: &Status) {
+        self.add(format!("no connection to {endpoint} over {transport}"));
     }
 
-    fn snapshot(&self, _: &str, snapshot: &crate::registry::Snapshot) {
-        self.add(format!("snapshot of {}", snapshot.instances.len()));
+    fn fell_back(&self, fallback: &FellBack<'_>) {
+        let FellBack { endpoint, from, because, .. } = fallback;
+        self.add(format!("fallback from {from} at {endpoint} because {because}"));
+    }
+
+    fn listed(&self, list: &Listed<'_>) {
+        let Listed { usable, unusable, skipped, source, age, .. } = list;
+        self.add(format!("list of {usable}+{unusable}+{skipped} from {source:?} {age:?} ago"));
     }
 }
 
