@@ -2,8 +2,12 @@
 //! at the re-exports of the facade crate `rpc`.
 
 mod attribute;
+mod docs;
 mod error;
+#[cfg(test)]
+mod golden;
 mod message;
+mod names;
 mod report;
 mod service;
 

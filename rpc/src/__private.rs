@@ -9,6 +9,7 @@ pub mod v1 {
         ServiceDescriptor, Status, Streaming,
         client::{Channel, Client},
         message,
+        message::__private as codec,
         server::NamedService,
         stub,
     };

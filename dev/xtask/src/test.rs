@@ -6,6 +6,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use std::{
+    fmt,
     io::{BufRead, BufReader},
     process::{Command, ExitCode, Stdio},
     time::Instant,
@@ -33,6 +34,26 @@ const RUNS: [(&str, &[&str]); 4] = [
 struct Tally {
     passed: u64,
     failed: u64,
+    /// What cannot be run here, and says so.
+    not_run: u64,
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.not_run += other.not_run;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        if self.not_run > 0 {
+            write!(f, ", {} not run", self.not_run)?;
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn run(missing: Missing) -> Result<ExitCode> {
@@ -42,11 +63,10 @@ pub(crate) fn run(missing: Missing) -> Result<ExitCode> {
         println!("\n==> {what}");
         let begun = now();
         let tally = count(&mut shell::cargo(arguments))?;
-        println!("==> {what}: {} passed, {} failed, {} s", tally.passed, tally.failed, begun.elapsed().as_secs());
-        all.passed += tally.passed;
-        all.failed += tally.failed;
+        println!("==> {what}: {tally}, {} s", begun.elapsed().as_secs());
+        all.add(tally);
     }
-    println!("\n{} passed, {} failed", all.passed, all.failed);
+    println!("\n{all}");
     Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -60,9 +80,8 @@ fn count(command: &mut Command) -> Result<Tally> {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
-        if let Some((passed, failed)) = counts(&line) {
-            tally.passed += passed;
-            tally.failed += failed;
+        if let Some(counted) = counts(&line) {
+            tally.add(counted);
         }
     }
     // A program that does not compile, or dies, has counted nothing; that is a failure of its own.
@@ -72,16 +91,21 @@ fn count(command: &mut Command) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Reads libtest's `test result: ok. 3 passed; 0 failed; ..`, and our own programs' `3 passed, 0 failed`.
-fn counts(line: &str) -> Option<(u64, u64)> {
+/// Reads libtest's `test result: ok. 3 passed; 0 failed; ..`, and our own programs' `3 passed, 0 failed, 2 not run ..`.
+fn counts(line: &str) -> Option<Tally> {
     let rest = match line.strip_prefix("test result: ") {
         Some(result) => result.split_once(". ")?.1,
         None => line,
     };
     let (passed, rest) = rest.split_once(" passed")?;
     let rest = rest.strip_prefix("; ").or_else(|| rest.strip_prefix(", "))?;
-    let (failed, _) = rest.split_once(" failed")?;
-    Some((passed.parse().ok()?, failed.parse().ok()?))
+    let (failed, rest) = rest.split_once(" failed")?;
+    let not_run = rest.strip_prefix(", ").and_then(|rest| rest.split_once(" not run"));
+    Some(Tally {
+        passed: passed.parse().ok()?,
+        failed: failed.parse().ok()?,
+        not_run: not_run.and_then(|(count, _)| count.parse().ok()).unwrap_or(0),
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "a program without a runtime, whose time no test pauses")]
@@ -95,9 +119,14 @@ mod tests {
 
     #[test]
     fn closing_lines_are_read() {
-        assert_eq!(counts("test result: ok. 28 passed; 1 failed; 0 ignored; 0 measured"), Some((28, 1)));
-        assert_eq!(counts("test result: FAILED. 27 passed; 1 failed; 0 ignored"), Some((27, 1)));
-        assert_eq!(counts("164 passed, 0 failed"), Some((164, 0)));
+        let counts = |line| counts(line).map(|tally| (tally.passed, tally.failed, tally.not_run));
+        assert_eq!(counts("test result: ok. 28 passed; 1 failed; 0 ignored; 0 measured"), Some((28, 1, 0)));
+        assert_eq!(counts("test result: FAILED. 27 passed; 1 failed; 0 ignored"), Some((27, 1, 0)));
+        assert_eq!(counts("164 passed, 0 failed"), Some((164, 0, 0)));
+        assert_eq!(
+            counts("0 passed, 0 failed, 116 not run on rustc 1.96.0: they expect rustc 1.95.x"),
+            Some((0, 0, 116))
+        );
         assert_eq!(counts("conformance: 12 passed, 0 failed"), None);
         assert_eq!(counts("nothing passed here"), None);
     }

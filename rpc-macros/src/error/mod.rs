@@ -48,7 +48,7 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
 /// ```
 fn expand(container: &Container, variants: &Variants, holder: &Holder) -> TokenStream {
     let Holder { ident: status, member, ty } = holder;
-    let (ident, contract) = (&container.ident, &container.contract);
+    let (ident, root, contract) = (&container.ident, &container.root, &container.contract);
     let (generics, arguments, bounds) = container.generics.split_for_impl();
     // Each is blamed on what lacks it: the name of the enum, the type that the variant holds.
     let words =
@@ -68,8 +68,9 @@ fn expand(container: &Container, variants: &Variants, holder: &Holder) -> TokenS
         }
     });
     emit! {
-        #[allow(deprecated, unreachable_pub, missing_docs, clippy::all)]
+        #[allow(deprecated, missing_docs, non_camel_case_types, unreachable_pub, clippy::all, clippy::pedantic)]
         const _: () = {
+            use #root as __rpc;
             #(#slots)*
 
             #[automatically_derived]
@@ -107,7 +108,7 @@ fn into_arm(variant: &Business, container: &Container) -> TokenStream {
     let type_url = format!("type.googleapis.com/{name}");
     emit! {
         ref error @ Self::#ident #pattern => {
-            let mut value = #contract::message::__private::BytesMut::with_capacity(#length);
+            let mut value = #contract::codec::BytesMut::with_capacity(#length);
             {
                 #[allow(unused_variables)]
                 let buffer = &mut value;
@@ -125,7 +126,7 @@ fn into_arm(variant: &Business, container: &Container) -> TokenStream {
 fn from_arm(variant: &Business, container: &Container) -> TokenStream {
     let Business { ident, name, fields, slots, .. } = variant;
     let contract = &container.contract;
-    let private = emit!(#contract::message::__private);
+    let private = emit!(#contract::codec);
     let (_, arguments, _) = container.generics.split_for_impl();
     let finish = fields.finish(&emit!(Self::#ident), &emit!(slots.0), container);
     emit! {
@@ -144,7 +145,8 @@ fn from_arm(variant: &Business, container: &Container) -> TokenStream {
 
 /// An error that is never made, for a type whose derive has failed: what is wrong is said here and nowhere else.
 fn stand_in(container: &Container, variants: &Variants, report: Report) -> TokenStream {
-    let (ident, contract, errors) = (&container.ident, &container.contract, report.into_tokens());
+    let (ident, root, contract) = (&container.ident, &container.root, &container.contract);
+    let errors = report.into_tokens();
     let (generics, arguments, bounds) = container.generics.split_for_impl();
     let conversion = (!variants.has_from).then(|| {
         emit! {
@@ -157,6 +159,7 @@ fn stand_in(container: &Container, variants: &Variants, report: Report) -> Token
         #errors
         #[allow(clippy::all)]
         const _: () = {
+            use #root as __rpc;
             impl #generics #contract::RpcError for #ident #arguments #bounds {
                 fn into_status(self) -> #contract::Status { loop {} }
                 fn from_status(_: #contract::Status) -> Self { loop {} }

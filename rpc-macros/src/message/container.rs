@@ -1,7 +1,11 @@
 //! The type that the derive stands on: its name, its generics, its attributes.
 
 use super::number::Reserved;
-use crate::{attribute, report::Report};
+use crate::{
+    attribute,
+    names::{is_identifier, spoken},
+    report::Report,
+};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{DeriveInput, Generics, ext::IdentExt, parse_quote, visit_mut::VisitMut};
@@ -15,7 +19,9 @@ pub(crate) struct Container {
     pub(crate) name: String,
     pub(crate) package: String,
     pub(crate) reserved: Reserved,
-    /// Where generated code finds us.
+    /// Where the contract between the macros and the core is found.
+    pub(crate) root: TokenStream,
+    /// What generated code calls it.
     pub(crate) contract: TokenStream,
 }
 
@@ -27,17 +33,19 @@ impl Container {
             name: input.ident.unraw().to_string(),
             package: String::new(),
             reserved: Reserved::default(),
-            contract: attribute::contract(None),
+            root: attribute::contract(None),
+            contract: quote!(__rpc),
         };
         attribute::each(&input.attrs, &["crate", "name", "package", "reserved"], report, |key, meta, report| {
             match key {
-                "crate" => container.contract = attribute::contract(Some(&attribute::value(meta)?)),
+                "crate" => container.root = attribute::contract(Some(&attribute::value(meta)?)),
                 "name" => container.name = word(&attribute::value(meta)?, false)?,
                 "package" => container.package = word(&attribute::value(meta)?, true)?,
                 _ => container.reserved.parse(meta, report)?,
             }
             Ok(())
         });
+        spoken(&container.ident, &container.name, report);
         for parameter in input.generics.lifetimes() {
             report
                 .at(parameter, "a message owns its data, for it outlives the call: use `String` for `&str` and so on");
@@ -84,11 +92,7 @@ impl VisitMut for Spell {
 /// A name on the wire; a `dotted` one is a package.
 pub(crate) fn word(literal: &syn::LitStr, dotted: bool) -> syn::Result<String> {
     let value = literal.value();
-    let is_word = |word: &str| {
-        word.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && word.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-    };
-    if if dotted { value.split('.').all(is_word) } else { is_word(&value) } {
+    if if dotted { value.split('.').all(is_identifier) } else { is_identifier(&value) } {
         return Ok(value);
     }
     let example = if dotted { "a package, such as `\"baedal.orders.v1\"`" } else { "a name, such as `\"Order\"`" };

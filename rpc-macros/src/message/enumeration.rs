@@ -5,7 +5,7 @@ use super::{
     emit,
     number::{Claim, Pinned, Space, assign},
 };
-use crate::{attribute, report::Report};
+use crate::{attribute, names::spoken, report::Report};
 use proc_macro2::{Ident, TokenStream};
 use syn::{DataEnum, Expr, ExprLit, Lit, ext::IdentExt, spanned::Spanned};
 
@@ -43,6 +43,7 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
             }
             Ok(())
         });
+        spoken(&variant.ident, &name, report);
         let discriminant = variant.discriminant.as_ref().and_then(|(_, value)| match discriminant(value) {
             Some(pinned) => Some(pinned),
             None => {

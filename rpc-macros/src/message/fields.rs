@@ -6,7 +6,7 @@ use super::{
     number::{Claim, Pinned, Reserved, Space, assign},
     refusal,
 };
-use crate::{attribute, report::Report};
+use crate::{attribute, names::spoken, report::Report};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 use syn::{Index, Member, Type, ext::IdentExt, spanned::Spanned};
@@ -51,6 +51,9 @@ impl Fields {
                 }
                 Ok(())
             });
+            if let Some(ident) = &field.ident {
+                spoken(ident, &name, report);
+            }
             if let Some(error) = refusal(&field.ty) {
                 report.add(error);
             }
@@ -178,16 +181,16 @@ impl Fields {
 
             impl #generics #contract::message::Slots for #ident #arguments #bounds {
                 #[inline]
-                fn read_field<__Buffer: #contract::message::__private::Buf>(
+                fn read_field<__Buffer: #contract::codec::Buf>(
                     &mut self,
                     tag: u32,
-                    wire: #contract::message::__private::WireType,
+                    wire: #contract::codec::WireType,
                     buffer: &mut __Buffer,
-                    context: #contract::message::__private::DecodeContext,
-                ) -> ::core::result::Result<(), #contract::message::__private::DecodeError> {
+                    context: #contract::codec::DecodeContext,
+                ) -> ::core::result::Result<(), #contract::codec::DecodeError> {
                     match tag {
                         #arms
-                        _ => #contract::message::__private::encoding::skip_field(wire, tag, buffer, context),
+                        _ => #contract::codec::encoding::skip_field(wire, tag, buffer, context),
                     }
                 }
             }

@@ -49,10 +49,14 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
             TokenStream::new()
         }
     };
+    let root = &container.root;
     if report.is_empty() {
         return emit! {
-            #[allow(deprecated, unreachable_pub, missing_docs, clippy::all)]
-            const _: () = { #items };
+            #[allow(deprecated, missing_docs, non_camel_case_types, unreachable_pub, clippy::all, clippy::pedantic)]
+            const _: () = {
+                use #root as __rpc;
+                #items
+            };
         };
     }
     if input.generics.lifetimes().next().is_some() {
@@ -72,6 +76,9 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
     emit! {
         #errors
         #[allow(clippy::all)]
-        const _: () = { #stand_in };
+        const _: () = {
+            use #root as __rpc;
+            #stand_in
+        };
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
     };
     let (ident, contract, name) = (&container.ident, &container.contract, &container.name);
     let (generics, arguments, bounds) = container.generics.split_for_impl();
-    let private = emit!(#contract::message::__private);
+    let private = emit!(#contract::codec);
     let cycle = container
         .generics
         .params
@@ -80,7 +80,7 @@ fn reading(variants: &[Variant], container: &Container) -> TokenStream {
     let read = variants.iter().map(|variant| read_arm(variant, container));
     let merge = variants.iter().map(|variant| merge_arm(variant, container));
     let contract = &container.contract;
-    let private = emit!(#contract::message::__private);
+    let private = emit!(#contract::codec);
     emit! {
         fn read_variant<__Buffer: #private::Buf>(
             tag: u32,
@@ -124,7 +124,7 @@ fn as_element(ty: &Type, container: &Container) -> TokenStream {
 
 fn encode_arm(Variant { ident, number, shape, .. }: &Variant, container: &Container) -> TokenStream {
     let contract = &container.contract;
-    let encoding = emit!(#contract::message::__private::encoding);
+    let encoding = emit!(#contract::codec::encoding);
     match shape {
         Shape::Unit => emit!(Self::#ident => #encoding::message::encode(#number, &(), buffer),),
         Shape::One(ty) => {
@@ -136,7 +136,7 @@ fn encode_arm(Variant { ident, number, shape, .. }: &Variant, container: &Contai
             let (encode, length) = (fields.encode(&bound, container), fields.encoded_len(&bound, container));
             emit! {
                 Self::#ident #pattern => {
-                    #encoding::encode_key(#number, #contract::message::__private::WireType::LengthDelimited, buffer);
+                    #encoding::encode_key(#number, #contract::codec::WireType::LengthDelimited, buffer);
                     #encoding::encode_varint((#length) as u64, buffer);
                     #encode
                 }
@@ -147,7 +147,7 @@ fn encode_arm(Variant { ident, number, shape, .. }: &Variant, container: &Contai
 
 fn len_arm(Variant { ident, number, shape, .. }: &Variant, container: &Container) -> TokenStream {
     let contract = &container.contract;
-    let encoding = emit!(#contract::message::__private::encoding);
+    let encoding = emit!(#contract::codec::encoding);
     match shape {
         Shape::Unit => emit!(Self::#ident => #encoding::message::encoded_len(#number, &()),),
         Shape::One(ty) => {
@@ -176,7 +176,7 @@ fn at(Variant { name, .. }: &Variant, container: &Container) -> TokenStream {
 fn read_arm(variant: &Variant, container: &Container) -> TokenStream {
     let Variant { ident, number, shape, .. } = variant;
     let (contract, at) = (&container.contract, at(variant, container));
-    let merge = emit!(#contract::message::__private::encoding::message::merge);
+    let merge = emit!(#contract::codec::encoding::message::merge);
     match shape {
         Shape::Unit => emit! {
             #number => {
@@ -218,7 +218,7 @@ fn merge_arm(variant: &Variant, container: &Container) -> TokenStream {
                 (#number, Self::#ident #pattern) => {
                     #contract::message::read_parts(wire, buffer, context, |tag, wire, buffer, context| match tag {
                         #arms
-                        _ => #contract::message::__private::encoding::skip_field(wire, tag, buffer, context),
+                        _ => #contract::codec::encoding::skip_field(wire, tag, buffer, context),
                     }) #at
                 }
             }
@@ -256,7 +256,7 @@ fn default_variant(Variant { ident, shape, .. }: &Variant, container: &Container
 pub(super) fn stand_in(container: &Container) -> TokenStream {
     let (ident, contract) = (&container.ident, &container.contract);
     let (generics, arguments, bounds) = container.generics.split_for_impl();
-    let private = emit!(#contract::message::__private);
+    let private = emit!(#contract::codec);
     emit! {
         impl #generics #contract::message::Oneof for #ident #arguments #bounds {
             const NAME: &'static str = "";

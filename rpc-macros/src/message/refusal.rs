@@ -64,6 +64,9 @@ fn named(ty: &Type, path: &syn::Path) -> Option<syn::Error> {
         },
         ("HashSet" | "BTreeSet" | "VecDeque", [_]) => refuse("protobuf has only lists and maps: use `Vec`"),
         ("Box", [item]) => refusal(item),
+        ("Streaming", [_, ..]) => {
+            refuse("a stream cannot be part of a message: it is an argument or a reply of its own; a list is `Vec`")
+        }
         _ => None,
     }
 }

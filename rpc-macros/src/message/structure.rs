@@ -56,7 +56,7 @@ pub(super) fn expand(container: &Container, fields: &syn::Fields, report: &mut R
             #[inline]
             fn finish(
                 slots: Self::Slots,
-            ) -> ::core::result::Result<Self, #contract::message::__private::DecodeError> {
+            ) -> ::core::result::Result<Self, #contract::codec::DecodeError> {
                 ::core::result::Result::Ok(#finish)
             }
         }
@@ -75,10 +75,10 @@ fn message(fields: &Fields, container: &Container) -> TokenStream {
     let clear = fields.clear(container);
     emit! {
         #[automatically_derived]
-        impl #generics #contract::message::__private::Message for #ident #arguments #bounds {
+        impl #generics #contract::codec::Message for #ident #arguments #bounds {
             #[inline]
             #[allow(unused_variables)]
-            fn encode_raw(&self, buffer: &mut impl #contract::message::__private::BufMut) {
+            fn encode_raw(&self, buffer: &mut impl #contract::codec::BufMut) {
                 #encode
             }
 
@@ -90,13 +90,13 @@ fn message(fields: &Fields, container: &Container) -> TokenStream {
             fn merge_field(
                 &mut self,
                 tag: u32,
-                wire: #contract::message::__private::WireType,
-                buffer: &mut impl #contract::message::__private::Buf,
-                context: #contract::message::__private::DecodeContext,
-            ) -> ::core::result::Result<(), #contract::message::__private::DecodeError> {
+                wire: #contract::codec::WireType,
+                buffer: &mut impl #contract::codec::Buf,
+                context: #contract::codec::DecodeContext,
+            ) -> ::core::result::Result<(), #contract::codec::DecodeError> {
                 match tag {
                     #merge
-                    _ => #contract::message::__private::encoding::skip_field(wire, tag, buffer, context),
+                    _ => #contract::codec::encoding::skip_field(wire, tag, buffer, context),
                 }
             }
 
@@ -106,16 +106,16 @@ fn message(fields: &Fields, container: &Container) -> TokenStream {
 
             // Prost's own would begin with a default and never notice what is missing.
             fn decode(
-                buffer: impl #contract::message::__private::Buf,
-            ) -> ::core::result::Result<Self, #contract::message::__private::DecodeError> {
+                buffer: impl #contract::codec::Buf,
+            ) -> ::core::result::Result<Self, #contract::codec::DecodeError> {
                 <Self as #contract::message::Derived>::decode_whole(buffer)
             }
 
             fn decode_length_delimited(
-                mut buffer: impl #contract::message::__private::Buf,
-            ) -> ::core::result::Result<Self, #contract::message::__private::DecodeError> {
+                mut buffer: impl #contract::codec::Buf,
+            ) -> ::core::result::Result<Self, #contract::codec::DecodeError> {
                 <Self as #contract::message::Element<#contract::message::AsDerived>>::read(
-                    #contract::message::__private::WireType::LengthDelimited,
+                    #contract::codec::WireType::LengthDelimited,
                     &mut buffer,
                     ::core::default::Default::default(),
                 )
@@ -138,23 +138,23 @@ pub(super) fn stand_in(container: &Container) -> TokenStream {
     let (ident, contract) = (&container.ident, &container.contract);
     let (generics, arguments, bounds) = container.generics.split_for_impl();
     emit! {
-        impl #generics #contract::message::__private::Message for #ident #arguments #bounds {
-            fn encode_raw(&self, _: &mut impl #contract::message::__private::BufMut) {}
+        impl #generics #contract::codec::Message for #ident #arguments #bounds {
+            fn encode_raw(&self, _: &mut impl #contract::codec::BufMut) {}
             fn encoded_len(&self) -> usize { 0 }
             fn merge_field(
                 &mut self,
                 _: u32,
-                _: #contract::message::__private::WireType,
-                _: &mut impl #contract::message::__private::Buf,
-                _: #contract::message::__private::DecodeContext,
-            ) -> ::core::result::Result<(), #contract::message::__private::DecodeError> { loop {} }
+                _: #contract::codec::WireType,
+                _: &mut impl #contract::codec::Buf,
+                _: #contract::codec::DecodeContext,
+            ) -> ::core::result::Result<(), #contract::codec::DecodeError> { loop {} }
             fn clear(&mut self) {}
         }
         impl #generics #contract::message::Derived for #ident #arguments #bounds {
             const FULL_NAME: &'static str = "";
             const REQUIRED: bool = false;
             type Slots = ();
-            fn finish(_: ()) -> ::core::result::Result<Self, #contract::message::__private::DecodeError> { loop {} }
+            fn finish(_: ()) -> ::core::result::Result<Self, #contract::codec::DecodeError> { loop {} }
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     refusal,
     refusal::collection,
 };
-use crate::{attribute, report::Report};
+use crate::{attribute, names::spoken, report::Report};
 use proc_macro2::Ident;
 use quote::format_ident;
 use syn::{DataEnum, Type, ext::IdentExt};
@@ -51,6 +51,7 @@ pub(super) fn parse(container: &Container, data: &DataEnum, report: &mut Report)
             }
             Ok(())
         });
+        spoken(&variant.ident, &name, report);
         let shape = shape(container, variant, &reserved, report);
         claims.push(Claim { name: name.clone(), span: variant.ident.span(), pinned });
         variants.push(Variant { ident: variant.ident.clone(), name, number: 0, shape });

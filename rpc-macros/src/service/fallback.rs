@@ -80,13 +80,13 @@ fn dummies(item: &ItemTrait, service: &Service) -> TokenStream {
     quote! {
         #[doc(hidden)]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        #[allow(dead_code, unreachable_pub)]
+        #[allow(dead_code, non_camel_case_types, unreachable_pub)]
         #visibility struct #client {
             channel: #contract::Channel,
         }
 
         #[doc(hidden)]
-        #[allow(dead_code, unreachable_pub)]
+        #[allow(dead_code, non_camel_case_types, unreachable_pub)]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
         #visibility struct #server<T> {
             service: ::core::marker::PhantomData<T>,

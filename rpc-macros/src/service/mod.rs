@@ -5,10 +5,7 @@
 
 mod expand;
 mod fallback;
-#[cfg(test)]
-mod golden;
 mod model;
-mod names;
 mod parse;
 mod timeout;
 mod validate;

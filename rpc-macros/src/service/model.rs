@@ -1,17 +1,21 @@
 //! What will be generated: every name and number decided.
 
 use super::{
-    names,
     parse::{ArgumentAttributes, Attributes, Cancel, MethodAttributes},
     validate,
 };
-use crate::{attribute, report::Report};
+use crate::{
+    attribute,
+    docs::docs,
+    names::{self, spoken},
+    report::Report,
+};
 use proc_macro2::TokenStream;
 use quote::format_ident;
 use std::{collections::HashMap, time::Duration};
 use syn::{
-    Attribute, Expr, ExprLit, Ident, ItemTrait, Lit, LitStr, Meta, Pat, ReturnType, TraitItem, TraitItemFn, Type,
-    Visibility, ext::IdentExt, parse_quote,
+    Attribute, Ident, ItemTrait, LitStr, Pat, ReturnType, TraitItem, TraitItemFn, Type, Visibility, ext::IdentExt,
+    parse_quote,
 };
 
 /// A service.
@@ -217,24 +221,4 @@ fn checked(text: &LitStr, dotted: bool, word: &str, report: &mut Report) -> Stri
         report.at(text, format!("a {word} has at most 200 letters"));
     }
     name
-}
-
-/// A name that follows from Rust's, where other letters are allowed.
-fn spoken(ident: &Ident, name: &str, report: &mut Report) {
-    if !names::is_identifier(name) {
-        report.at(ident, format!("other languages cannot say `{name}`; write it in ASCII letters, digits and `_`"));
-    }
-}
-
-/// What is written in doc comments.
-fn docs(attributes: &[Attribute]) -> String {
-    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
-            _ => None,
-        },
-        _ => None,
-    });
-    let lines: Vec<_> = lines.map(|line| line.strip_prefix(' ').map_or(line.clone(), str::to_owned)).collect();
-    lines.join("\n").trim().to_owned()
 }

@@ -4,8 +4,8 @@ use super::parse::{Attributes, MethodAttributes};
 use crate::report::Report;
 use quote::ToTokens;
 use syn::{
-    FnArg, ItemTrait, Lifetime, Pat, PatType, Receiver, ReturnType, Signature, TraitItem, TraitItemFn, Type,
-    TypeParamBound, visit::Visit,
+    FnArg, GenericArgument, ItemTrait, Lifetime, Pat, PatType, PathArguments, Receiver, ReturnType, Signature,
+    TraitItem, TraitItemFn, Type, TypeParamBound, TypePath, visit::Visit,
 };
 
 /// More make a call that nobody can read, and no tuple in the standard library is longer.
@@ -181,6 +181,18 @@ fn is_streaming(ty: &Type) -> bool {
     matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Streaming"))
 }
 
+/// The stream that a type holds which can hold none.
+fn held_stream(path: &TypePath) -> Option<&Type> {
+    let holder = path.path.segments.last()?;
+    let holds = ["Box", "BTreeMap", "HashMap", "Option", "Streaming", "Vec"].iter().any(|name| holder.ident == name);
+    let PathArguments::AngleBracketed(arguments) = &holder.arguments else { return None };
+    let mut types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    types.find(|ty| holds && is_streaming(ty))
+}
+
 fn check_type(ty: &Type, remedy: &str, report: &mut Report) {
     let mut search = Borrowed { found: None };
     search.visit_type(ty);
@@ -188,6 +200,7 @@ fn check_type(ty: &Type, remedy: &str, report: &mut Report) {
         Some(Found::Borrow(tokens)) => report.at(tokens, remedy),
         Some(Found::Opaque(tokens)) => report.at(tokens, "what is sent has one form on the wire; name a concrete type"),
         Some(Found::Own(tokens)) => report.at(tokens, "a service cannot be sent; name a type instead of `Self`"),
+        Some(Found::Nested(tokens)) => report.at(tokens, "a stream stands alone: it is an argument or a reply itself"),
         None => {}
     }
 }
@@ -201,6 +214,7 @@ enum Found {
     Borrow(proc_macro2::TokenStream),
     Opaque(proc_macro2::TokenStream),
     Own(proc_macro2::TokenStream),
+    Nested(proc_macro2::TokenStream),
 }
 
 impl<'ast> Visit<'ast> for Borrowed {
@@ -211,6 +225,10 @@ impl<'ast> Visit<'ast> for Borrowed {
             Type::Path(path) if path.path.segments.first().is_some_and(|first| first.ident == "Self") => {
                 Found::Own(ty.to_token_stream())
             }
+            Type::Path(path) => match held_stream(path) {
+                Some(stream) => Found::Nested(stream.to_token_stream()),
+                None => return syn::visit::visit_type(self, ty),
+            },
             _ => return syn::visit::visit_type(self, ty),
         };
         self.found.get_or_insert(found);

@@ -1,4 +1,5 @@
 use rpc::prelude::*;
+
 /// Has a mistake; what uses it compiles nevertheless.
 pub trait Orders: ::core::marker::Sized + ::core::marker::Send + ::core::marker::Sync + 'static {
     fn find(
@@ -8,18 +9,21 @@ pub trait Orders: ::core::marker::Sized + ::core::marker::Send + ::core::marker:
         Output = Result<String, Status>,
     > + ::core::marker::Send;
 }
+
 #[doc(hidden)]
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, non_camel_case_types, unreachable_pub)]
 pub struct OrdersClient {
     channel: ::rpc::__private::v1::Channel,
 }
+
 #[doc(hidden)]
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, non_camel_case_types, unreachable_pub)]
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct OrdersServer<T> {
     service: ::core::marker::PhantomData<T>,
 }
+
 #[allow(dead_code, deprecated, unreachable_pub, unused_variables)]
 const _: () = {
     use ::rpc::__private::v1 as __rpc;
@@ -72,6 +76,7 @@ const _: () = {
         }
     }
 };
+
 ::core::compile_error! {
     "an argument is sent over the network; use an owned type such as `String`"
 }

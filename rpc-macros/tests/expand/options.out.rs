@@ -1,4 +1,5 @@
 use rpc::prelude::*;
+
 /// The service `Counters`. The trait is not dyn-compatible: hold [`CounterClient`], which is one type wherever the service runs, [in this process](CounterClient::local) included.
 pub(crate) trait Counter: ::core::marker::Send + ::core::marker::Sync + 'static {
     /// Adds; has a body of its own.
@@ -26,19 +27,22 @@ pub(crate) trait Counter: ::core::marker::Send + ::core::marker::Sync + 'static 
         Output = Result<String, Status>,
     > + ::core::marker::Send;
 }
+
 /// Calls [`Counter`], in another process or in this one; cheap to clone.
 ///
 /// It implements [`Counter`]. The options of its calls are methods of the trait `rpc::Client`, such as `with_timeout`.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, non_camel_case_types, unreachable_pub)]
 pub(crate) struct CounterClient {
     channel: rpc::__private::v1::Channel,
 }
+
 /// Makes an implementation of [`Counter`] a service, to be given to a server; cloning shares it.
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, non_camel_case_types, unreachable_pub)]
 pub(crate) struct CounterServer<T> {
     service: ::std::sync::Arc<T>,
 }
+
 #[allow(dead_code, deprecated, unreachable_pub)]
 const _: () = {
     use rpc::__private::v1 as __rpc;

@@ -1,4 +1,5 @@
 use rpc::prelude::*;
+
 /// Takes and follows orders.
 ///
 /// The service `baedal.orders.v1.Orders`. The trait is not dyn-compatible: hold [`OrdersClient`], which is one type wherever the service runs, [in this process](OrdersClient::local) included.
@@ -18,19 +19,22 @@ pub trait Orders: ::core::marker::Send + ::core::marker::Sync + 'static {
         Output = Result<Streaming<String>, Status>,
     > + ::core::marker::Send;
 }
+
 /// Calls [`Orders`], in another process or in this one; cheap to clone.
 ///
 /// It implements [`Orders`]. The options of its calls are methods of the trait `rpc::Client`, such as `with_timeout`.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, non_camel_case_types, unreachable_pub)]
 pub struct OrdersClient {
     channel: ::rpc::__private::v1::Channel,
 }
+
 /// Makes an implementation of [`Orders`] a service, to be given to a server; cloning shares it.
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, non_camel_case_types, unreachable_pub)]
 pub struct OrdersServer<T> {
     service: ::std::sync::Arc<T>,
 }
+
 #[allow(dead_code, deprecated, unreachable_pub)]
 const _: () = {
     use ::rpc::__private::v1 as __rpc;

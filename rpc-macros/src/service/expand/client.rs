@@ -19,7 +19,7 @@ pub(in crate::service) fn structure(service: &Service) -> TokenStream {
         #[doc = ""]
         #[doc = #more]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        #[allow(dead_code, unreachable_pub)]
+        #[allow(dead_code, non_camel_case_types, unreachable_pub)]
         #visibility struct #client {
             channel: #contract::Channel,
         }

@@ -13,7 +13,7 @@ pub(in crate::service) fn structure(service: &Service) -> TokenStream {
         format!(" Makes an implementation of [`{ident}`] a service, to be given to a server; cloning shares it.");
     quote! {
         #[doc = #title]
-        #[allow(dead_code, unreachable_pub)]
+        #[allow(dead_code, non_camel_case_types, unreachable_pub)]
         #visibility struct #server<T> {
             service: ::std::sync::Arc<T>,
         }

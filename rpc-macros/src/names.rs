@@ -1,9 +1,10 @@
 //! Names on the wire and names in Rust.
 
+use crate::report::Report;
 use syn::{Ident, ext::IdentExt};
 
 /// `find_by_store` is `FindByStore` on the wire.
-pub(super) fn upper_camel(ident: &Ident) -> String {
+pub(crate) fn upper_camel(ident: &Ident) -> String {
     let mut name = String::new();
     for word in ident.unraw().to_string().split('_') {
         let mut letters = word.chars();
@@ -14,7 +15,7 @@ pub(super) fn upper_camel(ident: &Ident) -> String {
 }
 
 /// The constant of `find_by_store` is `FIND_BY_STORE`.
-pub(super) fn constant(ident: &Ident) -> Ident {
+pub(crate) fn constant(ident: &Ident) -> Ident {
     let mut name = String::new();
     let mut after_small = false;
     for letter in ident.unraw().to_string().chars() {
@@ -29,10 +30,17 @@ pub(super) fn constant(ident: &Ident) -> Ident {
 }
 
 /// Whether protobuf, and with it every other language, can say this name.
-pub(super) fn is_identifier(name: &str) -> bool {
+pub(crate) fn is_identifier(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Reports a name that follows from Rust's, where other letters are allowed.
+pub(crate) fn spoken(ident: &Ident, name: &str, report: &mut Report) {
+    if !is_identifier(name) {
+        report.at(ident, format!("other languages cannot say `{name}`; write it in ASCII letters, digits and `_`"));
+    }
 }
 
 #[cfg(test)]

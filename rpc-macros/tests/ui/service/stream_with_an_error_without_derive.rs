@@ -1,0 +1,10 @@
+use rpc::prelude::*;
+
+pub struct Broken;
+
+#[rpc_service(package = "ui")]
+pub trait Orders {
+    async fn follow(&self, number: String) -> Result<Streaming<String, Broken>, Status>;
+}
+
+fn main() {}
