@@ -127,16 +127,17 @@ impl Payload {
     /// `ResourceExhausted`, naming both sizes and the setting.
     pub fn within(&self, limit: usize) -> Result<(), Status> {
         let length = self.encoded_len();
-        if length <= limit { Ok(()) } else { Err(too_large(length, limit)) }
+        if length <= limit { Ok(()) } else { Err(Self::too_large(length, limit)) }
     }
-}
 
-/// The error for a message of `length` bytes where `limit` are allowed.
-#[cold]
-pub(crate) fn too_large(length: usize, limit: usize) -> Status {
-    Status::resource_exhausted(format!(
-        "a message of {length} bytes is over the limit of {limit}; send less, or raise `max_message` on both sides"
-    ))
+    /// The error for a message of `length` bytes where `limit` are allowed. For transports that know the length before
+    /// they have the message.
+    #[cold]
+    pub fn too_large(length: usize, limit: usize) -> Status {
+        Status::resource_exhausted(format!(
+            "a message of {length} bytes is over the limit of {limit}; send less, or raise `max_message` on both sides"
+        ))
+    }
 }
 
 impl fmt::Debug for Payload {

@@ -33,7 +33,7 @@ fn checked_len(payload: &Payload, limit: usize) -> Result<u32, Status> {
     let length = payload.encoded_len();
     match u32::try_from(length) {
         Ok(short) if length <= limit => Ok(short),
-        _ => Err(too_large(length, limit)),
+        _ => Err(Payload::too_large(length, limit)),
     }
 }
 
@@ -45,13 +45,6 @@ fn append(payload: &Payload, length: u32, buffer: &mut BytesMut) {
         Payload::Typed(message) => (**message).encode(buffer),
         Payload::Encoded(bytes) => buffer.extend_from_slice(bytes),
     }
-}
-
-#[cold]
-fn too_large(length: usize, limit: usize) -> Status {
-    Status::resource_exhausted(format!(
-        "a message of {length} bytes is over the limit of {limit}; send less, or raise `max_message` on both sides"
-    ))
 }
 
 /// A stream of messages on its way out. Messages that are ready together go together.
@@ -183,7 +176,7 @@ impl Fault {
     pub(crate) fn describe(self, malformed: Code) -> Result<Status, h2::Error> {
         Ok(match self {
             Self::Broken(error) => return Err(error),
-            Self::TooLarge { length, limit } => too_large(length, limit),
+            Self::TooLarge { length, limit } => Payload::too_large(length, limit),
             Self::Compressed => Status::unimplemented("a compressed message; send it as it is (`identity`)"),
             Self::Truncated => Status::new(malformed, "the body ends inside a message"),
             Self::Missing => Status::new(malformed, "no message where there should be one"),

@@ -45,7 +45,7 @@ pub(crate) async fn connect(mut io: Io, target: ConnectTarget, tasks: Tasks) -> 
         drop(ended);
     });
     let state = link.state();
-    let line = Line { channel, link, template: context::current() };
+    let line = Line { channel, link, template: context::current(), outgoing: limits.max_message };
     let client = Client { line, limits, streams: AtomicU64::new(1), tasks: tasks.handle() };
     Ok(Connection { service: client.boxed(), state })
 }
@@ -144,6 +144,8 @@ pub(crate) struct Line {
     link: Arc<Link>,
     /// tarpc's context of a call, but for the deadline: asking tarpc for one costs a look at the tracing span.
     template: context::Context,
+    /// Bytes of one message that the server accepts.
+    pub(crate) outgoing: usize,
 }
 
 impl Line {

@@ -3,6 +3,7 @@
 use crate::{
     frame::{self, Malformed, Reader, kind},
     hello::cut,
+    items::Items,
     message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd, Then},
 };
 use bytes::{BufMut, Bytes, BytesMut};
@@ -68,7 +69,7 @@ pub(crate) fn put_request(buffer: &mut BytesMut, id: u64, request: &Req, limit: 
                     Then::More => 0,
                     Then::Done => 1,
                 });
-                return put_items(buffer, items, limit);
+                buffer.extend_from_slice(items.as_bytes());
             }
         }
         Ok(())
@@ -112,29 +113,19 @@ fn put_call(buffer: &mut BytesMut, call: &Call, limit: usize) -> Result<(), Stat
         buffer.put_u64(call.stream);
     }
     match &call.body {
-        CallBody::Message(payload) => put_message(buffer, payload, limit).map(drop),
+        CallBody::Message(payload) => put_message(buffer, payload, limit),
         CallBody::Pushed => Ok(()),
     }
 }
 
-/// Appends a message, straight into the write buffer, and says how long it is.
-fn put_message(buffer: &mut BytesMut, payload: &Payload, limit: usize) -> Result<usize, Status> {
+/// Appends a message, straight into the write buffer.
+fn put_message(buffer: &mut BytesMut, payload: &Payload, limit: usize) -> Result<(), Status> {
     let length = payload.encoded_len();
     if length > limit {
         payload.within(limit)?;
     }
     buffer.reserve(length);
     payload.encode(buffer);
-    Ok(length)
-}
-
-fn put_items(buffer: &mut BytesMut, items: &[Payload], limit: usize) -> Result<(), Status> {
-    for item in items {
-        let start = buffer.len();
-        buffer.put_u32(0);
-        let length = put_message(buffer, item, limit)?;
-        buffer[start..start + 4].copy_from_slice(&(length as u32).to_be_bytes());
-    }
     Ok(())
 }
 
@@ -196,7 +187,7 @@ fn put_response_body(buffer: &mut BytesMut, response: &Resp, limit: usize) -> Re
                 }
                 StreamEnd::Gone => buffer.put_u8(3),
             }
-            put_items(buffer, items, limit)?;
+            buffer.extend_from_slice(items.as_bytes());
         }
         Resp::Begun { metadata } => {
             buffer.put_u8(form::BEGUN);
@@ -252,7 +243,7 @@ fn put_text(buffer: &mut BytesMut, text: &str) {
 pub(crate) enum Incoming {
     Call(IncomingCall),
     Pull { stream: u64, credits: u32 },
-    Push { stream: u64, items: Vec<Payload>, then: Then },
+    Push { stream: u64, items: Items, then: Then },
 }
 
 /// A call as it came.
@@ -286,7 +277,7 @@ pub(crate) fn request(frame: &mut Reader, context: &Context) -> Result<(u64, Inc
                 1 => Then::Done,
                 _ => return Err(Malformed("a push that neither goes on nor ends")),
             };
-            Incoming::Push { stream, then, items: items(frame)? }
+            Incoming::Push { stream, then, items: Items::read(frame)?.0 }
         }
         _ => return Err(Malformed("a request of an unknown form")),
     };
@@ -333,15 +324,6 @@ fn call(frame: &mut Reader, mut context: Context) -> Result<IncomingCall, Malfor
         }
     }
     Ok(IncomingCall { path, deadline, context, stream, pushed, message: frame.rest(), fault })
-}
-
-fn items(frame: &mut Reader) -> Result<Vec<Payload>, Malformed> {
-    let mut items = Vec::new();
-    while !frame.is_empty() {
-        let length = frame.u32()? as usize;
-        items.push(Payload::Encoded(frame.bytes(length)?));
-    }
-    Ok(items)
 }
 
 /// Pairs that are well-formed as bytes may still break a rule for metadata: that is the call's fault and not the
@@ -398,10 +380,11 @@ pub(crate) fn response(frame: &mut Reader, limit: usize) -> Result<(u64, Resp), 
                 3 => StreamEnd::Gone,
                 _ => return Err(Malformed("a stream that goes on in an unknown way")),
             };
-            let items = items(frame)?;
-            match items.iter().try_for_each(|item| item.within(limit)) {
-                Ok(()) => Resp::Items { items, end },
-                Err(status) => Resp::Items { items: Vec::new(), end: StreamEnd::Failed(status) },
+            match Items::read(frame)? {
+                (items, longest) if longest <= limit => Resp::Items { items, end },
+                (_, longest) => {
+                    Resp::Items { items: Items::default(), end: StreamEnd::Failed(Payload::too_large(longest, limit)) }
+                }
             }
         }
         form::BEGUN => match optional_metadata(frame)? {

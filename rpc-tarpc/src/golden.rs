@@ -3,6 +3,7 @@
 use crate::{
     codec::{self, Incoming},
     frame::{self, Reader, kind},
+    items::{Batch, Items},
     message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd, Then},
 };
 use bytes::{Bytes, BytesMut};
@@ -101,6 +102,14 @@ async fn a_call_with_everything() {
     assert_eq!((call.stream, call.pushed), (9, true));
 }
 
+fn items() -> Items {
+    let mut batch = Batch::default();
+    for item in [&b"ab"[..], b""] {
+        batch.push(&payload(item), LIMIT).unwrap();
+    }
+    batch.finish()
+}
+
 #[test]
 fn pulls_and_pushes() {
     let golden = b"\0\0\0\x16\x01\0\0\0\0\0\0\0\x07\x01\0\0\0\0\0\0\0\x09\0\0\0\x40";
@@ -109,13 +118,13 @@ fn pulls_and_pushes() {
     assert!(matches!(read, (7, Incoming::Pull { stream: 9, credits: 64 })), "{read:?}");
 
     let golden = b"\0\0\0\x1d\x01\0\0\0\0\0\0\0\x07\x02\0\0\0\0\0\0\0\x09\x01\0\0\0\x02ab\0\0\0\0";
-    let items = vec![payload(b"ab"), payload(b"")];
+    let items = items();
     let push = Req::Push(Push { stream: 9, items, then: Then::Done, turn: None });
     same(&bytes_of(&push), golden);
     let (_, read) = codec::request(&mut body(golden, kind::REQUEST), &Context::default()).unwrap();
     let Incoming::Push { stream: 9, items, then: Then::Done } = read else { panic!("{read:?}") };
-    assert_eq!(items.iter().map(Payload::encoded_len).collect::<Vec<_>>(), [2, 0]);
-    same(&bytes_of(&Req::Push(Push { stream: 9, items: vec![], then: Then::More, turn: None })), &{
+    assert_eq!(items.map(|item| item.encoded_len()).collect::<Vec<_>>(), [2, 0]);
+    same(&bytes_of(&Req::Push(Push { stream: 9, items: Items::default(), then: Then::More, turn: None })), &{
         *b"\0\0\0\x13\x01\0\0\0\0\0\0\0\x07\x02\0\0\0\0\0\0\0\x09\0"
     });
 }
@@ -150,7 +159,6 @@ fn messages_and_failures() {
 
 #[test]
 fn items_and_what_ends_streams() {
-    let items = || vec![payload(b"ab"), payload(b"")];
     for (end, golden) in [
         (StreamEnd::More, &b"\0\0\0\x15\x03\0\0\0\0\0\0\0\x07\x02\0\0\0\0\x02ab\0\0\0\0"[..]),
         (StreamEnd::Done, b"\0\0\0\x15\x03\0\0\0\0\0\0\0\x07\x02\x01\0\0\0\x02ab\0\0\0\0"),

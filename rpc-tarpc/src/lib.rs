@@ -14,6 +14,7 @@ mod eager;
 mod frame;
 pub mod frames;
 mod hello;
+mod items;
 mod link;
 mod message;
 mod server;

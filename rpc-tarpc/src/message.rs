@@ -6,6 +6,7 @@
 //! streams, [`Req::Push`] takes what the client streams and is answered when there is room for more.
 
 use crate::{
+    items::Items,
     link::{OpenCall, Position},
     session::{Session, Turn},
 };
@@ -57,7 +58,7 @@ pub struct Push {
     /// The stream, by the id its call gave it.
     pub(crate) stream: u64,
     /// The items, in order.
-    pub(crate) items: Vec<Payload>,
+    pub(crate) items: Items,
     /// Whether others follow.
     pub(crate) then: Then,
     /// On the server: what it is for.
@@ -97,7 +98,7 @@ pub enum Resp {
     /// Answers a pull.
     Items {
         /// The items, in order.
-        items: Vec<Payload>,
+        items: Items,
         /// How the stream goes on behind them.
         end: StreamEnd,
     },

@@ -7,6 +7,7 @@ use crate::{
     frame::{Malformed, Reader, kind},
     frames::WireError,
     hello::{self, Hello},
+    items::Items,
     link::{Link, OpenCall},
     message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd},
     session::{Streams, TooMany},
@@ -216,7 +217,7 @@ impl ServerEnd {
             Incoming::Call(call) => self.admit(call, link)?.map(|call| Req::Call(Box::new(call))).map_err(Resp::Failed),
             Incoming::Pull { stream, credits } => match self.streams.pull(stream).map_err(too_many)? {
                 Some(turn) => Ok(Req::Pull(Pull { stream, credits, turn: Some(turn) })),
-                None => Err(Resp::Items { items: Vec::new(), end: StreamEnd::Gone }),
+                None => Err(Resp::Items { items: Items::default(), end: StreamEnd::Gone }),
             },
             Incoming::Push { stream, items, then } => match self.streams.push(stream).map_err(too_many)? {
                 Some(turn) => Ok(Req::Push(Push { stream, items, then, turn: Some(turn) })),

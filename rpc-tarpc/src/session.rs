@@ -1,6 +1,9 @@
 //! The server's half of streams: what pulls and pushes find, and what the call that owns it leaves behind.
 
-use crate::message::{Resp, StreamEnd, Then};
+use crate::{
+    items::{Batch, Items},
+    message::{Resp, StreamEnd, Then},
+};
 use futures_util::FutureExt;
 use rpc_core::{Metadata, Payload, PayloadStream, Status};
 use std::{
@@ -78,13 +81,13 @@ impl Turn {
     /// Takes up to `credits` items, as soon as there is one; with 0, waits for the stream to begin. An item over `limit`
     /// bytes fails the stream.
     pub(crate) async fn pull(self, credits: u32, limit: usize) -> Resp {
-        let gone = || Resp::Items { items: Vec::new(), end: StreamEnd::Gone };
+        let gone = || Resp::Items { items: Items::default(), end: StreamEnd::Gone };
         // Cancelled when the call ends: a pull would otherwise keep the handler's stream, and wait for it for ever.
         self.slot.closed.run_until_cancelled(self.slot.items(credits, limit)).await.unwrap_or_else(gone)
     }
 
     /// Hands items to the handler. One over `limit` bytes fails the stream.
-    pub(crate) async fn push(self, items: Vec<Payload>, then: Then, limit: usize) -> Resp {
+    pub(crate) async fn push(self, items: Items, then: Then, limit: usize) -> Resp {
         let pushed = self.slot.closed.run_until_cancelled(self.slot.push(items, then, limit));
         pushed.await.unwrap_or(Resp::Done)
     }
@@ -143,14 +146,14 @@ impl Slot {
             return Resp::Begun { metadata: self.metadata.get().cloned().unwrap_or_default() };
         }
         let mut out = self.out.lock().await;
-        let Some(stream) = &mut *out else { return Resp::Items { items: Vec::new(), end: StreamEnd::Gone } };
-        let (mut items, mut bytes) = (Vec::new(), 0);
+        let Some(stream) = &mut *out else { return Resp::Items { items: Items::default(), end: StreamEnd::Gone } };
+        let mut batch = Batch::default();
         let end = loop {
-            if items.len() >= credits as usize || bytes >= BATCH {
+            if batch.len() >= credits as usize || batch.size() >= BATCH {
                 break StreamEnd::More;
             }
             let next = AssertUnwindSafe(stream.next()).catch_unwind();
-            let next = if items.is_empty() {
+            let next = if batch.is_empty() {
                 next.await
             } else {
                 match next.now_or_never() {
@@ -159,13 +162,11 @@ impl Slot {
                 }
             };
             match next {
-                Ok(Some(Ok(payload))) => match payload.within(limit) {
-                    Ok(()) => {
-                        bytes += payload.encoded_len();
-                        items.push(payload);
+                Ok(Some(Ok(payload))) => {
+                    if let Err(status) = batch.push(&payload, limit) {
+                        break StreamEnd::Failed(status);
                     }
-                    Err(status) => break StreamEnd::Failed(status),
-                },
+                }
                 Ok(Some(Err(status))) => break StreamEnd::Failed(status),
                 Ok(None) => break StreamEnd::Done,
                 // The layers catch panics of handlers; this one came from outside of them.
@@ -176,10 +177,10 @@ impl Slot {
             *out = None;
             self.ended.cancel();
         }
-        Resp::Items { items, end }
+        Resp::Items { items: batch.finish(), end }
     }
 
-    async fn push(&self, items: Vec<Payload>, then: Then, limit: usize) -> Resp {
+    async fn push(&self, items: Items, then: Then, limit: usize) -> Resp {
         let Some(into) = self.sender().clone() else { return Resp::Done };
         for payload in items {
             let item = payload.within(limit).map(|()| payload);

@@ -2,6 +2,7 @@
 
 use crate::{
     client::Line,
+    items::{Batch, Items},
     link::{OpenCall, Position},
     message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd, Then},
     session::BATCH,
@@ -12,7 +13,6 @@ use rpc_core::{
     Body, BoxFuture, Context, Delivery, Metadata, Origin, Payload, PayloadStream, Request, Response, Status, Tasks,
 };
 use std::{
-    collections::VecDeque,
     pin::Pin,
     task::{self, Poll},
 };
@@ -114,8 +114,8 @@ async fn replies(
             id,
             call: Some(call),
             pull: None,
-            ready: VecDeque::new(),
-            unread: 0,
+            ready: Items::default(),
+            next: Items::default(),
             verdict: None,
             end: StreamEnd::More,
             over: false,
@@ -143,9 +143,9 @@ async fn pull(line: Line, id: u64, credits: u32) -> Result<Resp, Status> {
 /// Sends items until they end or nothing more is wanted. Fails when one of them is a failure or cannot be sent.
 async fn push(line: &Line, id: u64, mut from: PayloadStream) -> Result<(), Status> {
     loop {
-        let (mut items, mut bytes, mut then) = (Vec::new(), 0, Then::More);
-        while items.len() < PUSHED && bytes < BATCH {
-            let next = if items.is_empty() {
+        let (mut batch, mut then) = (Batch::default(), Then::More);
+        while batch.len() < PUSHED && batch.size() < BATCH {
+            let next = if batch.is_empty() {
                 from.next().await
             } else {
                 match from.next().now_or_never() {
@@ -154,10 +154,7 @@ async fn push(line: &Line, id: u64, mut from: PayloadStream) -> Result<(), Statu
                 }
             };
             match next {
-                Some(Ok(payload)) => {
-                    bytes += payload.encoded_len();
-                    items.push(payload);
-                }
+                Some(Ok(payload)) => batch.push(&payload, line.outgoing)?,
                 Some(Err(status)) => return Err(status),
                 None => {
                     then = Then::Done;
@@ -165,7 +162,7 @@ async fn push(line: &Line, id: u64, mut from: PayloadStream) -> Result<(), Statu
                 }
             }
         }
-        let push = Req::Push(Push { stream: id, items, then, turn: None });
+        let push = Req::Push(Push { stream: id, items: batch.finish(), then, turn: None });
         // The call was sent before, whatever is known of this part of it.
         let answer = line.request(None, push, &Position::new()).await;
         match answer.map_err(|status| status.with_delivery(Delivery::Unknown))? {
@@ -219,9 +216,9 @@ struct Replies {
     /// Dropping it cancels everything.
     call: Option<Answer>,
     pull: Option<Answer>,
-    ready: VecDeque<Payload>,
-    /// Bytes in `ready`.
-    unread: usize,
+    /// What has come and is not read yet: the answers of two pulls at most.
+    ready: Items,
+    next: Items,
     /// What the call itself ended with.
     verdict: Option<Result<(), Status>>,
     /// What is known of the end of the stream.
@@ -234,7 +231,8 @@ struct Replies {
 impl Replies {
     /// Asks for more when there is room: the wire works while the reader does.
     fn ask(&mut self) {
-        let room = self.ready.len() <= CREDITS as usize / 2 && self.unread < UNREAD;
+        let (count, size) = (self.ready.len() + self.next.len(), self.ready.size() + self.next.size());
+        let room = count <= CREDITS as usize / 2 && size < UNREAD && self.next.len() == 0;
         if matches!(self.end, StreamEnd::More) && self.pull.is_none() && room {
             self.pull = Some(Box::pin(pull(self.line.clone(), self.id, CREDITS)));
         }
@@ -246,8 +244,7 @@ impl Replies {
         self.pull = None;
         match answer {
             Ok(Resp::Items { items, end }) => {
-                self.unread += items.iter().map(Payload::encoded_len).sum::<usize>();
-                self.ready.extend(items);
+                self.next = items;
                 self.end = end;
             }
             Ok(_) => self.end = StreamEnd::Failed(unexpected()),
@@ -256,6 +253,14 @@ impl Replies {
             Err(_) => self.end = StreamEnd::Gone,
         }
         Poll::Ready(())
+    }
+
+    /// The next item that is here.
+    fn take(&mut self) -> Option<Payload> {
+        if self.ready.len() == 0 {
+            self.ready = std::mem::take(&mut self.next);
+        }
+        self.ready.next()
     }
 
     fn poll_call(&mut self, cx: &mut task::Context<'_>) {
@@ -324,8 +329,7 @@ impl Stream for Replies {
         loop {
             this.ask();
             let pulled = this.poll_pull(cx);
-            if let Some(payload) = this.ready.pop_front() {
-                this.unread -= payload.encoded_len();
+            if let Some(payload) = this.take() {
                 return Poll::Ready(Some(Ok(payload)));
             }
             let end = this.poll_end(cx);
