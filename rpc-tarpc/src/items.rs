@@ -18,6 +18,11 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// A batch that will take about as many bytes as the one before it did.
+    pub(crate) fn as_large_as(bytes: usize) -> Self {
+        Self { bytes: BytesMut::with_capacity(bytes), count: 0 }
+    }
+
     /// Adds an item; one over `limit` bytes is refused.
     pub(crate) fn push(&mut self, item: &Payload, limit: usize) -> Result<(), Status> {
         let length = item.encoded_len();

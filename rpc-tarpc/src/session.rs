@@ -110,7 +110,7 @@ pub(crate) struct Slot {
     begun: CancellationToken,
     metadata: OnceLock<Metadata>,
     /// What the handler streams, until it ends. Locked by the pull that reads it.
-    out: tokio::sync::Mutex<Option<PayloadStream>>,
+    out: tokio::sync::Mutex<Option<Out>>,
     /// The end of what the handler streams is on its way.
     ended: CancellationToken,
     /// Where pushes go, until the last.
@@ -121,6 +121,14 @@ pub(crate) struct Slot {
     complete: Arc<AtomicBool>,
     pulls: AtomicU32,
     pushes: AtomicU32,
+}
+
+/// What the handler streams.
+#[derive(Debug)]
+struct Out {
+    stream: PayloadStream,
+    /// How large the last batch was.
+    last: usize,
 }
 
 impl Slot {
@@ -146,8 +154,10 @@ impl Slot {
             return Resp::Begun { metadata: self.metadata.get().cloned().unwrap_or_default() };
         }
         let mut out = self.out.lock().await;
-        let Some(stream) = &mut *out else { return Resp::Items { items: Items::default(), end: StreamEnd::Gone } };
-        let mut batch = Batch::default();
+        let Some(Out { stream, last }) = &mut *out else {
+            return Resp::Items { items: Items::default(), end: StreamEnd::Gone };
+        };
+        let mut batch = Batch::as_large_as(*last);
         let end = loop {
             if batch.len() >= credits as usize || batch.size() >= BATCH {
                 break StreamEnd::More;
@@ -173,6 +183,7 @@ impl Slot {
                 Err(_) => break StreamEnd::Failed(Status::internal("the server panicked while streaming")),
             }
         };
+        *last = batch.size();
         if !matches!(end, StreamEnd::More) {
             *out = None;
             self.ended.cancel();
@@ -232,7 +243,7 @@ impl Session {
 
     /// Lets the client pull a stream, and waits until it has the end.
     pub(crate) async fn stream(&self, metadata: Metadata, stream: PayloadStream) {
-        *self.slot.out.lock().await = Some(stream);
+        *self.slot.out.lock().await = Some(Out { stream, last: 0 });
         let _ = self.slot.metadata.set(metadata);
         self.slot.begun.cancel();
         self.slot.ended.cancelled().await;

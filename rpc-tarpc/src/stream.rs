@@ -21,13 +21,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Items that are asked for at once. The next are asked for when half of them are read, so at most one and a half times
 /// as many are here.
-const CREDITS: u32 = 64;
+const CREDITS: u32 = 256;
 
 /// With so many bytes unread, nothing more is asked for, however few items they are.
 const UNREAD: usize = 2 * BATCH;
 
 /// Items in one push.
-const PUSHED: usize = 64;
+const PUSHED: usize = 256;
 
 type Answer = BoxFuture<'static, Result<Resp, Status>>;
 
