@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 /// Keeps orders in a folder that any number of servers share.
@@ -15,13 +15,27 @@ use std::{
 #[derive(Debug)]
 pub struct OrderBook {
     folder: PathBuf,
+    cooking: Duration,
 }
 
 /// What stands in an order's file.
 #[derive(Serialize, Deserialize)]
-struct Entry {
-    accepted: SystemTime,
-    order: Order,
+pub struct Entry {
+    /// When it was placed.
+    pub accepted: SystemTime,
+    /// When it can be picked up. Written down when it is placed, so that all servers say the same.
+    pub cooked: SystemTime,
+    /// What was ordered.
+    pub order: Order,
+}
+
+/// What came of placing an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// It is in the book now.
+    New,
+    /// It was there before.
+    Known,
 }
 
 /// Why the book has no answer.
@@ -39,48 +53,44 @@ pub enum BookError {
 }
 
 impl OrderBook {
-    /// The book below `folder`, which is made if it is not there.
+    /// The book below `folder`, which is made if it is not there. Stores take `cooking` for an order.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn open(folder: &Path) -> io::Result<Self> {
+    pub fn open(folder: &Path, cooking: Duration) -> io::Result<Self> {
         let folder = folder.join("orders");
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder })
+        Ok(Self { folder, cooking })
     }
 
     /// Takes an order whose number has been checked; taking the same one again gives the first receipt.
     ///
     /// # Errors
     /// When the number belongs to another order, or the file system fails.
-    pub fn place(&self, order: &Order) -> Result<Receipt, BookError> {
-        let path = self.path(&order.number);
-        let entry = Entry { accepted: SystemTime::now(), order: order.clone() };
+    pub fn place(&self, order: &Order) -> Result<(Receipt, Placed), BookError> {
+        let now = SystemTime::now();
+        let entry = Entry { accepted: now, cooked: now + self.cooking, order: order.clone() };
         let mut file = tempfile::NamedTempFile::with_prefix_in(".new-", &self.folder)?;
         serde_json::to_writer_pretty(&mut file, &entry).map_err(io::Error::from)?;
-        let accepted = match file.persist_noclobber(&path) {
-            Ok(_) => entry.accepted,
+        let (accepted, placed) = match file.persist_noclobber(self.path(&order.number)) {
+            Ok(_) => (now, Placed::New),
             Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => {
-                let before = self.read(&order.number)?;
+                let before = self.find(&order.number)?;
                 if before.order != *order {
                     return Err(BookError::Conflict(order.number.clone()));
                 }
-                before.accepted
+                (before.accepted, Placed::Known)
             }
             Err(other) => return Err(other.error.into()),
         };
-        Ok(Receipt { number: order.number.clone(), total: order.total(), accepted })
+        Ok((Receipt { number: order.number.clone(), total: order.total(), accepted }, placed))
     }
 
-    /// The order with a number that has been checked.
+    /// What is written under a number that has been checked.
     ///
     /// # Errors
-    /// When there is none, or the file system fails.
-    pub fn find(&self, number: &str) -> Result<Order, BookError> {
-        Ok(self.read(number)?.order)
-    }
-
-    fn read(&self, number: &str) -> Result<Entry, BookError> {
+    /// When nothing is, or the file system fails.
+    pub fn find(&self, number: &str) -> Result<Entry, BookError> {
         let text = fs::read(self.path(number)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => BookError::NotFound(number.to_owned()),
             _ => error.into(),

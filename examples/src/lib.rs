@@ -2,23 +2,30 @@
 //!
 //! This file is the *interface*, which servers and clients share: the trait, its messages and its errors. In a project
 //! of several teams it is a crate of its own (say `orders-api`) that depends on `rpc` without its default features.
-//! The modules below it belong to the server ([`serve`], [`kitchen`] and what it keeps), to whoever has orders in a file
-//! ([`sheet`]), and to the command lines of the programs ([`args`]).
+//! The modules below it belong to the server ([`serve`], [`kitchen`] and what it keeps), to callers whose streams
+//! outlive a server ([`follower`], [`rider`], [`resume`]), to whoever has orders in a file ([`sheet`]), and to the command lines of
+//! the programs ([`args`]).
 
 pub mod args;
 pub mod book;
+pub mod delivery;
+pub mod follower;
 pub mod kitchen;
+pub mod resume;
+pub mod rider;
 pub mod serve;
 pub mod sheet;
 pub mod tally;
 
+pub use follower::Follower;
 pub use kitchen::Kitchen;
+pub use rider::Rider;
 
 use rpc::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 
-/// Takes orders and finds them again.
+/// Takes orders, and sees to it that they are delivered. There is one method of each kind that a call can be.
 #[rpc_service(package = "baedal.orders.v1")]
 pub trait Orders {
     /// Places an order with its store.
@@ -30,6 +37,23 @@ pub trait Orders {
     /// Finds an order by its number.
     #[rpc(idempotent, timeout = "3s")]
     async fn find(&self, #[rpc(key)] number: String) -> Result<Order, OrderError>;
+
+    /// Follows an order until it is delivered: every [`Stage`] it has passed, then each one when it is reached, once and
+    /// in order.
+    ///
+    /// Whoever is cut off follows again and leaves out what came before; [`Follower`] does.
+    #[rpc(idempotent)]
+    async fn follow(&self, number: String) -> Result<Streaming<Progress, OrderError>, OrderError>;
+
+    /// Places a whole file of orders, at most [`Summary::ORDERS`]. What cannot be taken is left out, and the summary says
+    /// which and why. Sending the same file again does no harm, for the reason that placing an order twice does none.
+    #[rpc(idempotent)]
+    async fn import(&self, orders: Streaming<Order>) -> Result<Summary, OrderError>;
+
+    /// Guides a rider from store to door: each [`Position`] is answered by what to do next.
+    ///
+    /// What a rider carries is kept, not the stream: whoever is cut off says where they are and goes on; [`Rider`] does.
+    async fn track(&self, positions: Streaming<Position>) -> Result<Streaming<Instruction, OrderError>, OrderError>;
 }
 
 /// What somebody wants to eat.
@@ -87,7 +111,83 @@ pub struct Receipt {
     pub accepted: SystemTime,
 }
 
-/// Why an order could not be placed or found.
+/// That an order has reached a stage.
+#[derive(Message, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Which one.
+    pub stage: Stage,
+    /// When it was reached.
+    pub at: SystemTime,
+    /// Who carries the order, once somebody does.
+    pub rider: Option<String>,
+}
+
+/// What an order goes through, in this order.
+#[derive(Message, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// The store has it.
+    Accepted,
+    /// It can be picked up.
+    Cooked,
+    /// A rider is on the way to the store.
+    Assigned,
+    /// The rider has it.
+    PickedUp,
+    /// It is where it was to go.
+    Delivered,
+}
+
+/// What became of a file of orders.
+#[derive(Message, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// How many were placed.
+    pub placed: u64,
+    /// How many had been placed before.
+    pub known: u64,
+    /// What could not be taken, in the order in which it came.
+    pub refused: Vec<Refusal>,
+}
+
+/// An order of a file that was not taken.
+#[derive(Message, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Its place in the file, counted from 1.
+    pub position: u64,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Where a rider is.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub struct Position {
+    /// Who: letters of any script, digits and hyphens.
+    pub rider: String,
+    /// A store or an address, as orders spell it.
+    pub place: String,
+}
+
+/// What a rider does next.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum Instruction {
+    /// There is nothing to carry; say again later where you are.
+    Wait,
+    /// Go to the store and say that you are there.
+    PickUp {
+        /// The order's number.
+        number: String,
+        /// Where it is cooked.
+        store: String,
+    },
+    /// Carry it to the address and say that you are there.
+    Deliver {
+        /// The order's number.
+        number: String,
+        /// Where it goes.
+        address: String,
+    },
+}
+
+/// Why the servers would not.
 #[derive(RpcError, thiserror::Error, Debug)]
 pub enum OrderError {
     /// Nobody has placed an order with this number.
@@ -112,6 +212,22 @@ pub enum OrderError {
         number: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// Nobody can be called that.
+    #[error("`{rider}` cannot be the name of a rider: {reason}")]
+    #[rpc(code = InvalidArgument)]
+    Rider {
+        /// The name.
+        rider: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file has more orders than are taken at once.
+    #[error("at most {limit} orders are taken at once; send the rest in another import")]
+    #[rpc(code = ResourceExhausted)]
+    TooMany {
+        /// How many are.
+        limit: u64,
     },
     /// The server cannot reach its own folder.
     #[error("the server cannot keep its orders: {reason}")]
@@ -143,7 +259,7 @@ impl Order {
     pub fn check(&self) -> Result<(), OrderError> {
         Self::check_number(&self.number)?;
         let reason = match self.items.iter().find(|item| item.quantity == 0) {
-            Some(item) => format!("there are no {}: the quantity is 0", item.name),
+            Some(item) => format!("there are no {}: the quantity is 0", cut(&item.name)),
             None if self.items.is_empty() => "nothing is ordered".to_owned(),
             None => return Ok(()),
         };
@@ -160,7 +276,36 @@ impl Order {
             return Ok(());
         }
         let reason = format!("a number is 1 to {} letters, digits and hyphens", Self::NUMBER_LENGTH);
-        // A peer's text is cut before it is repeated.
-        Err(OrderError::Invalid { number: number.chars().take(Self::NUMBER_LENGTH).collect(), reason })
+        Err(OrderError::Invalid { number: cut(number), reason })
     }
+}
+
+impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [Self::Accepted, Self::Cooked, Self::Assigned, Self::PickedUp, Self::Delivered];
+}
+
+impl Summary {
+    /// How many orders are taken in one import.
+    pub const ORDERS: u64 = 10_000;
+}
+
+impl Position {
+    /// Whether this can be the name of a rider. It becomes the name of a folder, so it must not be a path.
+    ///
+    /// # Errors
+    /// [`OrderError::Rider`], with the rule.
+    pub fn check(&self) -> Result<(), OrderError> {
+        let fits = (1..=Order::NUMBER_LENGTH).contains(&self.rider.len());
+        if fits && self.rider.chars().all(|letter| letter.is_alphanumeric() || letter == '-') {
+            return Ok(());
+        }
+        let reason = format!("a name is letters, digits and hyphens, 1 to {} bytes", Order::NUMBER_LENGTH);
+        Err(OrderError::Rider { rider: cut(&self.rider), reason })
+    }
+}
+
+/// A peer's text, before it is repeated.
+fn cut(text: &str) -> String {
+    text.chars().take(Order::NUMBER_LENGTH).collect()
 }

@@ -1,8 +1,11 @@
 //! An order server, as `order-server` and the children of `quickstart` run it.
 
-use crate::{Kitchen, OrdersServer, args::Common};
+use crate::{
+    Kitchen, OrdersServer,
+    args::{self, Common},
+};
 use rpc::{Address, App, Config, Error};
-use std::{io::Read, path::PathBuf};
+use std::{io::Read, path::PathBuf, time::Duration};
 
 /// The command line of an order server.
 #[derive(clap::Args, Clone, Debug)]
@@ -22,6 +25,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR", default_value = "orders-data")]
     data: PathBuf,
 
+    /// How long the stores take for an order
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = args::duration)]
+    cooking_time: Duration,
+
     /// The name under which this server counts its calls in the folder [default: server-PID]
     #[arg(long)]
     name: Option<String>,
@@ -35,17 +42,17 @@ pub struct ServeArgs {
 ///
 /// # Errors
 /// When it cannot keep its orders, or [`rpc::Server::run`] fails.
-pub async fn serve(args: ServeArgs, mut config: Config) -> rpc::Result<()> {
-    args.common.apply(&mut config);
-    config.server.listen = args.listen.or(config.server.listen);
-    config.server.advertise = args.advertise.or(config.server.advertise);
-    let name = args.name.unwrap_or_else(|| format!("server-{}", std::process::id()));
-    let kitchen = Kitchen::open(&args.data, &name).map_err(|error| {
-        Error::new(format!("cannot keep orders in {}", args.data.display()))
+pub async fn serve(options: ServeArgs, mut config: Config) -> rpc::Result<()> {
+    options.common.apply(&mut config);
+    config.server.listen = options.listen.or(config.server.listen);
+    config.server.advertise = options.advertise.or(config.server.advertise);
+    let name = options.name.unwrap_or_else(|| format!("server-{}", std::process::id()));
+    let kitchen = Kitchen::open(&options.data, &name, options.cooking_time).map_err(|error| {
+        Error::new(format!("cannot keep orders in {}", options.data.display()))
             .with_source(error)
             .with_remedy("name a folder that can be written: --data DIR")
     })?;
-    let leave_with_stdin = args.until_stdin_closes;
+    let leave_with_stdin = options.until_stdin_closes;
     App::builder()
         .config(config)
         .build()

@@ -9,6 +9,8 @@ use std::{fmt, io, path::Path};
 pub struct Sheet {
     /// In the order of the file.
     pub orders: Vec<Order>,
+    /// Where each order begins, counted from 1.
+    pub lines: Vec<u64>,
     /// In the order of the file.
     pub mistakes: Vec<Mistake>,
 }
@@ -55,9 +57,14 @@ impl Sheet {
         loop {
             let before = rows.reader().position().line();
             let Some(row) = rows.next() else { break };
+            // Before the first row the header is not read yet.
+            let before = before.max(2);
             let line = row.as_ref().err().and_then(csv::Error::position).map_or(before, csv::Position::line);
             match row.map_err(|error| explain(&error)).and_then(Row::into_order) {
-                Ok(order) => sheet.orders.push(order),
+                Ok(order) => {
+                    sheet.orders.push(order);
+                    sheet.lines.push(line);
+                }
                 Err(reason) => sheet.mistakes.push(Mistake { line, reason }),
             }
         }
@@ -127,6 +134,10 @@ mod tests {
         assert_eq!(numbers.len(), 1000);
         assert!(sheet.orders.iter().any(|order| order.note.as_ref().is_some_and(|note| note.contains('\n'))));
         let text: Vec<_> = Sheet::SAMPLE.lines().collect();
+        for (order, line) in sheet.orders.iter().zip(&sheet.lines) {
+            let line = text[usize::try_from(*line).unwrap() - 1];
+            assert!(line.starts_with(&order.number), "{} is not on `{line}`", order.number);
+        }
         for (mistake, part) in sheet.mistakes.iter().zip([
             "BD-9001",
             "BD-9002",

@@ -3,7 +3,8 @@
 use crate::process::{Ended, Running, program, run, send};
 use rpc_testkit::scratch;
 use rustix::process::Signal;
-use std::path::Path;
+use std::{path::Path, process::Stdio};
+use tokio::process::Command;
 
 struct Shop {
     folder: tempfile::TempDir,
@@ -31,8 +32,13 @@ impl Shop {
     }
 
     async fn client(&self, arguments: &[&str]) -> Ended {
+        run(&mut self.command(arguments)).await
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program(env!("CARGO_BIN_EXE_order-client"), self.path());
-        run(command.args(arguments).args(["--registry", &self.registry()])).await
+        command.args(arguments).args(["--registry", &self.registry()]);
+        command
     }
 
     async fn place(&self, number: &str, item: &str, more: &[&str]) -> Ended {
@@ -86,6 +92,67 @@ async fn looking_again_and_again_is_one_process() {
     let found = shop.client(&["find", "BD-1", "--repeat", "20", "--every", "1ms"]).await;
     assert_eq!(found.code, Some(0), "{found:?}");
     assert!(found.out.ends_with("order-client: 20 calls, 0 failed\n"), "{found:?}");
+}
+
+#[tokio::test]
+async fn an_order_is_followed_while_a_rider_carries_it() {
+    let shop = Shop::open();
+    let _server = shop.server(&["--cooking-time", "100ms"]).await;
+    for wire in ["grpc", "tarpc"] {
+        let number = format!("BD-{wire}");
+        assert_eq!(shop.place(&number, "짬뽕 x1 @8500", &[]).await.code, Some(0));
+        let follow = ["follow", &number, "--transport", wire];
+        let mut follower = Running::start(shop.command(&follow).stderr(Stdio::inherit()));
+        follower.says("cooked").await;
+        let rode = shop.client(&["ride", "김라이더", "--every", "1ms", "--transport", wire]).await;
+        assert_eq!(rode.code, Some(0), "{rode:?}");
+        assert!(rode.out.starts_with(&format!("{number}: to the store, 교동반점\n{number}: to the door")), "{rode:?}");
+        follower.says("delivered (김라이더)").await;
+        assert_eq!(follower.ends().await, Some(0));
+        let again = shop.client(&follow).await;
+        let stages: Vec<_> = again.out.lines().map(|line| line.split_once(" s  ").unwrap().1).collect();
+        let rider = ["a rider comes (김라이더)", "picked up (김라이더)", "delivered (김라이더)"];
+        assert_eq!(stages, [&["accepted", "cooked"][..], &rider].concat(), "{again:?}");
+    }
+    assert_eq!(shop.client(&["follow", "BD-404"]).await.code, Some(3));
+    assert_eq!(shop.client(&["ride", "../.."]).await.code, Some(2));
+}
+
+#[tokio::test]
+async fn a_file_is_imported_and_its_lines_are_named() {
+    let shop = Shop::open();
+    let _server = shop.server(&[]).await;
+    assert_eq!(shop.place("A-3", "짬뽕 x1 @8500", &[]).await.code, Some(0));
+    let header = "number,customer,address,store,items,payment,note";
+    let lines =
+        ["A-1,황채원,부산,교동반점,짜장면 x2 @7000,card,", "A-2,,,,짜장면,card,", "A-3,,,교동반점,짬뽕 x2 @8500,card,"];
+    std::fs::write(shop.path().join("mine.csv"), format!("{header}\n{}\n", lines.join("\n"))).unwrap();
+    let imported = shop.client(&["import", "mine.csv"]).await;
+    assert_eq!(imported.code, Some(4), "{imported:?}");
+    assert_eq!(imported.out, "mine.csv: 1 orders placed, 0 were there before, 2 left out\n");
+    for part in
+        ["mine.csv, line 3: `짜장면` is no item", "mine.csv, line 4: there is another order A-3", "what to do: "]
+    {
+        assert!(imported.err.contains(part), "`{part}` is not in {imported:?}");
+    }
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/orders.csv");
+    for (wire, counts) in [("grpc", "1000 orders placed, 0 were"), ("tarpc", "0 orders placed, 1000 were")] {
+        let imported = shop.client(&["import", sample, "--transport", wire]).await;
+        assert!(imported.out.contains(counts) && imported.out.ends_with("8 left out\n"), "{imported:?}");
+    }
+    let absent = shop.client(&["import", "absent.csv"]).await;
+    assert!(absent.code == Some(2) && absent.err.contains("absent.csv"), "{absent:?}");
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_a_client_cleanly() {
+    let shop = Shop::open();
+    let _server = shop.server(&["--cooking-time", "1h"]).await;
+    assert_eq!(shop.place("BD-1", "짬뽕 x1 @8500", &[]).await.code, Some(0));
+    let mut follower = Running::start(&mut shop.command(&["follow", "BD-1"]));
+    follower.says("accepted").await;
+    send(follower.pid(), Signal::INT);
+    assert_eq!(follower.ends().await, Some(130));
 }
 
 #[tokio::test]

@@ -1,23 +1,29 @@
-//! Places and finds orders. `order-client --help` says how.
+//! Places, finds, follows, imports and delivers orders. `order-client --help` says how.
+
+mod failure;
+mod import;
+mod streams;
 
 use clap::{Parser, Subcommand};
-use orders::{Item, Order, OrderError, Orders, OrdersClient, Payment, args, sheet};
-use rpc::{App, Client, Code, Config, Status};
-use std::{process::ExitCode, time::Duration};
+use failure::Failure;
+use orders::{Item, Order, Orders, OrdersClient, Payment, args, sheet};
+use rpc::{App, Client, Config};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-/// Places and finds orders at whichever order servers the registry lists.
+/// Places, finds, follows, imports and delivers orders, at whichever order servers the registry lists.
 ///
 /// Reads rpc.toml in the current folder (or the file that RPC_CONFIG names) and RPC_ variables; options overrule them.
 ///
-/// Exit codes: 0 done, 1 a call failed, 2 wrong usage or configuration, 3 no such order, 4 the order was refused.
+/// Exit codes: 0 done, 1 a call failed, 2 wrong usage or configuration, 3 no such order, 4 an order was refused,
+/// 130 Ctrl-C.
 #[derive(Parser)]
 #[command(version, verbatim_doc_comment)]
 struct Args {
     #[command(flatten)]
     common: args::Common,
 
-    /// How long a call may take, all attempts together [default: 5s to place, 3s to find]
-    #[arg(long, value_parser = args::duration, global = true)]
+    /// How long a call may take, all attempts together, or a stream to begin [default: 5s, and 3s to find]
+    #[arg(long, value_name = "TIME", value_parser = args::duration, global = true)]
     timeout: Option<Duration>,
 
     #[command(subcommand)]
@@ -38,6 +44,28 @@ enum Command {
         /// From the beginning of one look to the next
         #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = args::duration)]
         every: Duration,
+    },
+    /// Follow an order until it is delivered, a line for each stage. Goes on at another server when one leaves or dies.
+    Follow {
+        /// The order's number
+        number: String,
+    },
+    /// Place all orders of a file. The same file again does no harm.
+    Import {
+        /// A CSV file with the columns number, customer, address, store, items, payment and note
+        file: PathBuf,
+    },
+    /// Ride: carry orders from stores to doors, until there is nothing left to carry.
+    Ride {
+        /// The rider's name
+        #[arg(default_value = "김라이더")]
+        name: String,
+        /// How long a way takes
+        #[arg(long, value_name = "TIME", default_value = "1s", value_parser = args::duration)]
+        every: Duration,
+        /// Wait for orders when there are none, until Ctrl-C
+        #[arg(long)]
+        wait: bool,
     },
 }
 
@@ -74,11 +102,17 @@ async fn main() -> ExitCode {
         Err(error) => return cannot_begin(&error, 2),
     };
     args.common.apply(&mut config);
-    match App::builder().config(config).build().client::<OrdersClient>().await {
-        Ok(client) => {
-            run(args.command, args.timeout.map_or(client.clone(), |timeout| client.with_timeout(timeout))).await
+    let client = match App::builder().config(config).build().client::<OrdersClient>().await {
+        Ok(client) => args.timeout.map_or(client.clone(), |timeout| client.with_timeout(timeout)),
+        Err(error) => return cannot_begin(&error, 1),
+    };
+    tokio::select! {
+        outcome = run(args.command, client) => outcome.unwrap_or_else(|failure| failure.report()),
+        // What is under way ends with its call; the servers see their caller leave.
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("order-client: interrupted");
+            ExitCode::from(130)
         }
-        Err(error) => cannot_begin(&error, 1),
     }
 }
 
@@ -87,16 +121,17 @@ fn cannot_begin(error: &rpc::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-async fn run(command: Command, client: OrdersClient) -> ExitCode {
+async fn run(command: Command, client: OrdersClient) -> Result<ExitCode, Failure> {
     match command {
-        Command::Place(place) => match client.place(place.into_order()).await {
-            Ok(receipt) => {
-                println!("order {} is placed: {} won", receipt.number, receipt.total);
-                ExitCode::SUCCESS
-            }
-            Err(error) => failed(&error),
-        },
-        Command::Find { number, repeat, every } => find(&client, &number, repeat, every).await,
+        Command::Place(place) => {
+            let receipt = client.place(place.into_order()).await?;
+            println!("order {} is placed: {} won", receipt.number, receipt.total);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Find { number, repeat, every } => Ok(find(&client, &number, repeat, every).await),
+        Command::Follow { number } => streams::follow(client, number).await,
+        Command::Import { file } => import::import(&client, &file).await,
+        Command::Ride { name, every, wait } => streams::ride(client, name, every, wait).await,
     }
 }
 
@@ -116,7 +151,7 @@ async fn find(client: &OrdersClient, number: &str, repeat: u64, every: Duration)
             }
             Err(error) => {
                 failures += 1;
-                code = failed(&error);
+                code = Failure::from(error).report();
             }
         }
     }
@@ -124,37 +159,6 @@ async fn find(client: &OrdersClient, number: &str, repeat: u64, every: Duration)
         println!("order-client: {repeat} calls, {failures} failed");
     }
     code
-}
-
-/// Says what went wrong and what to do, and gives the exit code.
-fn failed(error: &OrderError) -> ExitCode {
-    eprintln!("order-client: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(reason) = cause {
-        eprintln!("  because: {reason}");
-        cause = reason.source();
-    }
-    let (code, remedy) = match error {
-        OrderError::NotFound { .. } => {
-            (3, "see whether the number is right, and whether the servers share a --data folder")
-        }
-        OrderError::Conflict { .. } | OrderError::Invalid { .. } => (4, "correct the order"),
-        OrderError::Storage { .. } => (1, "see the server's log"),
-        OrderError::Rpc(status) => (1, remedy(status)),
-    };
-    eprintln!("  what to do: {remedy}");
-    ExitCode::from(code)
-}
-
-fn remedy(status: &Status) -> &'static str {
-    match status.code() {
-        Code::Unavailable => "see whether an order-server runs, with the same --registry, and speaks this --transport",
-        Code::DeadlineExceeded => {
-            "see whether an order-server runs, with the same --registry, and is not overloaded; or allow more time: --timeout 10s"
-        }
-        Code::Unimplemented => "see whether server and client are of the same version",
-        _ => "see the server's log",
-    }
 }
 
 impl Place {
