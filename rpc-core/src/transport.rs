@@ -102,6 +102,10 @@ pub struct ConnectionInfo {
     pub peer: Option<Address>,
     /// Where it was accepted.
     pub local: Option<Address>,
+    /// The protocol that TLS has agreed on; it decides instead of the first bytes. `None` as long as TLS is not built.
+    pub alpn: Option<String>,
+    /// Who the peer has proved to be: the name in its certificate. `None` as long as TLS is not built.
+    pub identity: Option<String>,
     /// The id of this process's instance, if it has one.
     pub instance: Option<String>,
     /// What this side accepts.
@@ -111,7 +115,7 @@ pub struct ConnectionInfo {
 impl ConnectionInfo {
     /// A connection of which nothing is known.
     pub fn new(limits: Limits) -> Self {
-        Self { peer: None, local: None, instance: None, limits }
+        Self { peer: None, local: None, alpn: None, identity: None, instance: None, limits }
     }
 }
 

@@ -16,6 +16,7 @@
 mod advertise;
 mod app;
 mod config;
+mod container;
 mod discover;
 mod error;
 pub mod prelude;
@@ -23,11 +24,12 @@ mod registries;
 mod running;
 mod server;
 mod signals;
+mod tls;
 
 pub mod __private;
 
 pub use app::{App, AppBuilder};
-pub use config::{ClientConfig, Config, Retries, ServerConfig, ServiceConfig};
+pub use config::{ClientConfig, Config, MethodConfig, Origin, Retries, ServerConfig, ServiceConfig, Setting, Tls};
 pub use discover::Discover;
 pub use error::{Error, Result};
 pub use rpc_core::{

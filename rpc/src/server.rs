@@ -1,6 +1,6 @@
 //! A server as people deploy it: configured, registered, drained.
 
-use crate::{App, Config, Error, Result, Running, advertise, signals::Signals};
+use crate::{App, Config, Error, Result, Running, advertise, container, signals::Signals, tls};
 use rpc_core::{
     Address,
     registry::{Endpoint, Instance, Registry, ServiceName},
@@ -99,6 +99,7 @@ impl Server {
             .map_err(|error| Error::new("a service has a name that no registry takes").with_source(error))?;
         let registry = self.app.registry()?;
         let config = self.app.config();
+        let tls = tls::settled(config, [("server.tls", config.server.tls), ("tls", config.tls)])?;
         let listen = listen(config, &*registry)?;
         let transports = transports(config, self.app.transports())?;
 
@@ -113,7 +114,16 @@ impl Server {
         let endpoints =
             transports.iter().map(|transport| Endpoint::new(transport.protocol(), address.clone())).collect();
         let instance = Instance::new(&id, services, endpoints);
-        log_start(config, &*registry, running.address(), &instance);
+        log_start(&*registry, running.address(), &instance);
+        if self.app.is_on_embedded_registry() {
+            warn_of_embedded_registry(&*registry, running.address());
+        }
+        if tls.is_none() && !running.address().is_loopback() {
+            tracing::warn!(
+                listening = %running.address(),
+                "others can call this server, and read along: set `tls = \"off\"` (RPC_TLS) if plain text is meant"
+            );
+        }
         // Only now: whoever reads the record must find the port open.
         let registration = registry.register(instance).await.map_err(|error| {
             Error::new(format!("cannot register at {}: {error}", registry.url())).with_source(error)
@@ -134,15 +144,24 @@ impl fmt::Debug for Server {
 }
 
 /// One line that says what this server uses, because most of what goes wrong in production is seen in it.
-fn log_start(config: &Config, registry: &dyn Registry, listening: &Address, instance: &Instance) {
+fn log_start(registry: &dyn Registry, listening: &Address, instance: &Instance) {
     let protocols: Vec<_> = instance.endpoints.iter().map(|endpoint| endpoint.protocol.as_str()).collect();
     let advertised = instance.endpoints.first().map(|endpoint| endpoint.address.to_string());
     let services: Vec<_> = instance.services.iter().map(ServiceName::as_str).collect();
     tracing::info!(%listening, advertised, registry = registry.url(), ?protocols, ?services, instance = instance.id, "serving");
-    if config.registry.is_none() && !registry.is_remote() && !listening.is_loopback() {
+}
+
+/// The server comes up, looks healthy, and is found by nobody: somebody has forgotten to name the registry.
+fn warn_of_embedded_registry(registry: &dyn Registry, listening: &Address) {
+    if !listening.is_loopback() {
         tracing::warn!(
             registry = registry.url(),
             "others can reach this server, but only this machine can find it: set `registry` (RPC_REGISTRY) to a shared one"
+        );
+    } else if container::is_here() {
+        tracing::warn!(
+            registry = registry.url(),
+            "only this container can find this server: set `registry` (RPC_REGISTRY) to a shared one"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! What people write, and what they are told when it is wrong.
 
-use rpc::{Config, Retries, Transports};
+use rpc::{Config, Origin, Retries, Tls, Transports};
 use std::{path::PathBuf, time::Duration};
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -20,6 +20,7 @@ fn everything_that_can_be_written_is_read() {
     let config = read(
         r#"
         registry = "zookeeper://zk1:2181,zk2:2181/rpc"
+        tls = "off"
         [server]
         listen = "0.0.0.0:7000"
         advertise = "orders.internal:7000"
@@ -31,8 +32,13 @@ fn everything_that_can_be_written_is_read() {
         [client.Orders]
         target = "static://10.0.0.1:7000,10.0.0.2:7000"
         transport = "tarpc"
+        retries = "off"
         [client.baedal.riders.v1.Riders]
         timeout = "300ms"
+        [client.baedal.riders.v1.Riders.methods.Find]
+        timeout = "100ms"
+        [client."baedal.methods.Follow"]
+        timeout = "1m"
         "#,
         &[],
     )
@@ -47,7 +53,11 @@ fn everything_that_can_be_written_is_read() {
     let orders = config.service("baedal.orders.v1.Orders").unwrap();
     assert_eq!(orders.target.as_ref().unwrap().to_string(), "static://10.0.0.1:7000,10.0.0.2:7000");
     assert_eq!(orders.transport, Some(Transports::Only("tarpc")));
+    assert_eq!((config.tls, orders.retries), (Some(Tls::Off), Some(Retries::Off)));
     let riders = config.service("baedal.riders.v1.Riders").unwrap();
+    assert_eq!(riders.methods["Find"].timeout, Some(Duration::from_millis(100)));
+    let quoted = config.service("baedal.methods.Follow").unwrap();
+    assert_eq!(quoted.timeout, Some(Duration::from_secs(60)));
     assert_eq!(riders.timeout, Some(Duration::from_millis(300)));
     assert!(config.service("baedal.orders.v1.Other").is_none());
 }
@@ -71,13 +81,21 @@ fn an_unknown_key_is_an_error_that_names_the_nearest() {
         ("[sever]\nlisten = \"127.0.0.1:1\"", "sever.listen", "server.listen"),
         ("[client.Orders]\ntransports = \"grpc\"", "client.Orders.transports", "client.Orders.transport"),
         ("registri = \"memory://\"", "registri", "registry"),
+        ("[registry]\nrequird = true", "registry.requird", "registry.required"),
+        (
+            "[client.Orders.methods.Find]\ntimout = \"1s\"",
+            "client.Orders.methods.Find.timout",
+            "client.Orders.methods.Find.timeout",
+        ),
     ] {
         let error = read(toml, &[]).unwrap_err();
         assert!(error.contains("rpc.toml"), "{error}");
         assert!(error.contains(&format!("`{key}`")) && error.contains(&format!("`{meant}`")), "{error}");
     }
     let error = read("favourite = \"dish\"", &[]).unwrap_err();
-    assert!(error.contains("the keys are registry, server.listen"), "{error}");
+    assert!(error.contains("the keys are registry, registry.url"), "{error}");
+    let error = read("[client.Orders.methods]\nFind = \"1s\"", &[]).unwrap_err();
+    assert!(error.contains("[client.Orders.methods.Find]"), "{error}");
 }
 
 #[test]
@@ -89,7 +107,12 @@ fn a_value_that_makes_no_sense_names_its_key_and_its_origin() {
         ("[server]\nprotocols = []", &[], &["server.protocols", "speak something"]),
         ("[server]\nlisten = \"7000\"", &[], &["server.listen", "HOST:PORT"]),
         ("", &[("RPC_SERVER_LISTEN", "7000")], &["RPC_SERVER_LISTEN", "HOST:PORT"]),
-        ("registry = [", &[], &["cannot be read"]),
+        ("registry = [", &[], &["rpc.toml", "is no TOML", "line 1"]),
+        ("registry = [\"memory://\"]", &[], &["`registry`", "several registries"]),
+        ("[registry]\nrequired = \"yes\"", &[], &["registry.required", "true or false"]),
+        ("", &[("RPC_REGISTRY_REQUIRED", "1")], &["RPC_REGISTRY_REQUIRED", "true or false"]),
+        ("tls = \"maybe\"", &[], &["`tls`", "neither on nor off"]),
+        ("[client.\"a b\"]\ntimeout = \"1s\"", &[], &["client.a b.timeout", "no name of a service"]),
         ("registry = \"etcd://10.0.0.1\"", &[], &["registry", "etcd"]),
     ] {
         let error = read(toml, pairs).unwrap_err();
@@ -103,13 +126,61 @@ fn a_value_that_makes_no_sense_names_its_key_and_its_origin() {
 fn what_kubernetes_injects_is_ignored_and_so_is_what_nobody_knows() {
     let pairs = [
         ("RPC_PORT", "tcp://10.0.0.1:7000"),
+        ("RPC_PORT_7000_TCP", "tcp://10.0.0.1:7000"),
         ("RPC_PORT_7000_TCP_ADDR", "10.0.0.1"),
         ("RPC_SERVICE_HOST", "10.0.0.1"),
+        ("RPC_SERVICE_PORT_GRPC", "7000"),
+        ("RPC_GATE_PORT_7000_TCP_PROTO", "tcp"),
+        ("RPC_GATE_SERVICE_HOST", "10.0.0.1"),
         ("RPC_SERVER_LISTN", "127.0.0.1:1"),
         ("RPC_CONFIG", "elsewhere.toml"),
     ];
     let config = Config::read(None, variables(&pairs)).unwrap();
     assert!(config.registry.is_none() && config.server.listen.is_none());
+}
+
+#[test]
+fn a_registry_is_a_text_or_a_table_and_neither_hides_the_other() {
+    let url = "zookeeper://zk1:2181/rpc";
+    for (toml, pairs) in [
+        ("[registry]\nurl = \"zookeeper://zk1:2181/rpc\"\nrequired = true", &[][..]),
+        ("[registry]\nrequired = true", &[("RPC_REGISTRY", url)]),
+        ("registry = \"zookeeper://zk1:2181/rpc\"", &[("RPC_REGISTRY_REQUIRED", "true")]),
+        ("", &[("RPC_REGISTRY_REQUIRED", "true"), ("RPC_REGISTRY", url)]),
+    ] {
+        let config = read(toml, pairs).unwrap();
+        assert_eq!(config.registry.map(|target| target.to_string()).as_deref(), Some(url), "{toml} {pairs:?}");
+        assert!(config.registry_required, "{toml} {pairs:?}");
+    }
+    let off = read("[registry]\nrequired = true", &[("RPC_REGISTRY_REQUIRED", "false")]).unwrap();
+    assert!(!off.registry_required && off.registry.is_none());
+}
+
+#[test]
+fn every_value_knows_who_has_said_it() {
+    let mut config = read(
+        "registry = \"memory://\"\n[client]\ntimeout = \"2s\"\n[client.Orders.methods.Find]\ntimeout = \"300ms\"",
+        &[("RPC_CLIENT_RETRIES", "off"), ("RPC_TLS", "off")],
+    )
+    .unwrap();
+    config.server.listen = Some("0.0.0.0:7000".parse().unwrap());
+    config.client.timeout = Some(Duration::from_secs(3));
+    let settings = config.settings();
+    let of = |key: &str| {
+        let setting = settings.iter().find(|setting| setting.key == key).unwrap_or_else(|| panic!("no {key}"));
+        (setting.value.as_str(), setting.origin.clone())
+    };
+    let (registry, Origin::File(path)) = of("registry") else { panic!("{settings:?}") };
+    assert!(registry == "memory://" && path.ends_with("rpc.toml"), "{settings:?}");
+    let (find, Origin::File(_)) = of("client.Orders.methods.Find.timeout") else { panic!("{settings:?}") };
+    assert_eq!(find, "300ms");
+    assert_eq!(of("client.retries"), ("off", Origin::Variable("RPC_CLIENT_RETRIES".to_owned())));
+    assert_eq!(of("tls"), ("off", Origin::Variable("RPC_TLS".to_owned())));
+    assert_eq!(of("client.transport"), ("auto", Origin::BuiltIn));
+    // Set, and changed, after it was read: by a command line, for instance.
+    assert_eq!(of("server.listen"), ("0.0.0.0:7000", Origin::Program));
+    assert_eq!(of("client.timeout"), ("3s", Origin::Program));
+    assert!(Config::default().settings().iter().all(|setting| setting.origin == Origin::BuiltIn));
 }
 
 #[test]

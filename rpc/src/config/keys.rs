@@ -1,18 +1,26 @@
 //! The keys that exist, and the one that was probably meant.
 
 /// Keys that can stand in the file, and as `RPC_...` in the environment.
-pub(super) const KEYS: [&str; 7] = [
+pub(super) const KEYS: [&str; 12] = [
     "registry",
+    "registry.url",
+    "registry.required",
+    "tls",
     "server.listen",
     "server.advertise",
     "server.protocols",
+    "server.tls",
     "client.transport",
     "client.timeout",
     "client.retries",
+    "client.tls",
 ];
 
 /// Keys of one service, in `[client.NAME]`. Names have dots, and variables cannot, so they are in the file only.
-pub(super) const SERVICE_KEYS: [&str; 3] = ["target", "transport", "timeout"];
+pub(super) const SERVICE_KEYS: [&str; 5] = ["target", "transport", "timeout", "retries", "tls"];
+
+/// Keys of one method, in `[client.NAME.methods.METHOD]`.
+pub(super) const METHOD_KEYS: [&str; 1] = ["timeout"];
 
 /// The variable that names the file.
 pub(super) const FILE: &str = "RPC_CONFIG";
@@ -28,13 +36,18 @@ pub(super) fn of_variable(name: &str) -> Option<&'static str> {
 }
 
 /// Whether somebody else has put a variable into our namespace: for a Service that is called `rpc`, Kubernetes sets
-/// `RPC_PORT=tcp://10.0.0.1:7000`, `RPC_SERVICE_HOST`, `RPC_PORT_7000_TCP_ADDR` and more in every pod.
+/// `RPC_PORT=tcp://10.0.0.1:7000`, `RPC_SERVICE_HOST`, `RPC_PORT_7000_TCP_ADDR` and more in every pod, and for one
+/// that is called `rpc-gate` the same with `RPC_GATE_`.
 pub(super) fn is_injected(name: &str, value: &str) -> bool {
-    name.starts_with("RPC_SERVICE_") || name.starts_with("RPC_PORT_") || name == "RPC_PORT" && value.contains("://")
+    let Some(rest) = name.strip_prefix("RPC") else { return false };
+    rest.contains("_SERVICE_HOST")
+        || rest.contains("_SERVICE_PORT")
+        || rest.ends_with("_PORT") && value.contains("://")
+        || rest.split_once("_PORT_").is_some_and(|(_, port)| port.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// The one of `known` that looks most like `text`, if one does.
-pub(super) fn nearest<S: AsRef<str>>(text: &str, known: impl IntoIterator<Item = S>) -> Option<S> {
+pub(crate) fn nearest<S: AsRef<str>>(text: &str, known: impl IntoIterator<Item = S>) -> Option<S> {
     known
         .into_iter()
         .map(|key| (strsim::damerau_levenshtein(text, key.as_ref()), key))

@@ -2,18 +2,26 @@
 
 mod keys;
 mod load;
+mod origin;
+mod read;
 mod value;
 
+pub(crate) use keys::nearest;
+pub use origin::{Origin, Setting};
+
+use origin::Said;
 use rpc_core::{Address, Transports, registry::Target};
 use std::{collections::BTreeMap, time::Duration};
 
 /// What a program was told about where it listens, whom it calls and how.
 ///
 /// Read by [`load`](Self::load); a command line changes the fields afterwards, and an option at a call overrules all of
-/// it. Whatever is `None` or empty was not said, and the built-in default holds.
+/// it. Whatever is `None` or empty was not said, and the built-in default holds. [`settings`](Self::settings) tells
+/// where each value comes from.
 ///
 /// ```toml
 /// registry = "zookeeper://zk1:2181,zk2:2181/rpc"   # RPC_REGISTRY
+/// tls = "off"                      # RPC_TLS: plain text is meant, also between machines
 ///
 /// [server]
 /// listen = "0.0.0.0:7000"          # RPC_SERVER_LISTEN
@@ -25,20 +33,42 @@ use std::{collections::BTreeMap, time::Duration};
 /// timeout = "2s"                   # RPC_CLIENT_TIMEOUT
 /// retries = "on"                   # RPC_CLIENT_RETRIES: on or off
 ///
-/// [client.Orders]                  # one service, by its full or its short name
+/// [client.Orders]                  # one service, by its full name, or by its short one where no other has it
 /// target = "static://10.0.0.1:7000,10.0.0.2:7000"
 /// transport = "grpc"
+/// timeout = "1s"
+/// retries = "off"
+///
+/// [client.Orders.methods.Find]     # one method, by its name on the wire
 /// timeout = "300ms"
 /// ```
+///
+/// With more to say of the registry, it is a table:
+///
+/// ```toml
+/// [registry]
+/// url = "zookeeper://zk1:2181,zk2:2181/rpc"        # RPC_REGISTRY
+/// required = true                  # RPC_REGISTRY_REQUIRED: an error rather than the embedded registry without a URL
+/// ```
+///
+/// `tls` stands at the top for all, in `[server]`, in `[client]`, or at one service. `[client.a.methods.B]` is about
+/// the method `B` of the service `a`; a service that is really called `a.methods.B` is written in quotes.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Config {
     /// Where servers register and clients look. The embedded `file` registry of this host and user by default.
     pub registry: Option<Target>,
+    /// Whether a registry has to be named: it is an error then to fall back on the embedded one, where servers would
+    /// come up, look healthy, and be found by nobody.
+    pub registry_required: bool,
+    /// Whether connections are encrypted, for servers and clients that do not say themselves.
+    pub tls: Option<Tls>,
     /// What concerns a server.
     pub server: ServerConfig,
     /// What concerns clients.
     pub client: ClientConfig,
+    /// What was read, and where.
+    said: Said,
 }
 
 /// What a server was told.
@@ -51,6 +81,8 @@ pub struct ServerConfig {
     pub advertise: Option<Address>,
     /// The protocols it speaks, by name: all that are compiled in by default.
     pub protocols: Option<Vec<&'static str>>,
+    /// Whether its connections are encrypted.
+    pub tls: Option<Tls>,
 }
 
 /// What clients were told.
@@ -59,10 +91,13 @@ pub struct ServerConfig {
 pub struct ClientConfig {
     /// The wires that calls may take.
     pub transport: Option<Transports>,
-    /// How long a unary call may take when neither the call nor its method says.
+    /// How long a unary call of any service may take when the call does not say and nothing is said of its service or
+    /// its method here. Overrules `#[rpc(timeout)]`, as all configuration does.
     pub timeout: Option<Duration>,
     /// Whether failed calls may be sent again.
     pub retries: Option<Retries>,
+    /// Whether connections are encrypted.
+    pub tls: Option<Tls>,
     /// What was said about single services, by full or short name.
     pub services: BTreeMap<String, ServiceConfig>,
 }
@@ -75,7 +110,22 @@ pub struct ServiceConfig {
     pub target: Option<Target>,
     /// The wires that its calls may take.
     pub transport: Option<Transports>,
-    /// How long a unary call may take when the call does not say.
+    /// How long a unary call may take when the call does not say and nothing is said of its method here.
+    pub timeout: Option<Duration>,
+    /// Whether failed calls may be sent again.
+    pub retries: Option<Retries>,
+    /// Whether connections are encrypted.
+    pub tls: Option<Tls>,
+    /// What was said about single methods, by their names on the wire, as in `Find`. A client is not made when the
+    /// service has no such method.
+    pub methods: BTreeMap<String, MethodConfig>,
+}
+
+/// What clients were told of one method.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct MethodConfig {
+    /// How long a call may take when the call does not say; of a stream, all of it.
     pub timeout: Option<Duration>,
 }
 
@@ -89,11 +139,26 @@ pub enum Retries {
     Off,
 }
 
+/// Whether connections are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// Plain text. Where nothing is said it is plain text as well, with a warning as soon as other machines are
+    /// concerned.
+    Off,
+    /// TLS. Not built yet, so that it is an error; it is in the grammar from the start so that no file has to change.
+    On,
+}
+
 impl Config {
     /// What was said about clients of a service: by its full name first, then by its short one.
     pub fn service(&self, name: &str) -> Option<&ServiceConfig> {
         let short = name.rsplit('.').next().unwrap_or(name);
         let services = &self.client.services;
         services.get(name).or_else(|| services.get(short))
+    }
+
+    /// What was said about every value, and where; see [`Setting`]. For people: `order-server config` prints it.
+    pub fn settings(&self) -> Vec<Setting> {
+        origin::settings(self)
     }
 }

@@ -1,6 +1,6 @@
 //! How values are written.
 
-use crate::Retries;
+use crate::{Retries, Tls};
 use rpc_core::Transports;
 use std::time::Duration;
 
@@ -60,6 +60,15 @@ pub(super) fn retries(text: &str) -> Result<Retries, String> {
     match text {
         "on" => Ok(Retries::On),
         "off" => Ok(Retries::Off),
+        _ => Err(format!("`{text}` is neither on nor off")),
+    }
+}
+
+/// Reads `on` or `off`.
+pub(super) fn tls(text: &str) -> Result<Tls, String> {
+    match text {
+        "on" => Ok(Tls::On),
+        "off" => Ok(Tls::Off),
         _ => Err(format!("`{text}` is neither on nor off")),
     }
 }

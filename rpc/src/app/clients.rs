@@ -1,0 +1,97 @@
+//! The clients of an [`App`].
+
+use super::{App, lock, terms::Terms};
+use crate::{Error, Result};
+use rpc_core::{
+    ServiceDescriptor,
+    client::{Channel, Client},
+    registry::{Availability, Registry, ServiceName, Watch},
+};
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+impl App {
+    /// How long a client waits for the first list of servers.
+    const FIRST_LIST: Duration = Duration::from_secs(3);
+
+    /// A client of a service, by the service's name. Waits up to 3 s for a first list of its servers; the list may be
+    /// empty, and a call then waits for a server to come.
+    ///
+    /// # Errors
+    /// When what the configuration says of the service makes no sense, or the registry cannot be opened or gives no
+    /// list in time. Outside a tokio runtime.
+    pub async fn client<C: Client>(&self) -> Result<C> {
+        let name = C::SERVICE.name;
+        if let Some(channel) = lock(&self.0.channels).get(name) {
+            return Ok(C::from_channel(channel.clone()));
+        }
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(Error::new(format!("a client of {name} needs a tokio runtime, and here is none"))
+                .with_remedy("make clients in what `#[tokio::main]` or `Runtime::block_on` runs"));
+        }
+        let terms = self.terms(C::SERVICE)?;
+        let service: ServiceName = name
+            .parse()
+            .map_err(|error| Error::new(format!("`{name}` cannot be the name of a service")).with_source(error))?;
+        let registry = match &terms.target {
+            Some(target) => self.open(target)?,
+            None => self.registry()?,
+        };
+        let mut watch = registry.watch(&service);
+        if tokio::time::timeout(Self::FIRST_LIST, watch.known()).await.is_err() {
+            return Err(no_list(&*registry, &watch, name));
+        }
+        if terms.tls.is_none() {
+            self.warn_of_plain_text(&watch, name);
+        }
+        // Of two who come at once, both get the same channel.
+        let channel = lock(&self.0.channels).entry(name).or_insert_with(|| self.channel(service, watch, terms)).clone();
+        Ok(C::from_channel(channel))
+    }
+
+    /// What the configuration says of clients of a service.
+    fn terms(&self, service: &'static ServiceDescriptor) -> Result<Terms> {
+        let config = &self.0.config;
+        let short = service.name.rsplit('.').next().unwrap_or_default();
+        if !config.client.services.contains_key(service.name) && config.client.services.contains_key(short) {
+            let first = *lock(&self.0.sections).entry(short.to_owned()).or_insert(service.name);
+            if first != service.name {
+                return Err(Error::new(format!("[client.{short}] means {first}, and {} as well", service.name))
+                    .with_remedy(format!("write the full names: [client.{first}], [client.{}]", service.name)));
+            }
+        }
+        Terms::of(config, service)
+    }
+
+    fn channel(&self, service: ServiceName, watch: Watch, terms: Terms) -> Channel {
+        let mut builder =
+            Channel::builder(service, watch).timeouts(terms.timeouts).transports(terms.transports).retry(terms.retry);
+        for transport in &self.0.transports {
+            builder = builder.transport(transport.clone());
+        }
+        builder.build()
+    }
+
+    /// Once: a program has many clients, and the network is the same for all of them.
+    fn warn_of_plain_text(&self, watch: &Watch, service: &str) {
+        let snapshot = watch.snapshot();
+        let mut endpoints = snapshot.instances.iter().flat_map(|instance| &instance.endpoints);
+        if let Some(far) = endpoints.find(|endpoint| !endpoint.address.is_loopback())
+            && !self.0.warned.swap(true, Relaxed)
+        {
+            tracing::warn!(
+                service, address = %far.address,
+                "calls leave this machine in plain text: set `tls = \"off\"` (RPC_TLS) if that is meant"
+            );
+        }
+    }
+}
+
+fn no_list(registry: &dyn Registry, watch: &Watch, service: &str) -> Error {
+    let why = match &watch.snapshot().availability {
+        Availability::Unreachable(reason) => format!(": {reason}"),
+        _ => String::new(),
+    };
+    let seconds = App::FIRST_LIST.as_secs();
+    Error::new(format!("the registry {} has given no list of {service} within {seconds} s{why}", registry.url()))
+        .with_remedy("see whether the registry runs and can be reached from here, and whether `registry` (RPC_REGISTRY) names the right one")
+}

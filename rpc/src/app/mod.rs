@@ -1,0 +1,151 @@
+//! What a program's clients and servers share.
+
+mod builder;
+mod clients;
+mod terms;
+
+pub use builder::AppBuilder;
+
+use crate::{Config, Error, Result, Server, registries};
+use rpc_core::{
+    Observers,
+    client::Channel,
+    registry::{Registry, Target},
+    transport::Transport,
+};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool},
+};
+
+/// What the clients and servers of a program share: its configuration, one session with each registry, and one channel
+/// per service, whatever the number of clients made of it.
+///
+/// `OrdersClient::discover()` and [`Server::from_config`] use [`App::process`], the one of the whole process, which is
+/// made when it is first needed. Tests, and programs with two configurations, make their own.
+///
+/// Cloning gives another handle on the same one; connections and sessions end when the last handle, client and server
+/// made of it is gone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    transports: Vec<Arc<dyn Transport>>,
+    observers: Observers,
+    /// The registry of everybody, when it was handed over rather than named by the configuration.
+    given: Option<Arc<dyn Registry>>,
+    /// One session per URL.
+    registries: Mutex<HashMap<String, Arc<dyn Registry>>>,
+    channels: Mutex<HashMap<&'static str, Channel>>,
+    /// Which service a section of the configuration with a short name was taken to mean.
+    sections: Mutex<HashMap<String, &'static str>>,
+    /// Whether it has been said that plain text leaves this machine.
+    warned: AtomicBool,
+}
+
+/// The only static in the project; see [`App::process`].
+static PROCESS: OnceLock<App> = OnceLock::new();
+
+impl App {
+    /// An App to be told things in code. Reads neither file nor environment.
+    pub fn builder() -> AppBuilder {
+        AppBuilder::default()
+    }
+
+    /// An App as `rpc.toml` and the environment say; see [`Config::load`].
+    ///
+    /// # Errors
+    /// When the configuration cannot be read.
+    pub fn from_config() -> Result<Self> {
+        Ok(Self::builder().config(Config::load()?).build())
+    }
+
+    /// The App of the whole process, made from the configuration when it is first asked for.
+    ///
+    /// # Errors
+    /// When it is not there yet and the configuration cannot be read.
+    pub fn process() -> Result<Self> {
+        if let Some(app) = PROCESS.get() {
+            return Ok(app.clone());
+        }
+        // Of two who come at once, one makes the App that both get.
+        let made = Self::from_config()?;
+        Ok(PROCESS.get_or_init(|| made).clone())
+    }
+
+    /// Makes this the App of the whole process.
+    ///
+    /// # Errors
+    /// When there is one already, since it may be in use.
+    pub fn install(self) -> Result<()> {
+        PROCESS.set(self).map_err(|_| {
+            Error::new("the App of this process is already there")
+                .with_remedy("install yours before the first `discover()` or `Server::from_config()`")
+        })
+    }
+
+    /// What it was told.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// A server of this App.
+    pub fn server(&self) -> Server {
+        Server::new(self.clone())
+    }
+
+    /// The registry at which servers of this App register.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or nobody has named one and `registry.required` says that somebody has to.
+    pub fn registry(&self) -> Result<Arc<dyn Registry>> {
+        match (&self.0.given, &self.0.config.registry) {
+            (Some(registry), _) => Ok(registry.clone()),
+            (None, Some(named)) => self.open(named),
+            (None, None) if self.0.config.registry_required => Err(no_registry(&self.0.config)),
+            (None, None) => self.open(&registries::embedded()),
+        }
+    }
+
+    /// Whether nobody has said which registry to use.
+    pub(crate) fn is_on_embedded_registry(&self) -> bool {
+        self.0.given.is_none() && self.0.config.registry.is_none()
+    }
+
+    pub(crate) fn transports(&self) -> &[Arc<dyn Transport>] {
+        &self.0.transports
+    }
+
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.0.observers
+    }
+
+    fn open(&self, target: &Target) -> Result<Arc<dyn Registry>> {
+        let mut open = lock(&self.0.registries);
+        if let Some(registry) = open.get(&target.to_string()) {
+            return Ok(registry.clone());
+        }
+        let registry = registries::open(target)?;
+        open.insert(target.to_string(), registry.clone());
+        Ok(registry)
+    }
+}
+
+/// Nothing that is done under these locks leaves them half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn no_registry(config: &Config) -> Error {
+    let origin = config.origin("registry.required");
+    Error::new(format!("no registry is named, and `registry.required` ({origin}) says that one has to be"))
+        .with_remedy("set `registry` (RPC_REGISTRY), for instance to zookeeper://HOST:2181/rpc")
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}

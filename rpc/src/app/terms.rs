@@ -1,0 +1,143 @@
+//! What clients of one service were told, from all levels of the configuration.
+
+use crate::{Config, Error, Result, Retries, Tls, config, tls};
+use rpc_core::{
+    ServiceDescriptor, Transports,
+    client::{RetryPolicy, Timeouts},
+    registry::Target,
+};
+
+/// What clients of one service were told: of each thing, what is said of the service, or else of all.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    /// Where its servers are, unless in the registry of everybody.
+    pub(super) target: Option<Target>,
+    pub(super) transports: Transports,
+    pub(super) timeouts: Timeouts,
+    pub(super) retry: RetryPolicy,
+    pub(super) tls: Option<Tls>,
+}
+
+impl Terms {
+    /// # Errors
+    /// When something is said of a method that the service does not have, or asked for that is not built.
+    pub(super) fn of(config: &Config, service: &ServiceDescriptor) -> Result<Self> {
+        let (section, own) = match section(config, service.name) {
+            Some((section, own)) => (section, own.clone()),
+            None => (service.name, crate::ServiceConfig::default()),
+        };
+        let all = &config.client;
+        let mut timeouts = Timeouts::default();
+        if let Some(timeout) = own.timeout.or(all.timeout) {
+            timeouts = timeouts.with_service(timeout);
+        }
+        for (name, method) in &own.methods {
+            if !service.methods.iter().any(|known| known.name == name) {
+                return Err(no_method(config, service, section, name));
+            }
+            if let Some(timeout) = method.timeout {
+                timeouts = timeouts.with_method(name, timeout);
+            }
+        }
+        let retry = match own.retries.or(all.retries).unwrap_or_default() {
+            Retries::On => RetryPolicy::default(),
+            Retries::Off => RetryPolicy::Off,
+        };
+        let tls = tls::settled(
+            config,
+            [(&*format!("client.{section}.tls"), own.tls), ("client.tls", all.tls), ("tls", config.tls)],
+        )?;
+        let transports = own.transport.or(all.transport).unwrap_or_default();
+        Ok(Self { target: own.target, transports, timeouts, retry, tls })
+    }
+}
+
+/// The section about a service, by its full name or by its short one.
+fn section<'a>(config: &'a Config, service: &str) -> Option<(&'a str, &'a crate::ServiceConfig)> {
+    let short = service.rsplit('.').next().unwrap_or(service);
+    let services = &config.client.services;
+    let found = services.get_key_value(service).or_else(|| services.get_key_value(short));
+    if found.is_none()
+        && let Some(meant) = services.keys().find(|name| is_misspelt(name, service, short))
+    {
+        tracing::warn!(service, section = %format!("[client.{meant}]"), "is that section meant for this service? The names differ");
+    }
+    found.map(|(name, own)| (name.as_str(), own))
+}
+
+/// Whether a section has nearly the name of this service.
+fn is_misspelt(section: &str, full: &str, short: &str) -> bool {
+    let name = if section.contains('.') { full } else { short };
+    strsim::damerau_levenshtein(section, name) <= 1
+}
+
+fn no_method(config: &Config, service: &ServiceDescriptor, section: &str, name: &str) -> Error {
+    let key = format!("client.{section}.methods.{name}");
+    let origin = config.origin(&format!("{key}.timeout"));
+    let error = Error::new(format!("{origin}: [{key}]: the service {} has no method `{name}`", service.name));
+    let known = || service.methods.iter().map(|method| method.name);
+    match config::nearest(name, known()) {
+        Some(meant) => error.with_remedy(format!("write [client.{section}.methods.{meant}], if that was meant")),
+        None => error.with_remedy(format!("its methods are {}", known().collect::<Vec<_>>().join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rpc_core::{Kind, Method};
+    use std::time::Duration;
+
+    static FIND: Method = Method::new("baedal.v1.Orders", "Find", "/baedal.v1.Orders/Find", Kind::Unary);
+    static ORDERS: ServiceDescriptor = ServiceDescriptor::new("baedal.v1.Orders", &[&FIND], "");
+
+    fn terms(toml: &str) -> Result<Terms> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rpc.toml");
+        std::fs::write(&path, toml).unwrap();
+        Terms::of(&Config::read(Some(&path), []).unwrap(), &ORDERS)
+    }
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn what_is_said_of_the_service_goes_before_what_is_said_of_all() {
+        let all = "[client]\ntimeout = \"2s\"\nretries = \"off\"\ntransport = \"grpc\"\n";
+        let terms_of_all = terms(all).unwrap();
+        assert_eq!(terms_of_all.timeouts, Timeouts::default().with_service(millis(2000)));
+        assert_eq!((terms_of_all.retry, terms_of_all.transports), (RetryPolicy::Off, Transports::Only("grpc")));
+        let own = terms(&format!(
+            "{all}[client.Orders]\ntimeout = \"1s\"\nretries = \"on\"\ntransport = \"auto\"\n\
+             [client.Orders.methods.Find]\ntimeout = \"300ms\""
+        ))
+        .unwrap();
+        assert_eq!(own.timeouts, Timeouts::default().with_service(millis(1000)).with_method("Find", millis(300)));
+        assert_eq!((own.retry, own.transports), (RetryPolicy::default(), Transports::Auto));
+    }
+
+    #[test]
+    fn a_method_that_is_not_there_is_an_error_that_names_the_nearest() {
+        let error = terms("[client.Orders.methods.Fnid]\ntimeout = \"1s\"").unwrap_err();
+        let text = format!("{error:?}");
+        assert!(text.contains("rpc.toml") && text.contains("no method `Fnid`"), "{text}");
+        assert!(text.contains("[client.Orders.methods.Find]"), "{text}");
+        let error = terms("[client.Orders.methods.Subscribe]\ntimeout = \"1s\"").unwrap_err();
+        assert!(format!("{error:?}").contains("its methods are Find"), "{error:?}");
+    }
+
+    #[test]
+    fn tls_is_refused_as_long_as_it_is_not_built_wherever_it_is_said() {
+        for (toml, key) in [
+            ("tls = \"on\"", "`tls`"),
+            ("tls = \"off\"\n[client]\ntls = \"on\"", "`client.tls`"),
+            ("[client]\ntls = \"off\"\n[client.Orders]\ntls = \"on\"", "`client.Orders.tls`"),
+        ] {
+            let error = terms(toml).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+        }
+        assert_eq!(terms("tls = \"on\"\n[client]\ntls = \"off\"").unwrap().tls, Some(Tls::Off));
+        assert_eq!(terms("").unwrap().tls, None);
+    }
+}

@@ -1,0 +1,145 @@
+//! Which values hold, and who has said so.
+
+use super::{Config, Retries, Tls};
+use crate::registries;
+use rpc_core::{Transports, client::Timeouts};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+
+/// One value of a [`Config`], as it is written, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Setting {
+    /// The key, as in `server.listen`.
+    pub key: String,
+    /// The value that holds, as the file would write it; in words where the default is no value.
+    pub value: String,
+    /// Who has said so.
+    pub origin: Origin,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// Nobody has said anything.
+    BuiltIn,
+    /// A file.
+    File(PathBuf),
+    /// A variable of the environment.
+    Variable(String),
+    /// The program itself: its code, or its command line.
+    Program,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built-in"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Variable(name) => write!(f, "the variable {name}"),
+            Self::Program => f.write_str("the program or its command line"),
+        }
+    }
+}
+
+/// What was read: the text and the origin of each value. A field that is not what was read has been changed since.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Said(BTreeMap<String, (String, Origin)>);
+
+impl Said {
+    /// Remembers the values of a configuration that has just been read from these places.
+    pub(super) fn of(config: &Config, mut places: BTreeMap<String, Origin>) -> Self {
+        let said = values(config).into_iter().filter_map(|(key, value, _)| {
+            let origin = places.remove(&key)?;
+            Some((key, (value?, origin)))
+        });
+        Self(said.collect())
+    }
+
+    fn origin(&self, key: &str, value: &str) -> Origin {
+        match self.0.get(key) {
+            Some((read, origin)) if read == value => origin.clone(),
+            _ => Origin::Program,
+        }
+    }
+}
+
+impl Config {
+    /// Who has said what holds for a key; for errors.
+    pub(crate) fn origin(&self, key: &str) -> Origin {
+        let setting = self.settings().into_iter().find(|setting| setting.key == key);
+        setting.map_or(Origin::BuiltIn, |setting| setting.origin)
+    }
+}
+
+pub(super) fn settings(config: &Config) -> Vec<Setting> {
+    let setting = |(key, value, default): Value| match (value, default) {
+        (Some(value), _) => Some(Setting { origin: config.said.origin(&key, &value), key, value }),
+        (None, Some(default)) => Some(Setting { key, value: default, origin: Origin::BuiltIn }),
+        (None, None) => None,
+    };
+    values(config).into_iter().filter_map(setting).collect()
+}
+
+/// A key, what was said, and what holds when nothing was.
+type Value = (String, Option<String>, Option<String>);
+
+fn values(config: &Config) -> Vec<Value> {
+    let Config { registry, registry_required, tls, server, client, said: _ } = config;
+    let mut values = Vec::new();
+    let mut say = |key: &str, value: Option<String>, default: Option<&str>| {
+        values.push((key.to_owned(), value, default.map(str::to_owned)));
+    };
+    say("registry", registry.as_ref().map(ToString::to_string), Some(&registries::embedded().to_string()));
+    say("registry.required", registry_required.then(|| "true".to_owned()), Some("false"));
+    say("tls", tls.map(written_tls), Some("off"));
+    say("server.listen", server.listen.as_ref().map(ToString::to_string), Some("127.0.0.1:0"));
+    say("server.advertise", server.advertise.as_ref().map(ToString::to_string), Some("where it listens"));
+    say("server.protocols", server.protocols.as_ref().map(|names| names.join(", ")), Some("all there are"));
+    say("server.tls", server.tls.map(written_tls), None);
+    say("client.transport", client.transport.map(written_transport), Some("auto"));
+    say(
+        "client.timeout",
+        client.timeout.map(written),
+        Some(&format!("{}, or the method's own", written(Timeouts::DEFAULT))),
+    );
+    say("client.retries", client.retries.map(written_retries), Some("on"));
+    say("client.tls", client.tls.map(written_tls), None);
+    for (name, service) in &client.services {
+        let key = |key: &str| format!("client.{name}.{key}");
+        say(&key("target"), service.target.as_ref().map(ToString::to_string), None);
+        say(&key("transport"), service.transport.map(written_transport), None);
+        say(&key("timeout"), service.timeout.map(written), None);
+        say(&key("retries"), service.retries.map(written_retries), None);
+        say(&key("tls"), service.tls.map(written_tls), None);
+        for (method, own) in &service.methods {
+            say(&key(&format!("methods.{method}.timeout")), own.timeout.map(written), None);
+        }
+    }
+    values
+}
+
+fn written(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}
+
+fn written_tls(tls: Tls) -> String {
+    match tls {
+        Tls::Off => "off".to_owned(),
+        Tls::On => "on".to_owned(),
+    }
+}
+
+fn written_retries(retries: Retries) -> String {
+    match retries {
+        Retries::On => "on".to_owned(),
+        Retries::Off => "off".to_owned(),
+    }
+}
+
+fn written_transport(transports: Transports) -> String {
+    match transports {
+        Transports::Auto => "auto".to_owned(),
+        Transports::Only(name) => name.to_owned(),
+    }
+}

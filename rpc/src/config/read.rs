@@ -1,0 +1,186 @@
+//! From merged values to a [`Config`].
+
+use super::{
+    Config, MethodConfig, Origin, Said, ServiceConfig, keys,
+    value::{self, Names},
+};
+use crate::{Error, Result};
+use figment::{
+    Figment, Provider, Source,
+    value::{Dict, Value},
+};
+use rpc_core::{Transports, registry::ServiceName};
+use std::{collections::BTreeMap, fmt, path::Path, str::FromStr};
+
+/// Reads what the sources of a figment say together. `file` is the one of them that can be malformed.
+pub(super) fn config(figment: &Figment, file: Option<&Path>, names: Names<'_>) -> Result<Config> {
+    let values = figment.data().map_err(|error| {
+        let file = file.unwrap_or(Path::new("rpc.toml")).display();
+        Error::new(format!("{file} is no TOML")).with_source(error).with_remedy("correct the line that is named")
+    })?;
+    let mut reader = Reader { figment, names, config: Config::default(), origins: BTreeMap::new() };
+    for dict in values.values() {
+        reader.dict(&mut Vec::new(), dict)?;
+    }
+    let Reader { mut config, origins, .. } = reader;
+    config.said = Said::of(&config, origins);
+    Ok(config)
+}
+
+/// Walks through the merged values.
+struct Reader<'a> {
+    figment: &'a Figment,
+    names: Names<'a>,
+    config: Config,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Reader<'_> {
+    fn dict<'v>(&mut self, path: &mut Vec<&'v str>, dict: &'v Dict) -> Result<()> {
+        for (key, value) in dict {
+            path.push(key);
+            match value {
+                Value::Dict(_, inner) => self.dict(path, inner)?,
+                leaf => self.leaf(path, leaf)?,
+            }
+            path.pop();
+        }
+        Ok(())
+    }
+
+    fn leaf(&mut self, path: &[&str], value: &Value) -> Result<()> {
+        let key = if path == ["registry", "url"] { "registry".to_owned() } else { path.join(".") };
+        let place = Place { key, origin: self.origin(value), names: self.names };
+        let Config { registry, registry_required, tls, server, client, said: _ } = &mut self.config;
+        match path {
+            ["registry", "url"] if matches!(value, Value::Array(..)) => {
+                return Err(place.wrong("several registries at once are not built yet: name one"));
+            }
+            ["registry", "url"] => *registry = Some(place.parse(value)?),
+            ["registry", "required"] => *registry_required = place.flag(value)?,
+            ["tls"] => *tls = Some(place.read(value, value::tls)?),
+            ["server", "listen"] => server.listen = Some(place.parse(value)?),
+            ["server", "advertise"] => server.advertise = Some(place.parse(value)?),
+            ["server", "protocols"] => server.protocols = Some(place.protocols(value)?),
+            ["server", "tls"] => server.tls = Some(place.read(value, value::tls)?),
+            ["client", "transport"] => client.transport = Some(place.transport(value)?),
+            ["client", "timeout"] => client.timeout = Some(place.read(value, value::duration)?),
+            ["client", "retries"] => client.retries = Some(place.read(value, value::retries)?),
+            ["client", "tls"] => client.tls = Some(place.read(value, value::tls)?),
+            // The name of a service may be written `[client.baedal.orders.v1.Orders]`, without quotes.
+            ["client", name @ .., "methods", method, key] if !name.is_empty() => {
+                let name = place.service(name)?;
+                let own =
+                    client.services.entry(name.clone()).or_default().methods.entry((*method).to_owned()).or_default();
+                place.method(own, &format!("client.{name}.methods.{method}"), key, value)?;
+            }
+            ["client", name @ .., key] if !name.is_empty() => {
+                let name = place.service(name)?;
+                let own = client.services.entry(name.clone()).or_default();
+                place.about_service(own, &format!("client.{name}"), key, value)?;
+            }
+            _ => return Err(place.unknown(&keys::KEYS)),
+        }
+        self.origins.insert(place.key, place.origin);
+        Ok(())
+    }
+
+    fn origin(&self, value: &Value) -> Origin {
+        match self.figment.get_metadata(value.tag()) {
+            Some(metadata) => match &metadata.source {
+                Some(Source::File(path)) => Origin::File(path.clone()),
+                _ => Origin::Variable(metadata.name.to_string()),
+            },
+            None => Origin::Program,
+        }
+    }
+}
+
+/// Where a value stands, and the transports that it may name.
+struct Place<'a> {
+    key: String,
+    origin: Origin,
+    names: Names<'a>,
+}
+
+impl Place<'_> {
+    fn about_service(&self, own: &mut ServiceConfig, section: &str, key: &str, value: &Value) -> Result<()> {
+        let ServiceConfig { target, transport, timeout, retries, tls, methods: _ } = own;
+        match key {
+            "target" => *target = Some(self.parse(value)?),
+            "transport" => *transport = Some(self.transport(value)?),
+            "timeout" => *timeout = Some(self.read(value, value::duration)?),
+            "retries" => *retries = Some(self.read(value, value::retries)?),
+            "tls" => *tls = Some(self.read(value, value::tls)?),
+            method if section.ends_with(".methods") => {
+                return Err(self.unknown::<&str>(&[]).with_remedy(format!(
+                    "what is said of a method stands in a section of its own: [{section}.{method}], with `timeout` in it"
+                )));
+            }
+            _ => return Err(self.unknown(&keys::SERVICE_KEYS.map(|key| format!("{section}.{key}")))),
+        }
+        Ok(())
+    }
+
+    fn method(&self, own: &mut MethodConfig, section: &str, key: &str, value: &Value) -> Result<()> {
+        match key {
+            "timeout" => own.timeout = Some(self.read(value, value::duration)?),
+            _ => return Err(self.unknown(&keys::METHOD_KEYS.map(|key| format!("{section}.{key}")))),
+        }
+        Ok(())
+    }
+
+    fn service(&self, name: &[&str]) -> Result<String> {
+        let name: ServiceName = name.join(".").parse().map_err(|error| self.wrong(error))?;
+        Ok(name.as_str().to_owned())
+    }
+
+    fn parse<T: FromStr<Err: fmt::Display>>(&self, value: &Value) -> Result<T> {
+        self.read(value, |text| text.parse::<T>().map_err(|error| error.to_string()))
+    }
+
+    fn read<T>(&self, value: &Value, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T> {
+        let text = value.as_str().ok_or_else(|| self.wrong("its value must be a text in quotes"))?;
+        read(text).map_err(|reason| self.wrong(reason))
+    }
+
+    fn transport(&self, value: &Value) -> Result<Transports> {
+        self.read(value, |text| self.names.transport(text))
+    }
+
+    /// `true` or `false`; a variable says it as a text.
+    fn flag(&self, value: &Value) -> Result<bool> {
+        match (value, value.as_str()) {
+            (Value::Bool(_, flag), _) => Ok(*flag),
+            (_, Some("true")) => Ok(true),
+            (_, Some("false")) => Ok(false),
+            _ => Err(self.wrong("its value must be true or false")),
+        }
+    }
+
+    /// A list, or a text with commas, which is how a variable says it.
+    fn protocols(&self, value: &Value) -> Result<Vec<&'static str>> {
+        let names: Vec<_> = match value {
+            Value::Array(_, names) => {
+                names.iter().map(|name| self.read(name, |text| self.names.protocol(text))).collect::<Result<_>>()?
+            }
+            _ => self.read(value, |text| text.split(',').map(|name| self.names.protocol(name.trim())).collect())?,
+        };
+        if names.is_empty() { Err(self.wrong("a server has to speak something")) } else { Ok(names) }
+    }
+
+    fn wrong(&self, reason: impl fmt::Display) -> Error {
+        Error::new(format!("{}: `{}`: {reason}", self.origin, self.key))
+    }
+
+    fn unknown<S: AsRef<str>>(&self, known: &[S]) -> Error {
+        let error = Error::new(format!("{}: there is no key `{}`", self.origin, self.key));
+        match keys::nearest(&self.key, known.iter().map(AsRef::as_ref)) {
+            Some(meant) => error.with_remedy(format!("write `{meant}`, if that was meant")),
+            None => {
+                let known: Vec<_> = known.iter().map(AsRef::as_ref).collect();
+                error.with_remedy(format!("the keys are {}", known.join(", ")))
+            }
+        }
+    }
+}
