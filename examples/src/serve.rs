@@ -38,14 +38,21 @@ pub struct ServeArgs {
     until_stdin_closes: bool,
 }
 
+impl ServeArgs {
+    /// Puts what the command line says over what the configuration says.
+    pub fn apply(&self, config: &mut Config) {
+        self.common.apply(config);
+        config.server.listen = self.listen.clone().or(config.server.listen.take());
+        config.server.advertise = self.advertise.clone().or(config.server.advertise.take());
+    }
+}
+
 /// Serves until it is asked to leave, and says in one line on standard output when it is ready.
 ///
 /// # Errors
 /// When it cannot keep its orders, or [`rpc::Server::run`] fails.
 pub async fn serve(options: ServeArgs, mut config: Config) -> rpc::Result<()> {
-    options.common.apply(&mut config);
-    config.server.listen = options.listen.or(config.server.listen);
-    config.server.advertise = options.advertise.or(config.server.advertise);
+    options.apply(&mut config);
     let name = options.name.unwrap_or_else(|| format!("server-{}", std::process::id()));
     let kitchen = Kitchen::open(&options.data, &name, options.cooking_time).map_err(|error| {
         Error::new(format!("cannot keep orders in {}", options.data.display()))

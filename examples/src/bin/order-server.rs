@@ -1,8 +1,9 @@
 //! Serves orders over gRPC and tarpc on one port. `order-server --help` says how.
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use orders::{args, serve};
 use std::process::ExitCode;
+use tabled::{builder::Builder, settings::Style};
 
 /// Serves orders over gRPC and tarpc on one port, until SIGTERM or Ctrl-C; then it leaves the registry, lets the calls
 /// in flight end, and goes. A second signal ends it at once.
@@ -15,19 +16,33 @@ use std::process::ExitCode;
 struct Args {
     #[command(flatten)]
     serve: serve::ServeArgs,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print every value of the configuration with where it comes from, and leave
+    Config,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Args { serve: options } = Args::parse();
+    let Args { serve: options, command } = Args::parse();
     args::log("rpc=info,warn");
-    let config = match rpc::Config::load() {
+    let mut config = match rpc::Config::load() {
         Ok(config) => config,
         Err(error) => {
             eprintln!("order-server: {error:?}");
             return ExitCode::from(2);
         }
     };
+    if let Some(Command::Config) = command {
+        options.apply(&mut config);
+        println!("{}", table(&config));
+        return ExitCode::SUCCESS;
+    }
     match serve::serve(options, config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -35,4 +50,13 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn table(config: &rpc::Config) -> String {
+    let mut table = Builder::default();
+    table.push_record(["key", "value", "from"]);
+    for setting in config.settings() {
+        table.push_record([setting.key, setting.value, setting.origin.to_string()]);
+    }
+    table.build().with(Style::sharp()).to_string()
 }

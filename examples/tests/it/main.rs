@@ -1,5 +1,6 @@
 //! The programs, as people run them: every test here starts processes.
 
+mod configuration;
 mod process;
 mod programs;
 mod quickstart;

@@ -1,0 +1,85 @@
+//! What stands in `rpc.toml` and in the environment, and what the programs make of it.
+
+use crate::process::{Running, program, run, send};
+use rpc_testkit::scratch;
+use rustix::process::Signal;
+use std::{fs, path::Path};
+use tokio::process::Command;
+
+fn order_server(folder: &Path) -> Command {
+    program(env!("CARGO_BIN_EXE_order-server"), folder)
+}
+
+#[tokio::test]
+async fn every_value_is_printed_with_where_it_comes_from() {
+    let folder = scratch("config").unwrap();
+    fs::write(
+        folder.path().join("rpc.toml"),
+        "[registry]\nurl = \"memory://\"\n[client.Orders.methods.Find]\ntimeout = \"300ms\"",
+    )
+    .unwrap();
+    let mut command = order_server(folder.path());
+    let printed = run(command.env("RPC_CLIENT_RETRIES", "off").args(["--listen", "127.0.0.1:7000", "config"])).await;
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    for (key, value, origin) in [
+        ("registry ", "memory://", "/rpc.toml"),
+        ("client.Orders.methods.Find.timeout", "300ms", "/rpc.toml"),
+        ("client.retries", "off", "the variable RPC_CLIENT_RETRIES"),
+        ("server.listen", "127.0.0.1:7000", "the program or its command line"),
+        ("client.timeout", "5s", "built-in"),
+    ] {
+        let line = printed.out.lines().find(|line| line.contains(key)).unwrap_or_else(|| panic!("{key}: {printed:?}"));
+        assert!(line.contains(value) && line.contains(origin), "{line}");
+    }
+    assert!(printed.err.contains("configuration read") && printed.err.contains("/rpc.toml"), "{printed:?}");
+}
+
+#[tokio::test]
+async fn a_misspelt_key_ends_a_program_with_the_right_one() {
+    let folder = scratch("config").unwrap();
+    fs::write(folder.path().join("rpc.toml"), "[client]\ntimout = \"1s\"").unwrap();
+    for binary in [env!("CARGO_BIN_EXE_order-server"), env!("CARGO_BIN_EXE_order-client")] {
+        let mut command = program(binary, folder.path());
+        if binary.ends_with("client") {
+            command.args(["find", "BD-1"]);
+        }
+        let ended = run(&mut command).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        let place = folder.path().join("rpc.toml").display().to_string();
+        assert!(ended.err.contains(&place) && ended.err.contains("`client.timout`"), "{ended:?}");
+        assert!(ended.err.contains("write `client.timeout`"), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pod_beside_a_service_called_rpc_starts() {
+    let folder = scratch("pod").unwrap();
+    let registry = format!("file://{}/registry", folder.path().display());
+    let injected = [
+        ("RPC_PORT", "tcp://10.0.0.1:7000"),
+        ("RPC_SERVICE_HOST", "10.0.0.1"),
+        ("RPC_SERVICE_PORT", "7000"),
+        ("RPC_PORT_7000_TCP", "tcp://10.0.0.1:7000"),
+        ("RPC_PORT_7000_TCP_ADDR", "10.0.0.1"),
+    ];
+    let quiet = run(order_server(folder.path()).envs(injected).arg("config")).await;
+    assert!(quiet.code == Some(0) && !quiet.err.contains("unknown variable"), "{quiet:?}");
+    let ours = run(order_server(folder.path()).env("RPC_SERVER_LISTN", "127.0.0.1:1").arg("config")).await;
+    assert!(ours.code == Some(0) && ours.err.contains("unknown variable"), "{ours:?}");
+    assert!(ours.err.contains("RPC_SERVER_LISTEN"), "{ours:?}");
+
+    let mut server = Running::start(order_server(folder.path()).envs(injected).args(["--registry", &registry]));
+    server.says("order-server: ready on").await;
+    send(server.pid(), Signal::TERM);
+    assert_eq!(server.ends().await, Some(0));
+}
+
+#[tokio::test]
+async fn without_the_registry_that_is_required_nothing_starts() {
+    let folder = scratch("required").unwrap();
+    let ended = run(order_server(folder.path()).env("RPC_REGISTRY_REQUIRED", "true")).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for part in ["no registry is named", "RPC_REGISTRY_REQUIRED", "what to do: set `registry` (RPC_REGISTRY)"] {
+        assert!(ended.err.contains(part), "`{part}` is not in {ended:?}");
+    }
+}
