@@ -31,6 +31,7 @@ pub mod client;
 
 // The seams: a wire, a byte stream, the place where servers are found, who watches.
 mod address;
+pub mod framed;
 mod io;
 pub mod observer;
 pub mod registry;

@@ -2,17 +2,17 @@
 
 use crate::{
     codec::{self, LONGEST},
-    frame::{Malformed, Reader, kind},
+    frame::{Reader, kind},
     frames::WireError,
     hello::{self, Hello},
-    link::{Link, OpenCall, Position},
     message::{Call, CallBody, Req, Resp},
     stream,
-    wire::{End, Ended, Look, Side, Wire},
+    wire::{End, Wire},
 };
 use bytes::BytesMut;
 use rpc_core::{
     Body, Delivery, Io, Kind, Request, Response, Service, Status, Tasks,
+    framed::{Ended, Link, Malformed, OpenCall, Position, Side},
     transport::{ConnectTarget, Connection, Limits},
 };
 use std::{
@@ -107,7 +107,7 @@ impl Client {
     async fn unary(&self, request: Request) -> Result<Response, Status> {
         let payload = request.body.message().map_err(never_sent)?;
         let deadline = request.context.deadline();
-        let position = Position::new();
+        let position = Position::nowhere();
         let call = Call {
             method: request.method,
             context: request.context,
@@ -263,25 +263,8 @@ impl End for ClientEnd {
     }
 
     fn end(&mut self, why: Ended, link: &Link) -> Option<Result<Self::In, WireError>> {
-        link.end(match why {
-            Ended::Closed => Status::unavailable("the server closed the connection"),
-            Ended::Failed(error) => Status::unavailable("the connection to the server was lost").with_source(error),
-            Ended::Malformed(malformed) => Status::unavailable(format!("the server sent {malformed}")),
-            Ended::Reset(status) => status,
-            Ended::Silent => Status::unavailable("the server did not answer a ping for 10 s"),
-            Ended::Drained => Status::unavailable("server draining"),
-        });
+        link.end(why.into_status());
         // The end of the stream and not an error, which tarpc would log once per call.
         None
-    }
-
-    /// Asks after 20 s of silence while somebody waits, and gives up 10 s later.
-    fn look(&mut self, silent_ticks: u32, calls: usize) -> Look {
-        match silent_ticks {
-            _ if calls == 0 => Look::Wait,
-            2 => Look::Ping,
-            3.. => Look::GiveUp,
-            _ => Look::Wait,
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Requests and responses as bytes. `WIRE.md` is the specification; the golden bytes in `golden.rs` hold version 1 to it.
 
 use crate::{
-    frame::{self, Malformed, Reader, kind},
+    frame::{self, Reader, kind},
     hello::cut,
     items::Items,
     message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd, Then},
@@ -9,6 +9,7 @@ use crate::{
 use bytes::{BufMut, Bytes, BytesMut};
 use rpc_core::{
     CallId, Code, Context, Delivery, Detail, Metadata, MetadataError, Payload, Status, TraceContext, Value,
+    framed::Malformed,
 };
 use std::time::Duration;
 use tokio::time::Instant;

@@ -1,7 +1,7 @@
 //! Frames: a length, a type and a body, and the numbers on the wire. `WIRE.md` is the specification.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use std::fmt;
+use rpc_core::framed::Malformed;
 
 /// What a frame may have beside a message of the greatest size: path, metadata, baggage, or the rest of a batch of
 /// stream items.
@@ -19,16 +19,6 @@ pub(crate) mod kind {
 
     /// A frame of an unknown type with this bit is skipped; any other closes the connection.
     pub(crate) const SKIPPABLE: u8 = 0x80;
-}
-
-/// Bytes that are not what the wire says. The connection ends: where the next frame begins is not known any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed(pub(crate) &'static str);
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
 }
 
 /// Appends a frame of `kind` whose body is what `body` appends. If that fails, nothing is appended.

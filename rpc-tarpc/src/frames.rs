@@ -21,12 +21,11 @@ pub use crate::message::{Call, Pull, Push, Req, Resp, StreamEnd};
 
 use crate::{
     client::{self, ClientEnd},
-    link::Link,
     wire::Wire,
 };
 use futures_core::Stream;
 use futures_sink::Sink;
-use rpc_core::{Io, Status, transport::ConnectTarget};
+use rpc_core::{Io, Status, framed::Link, transport::ConnectTarget};
 use std::{
     fmt,
     pin::Pin,

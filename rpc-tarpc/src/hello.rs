@@ -1,8 +1,12 @@
 //! The first words of a connection: which versions, which limits, and whether this is the server that was meant.
 
-use crate::frame::{Malformed, Reader};
+use crate::frame::Reader;
 use bytes::{BufMut, BytesMut};
-use rpc_core::{Delivery, Io, Status, transport::Limits, transport::ProtocolRefused};
+use rpc_core::{
+    Delivery, Io, Status,
+    framed::Malformed,
+    transport::{Limits, ProtocolRefused},
+};
 use std::{io, ops::RangeInclusive, time::Duration};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -3,9 +3,9 @@
 //! Items are encoded when they are taken from their stream, not when their frame is written. A batch of typed messages
 //! would be some hundred small allocations that wait for each other; this is one.
 
-use crate::frame::{Malformed, Reader};
+use crate::frame::Reader;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use rpc_core::{Payload, Status};
+use rpc_core::{Payload, Status, framed::Malformed};
 
 /// Bytes before each item.
 const LENGTH: usize = 4;

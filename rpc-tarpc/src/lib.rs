@@ -10,12 +10,10 @@
 
 mod client;
 mod codec;
-mod eager;
 mod frame;
 pub mod frames;
 mod hello;
 mod items;
-mod link;
 mod message;
 mod server;
 mod session;

@@ -7,10 +7,12 @@
 
 use crate::{
     items::Items,
-    link::{OpenCall, Position},
     session::{Session, Turn},
 };
-use rpc_core::{Context, Metadata, Method, Payload, Status};
+use rpc_core::{
+    Context, Metadata, Method, Payload, Status,
+    framed::{OpenCall, Position},
+};
 use tarpc::RequestName;
 
 /// From the client.

@@ -3,20 +3,19 @@
 use crate::{
     client::{tarpc_context, too_many},
     codec::{self, Incoming, IncomingCall},
-    eager::Eager,
-    frame::{Malformed, Reader, kind},
+    frame::{Reader, kind},
     frames::WireError,
     hello::{self, Hello},
     items::Items,
-    link::{Link, OpenCall},
     message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd},
     session::{Streams, TooMany},
-    wire::{End, Ended, Look, Side, Wire},
+    wire::{End, Wire},
 };
 use bytes::BytesMut;
 use futures_util::{FutureExt, StreamExt};
 use rpc_core::{
     Body, Context, Delivery, Io, Method, Payload, Peer, Request, Service, Status, Tasks,
+    framed::{Eager, Ended, Link, Malformed, OpenCall, Side},
     transport::{ConnectionInfo, Drain, DrainPhase, Limits, Routes},
 };
 use std::{
@@ -58,7 +57,7 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
     let wire = Wire::new(io, end, link.clone(), info.limits);
     let config = server::Config { pending_response_buffer: info.limits.max_concurrent_calls.clamp(16, 1024) };
     let mut requests = pin!(BaseChannel::new(config, wire).requests());
-    let mut eager = Eager::new();
+    let mut eager = Eager::trusting();
     let mut stopping = drain.clone();
     let mut draining = pin!(drain.reached(DrainPhase::Draining).fuse());
     let mut stopped = pin!(stopping.reached(DrainPhase::Stopped).fuse());
@@ -279,9 +278,5 @@ impl End for ServerEnd {
     fn end(&mut self, why: Ended, _link: &Link) -> Option<Result<Self::In, WireError>> {
         // An error, where tarpc would go on until the last handler has ended: nobody waits for its answer.
         Some(Err(WireError(Status::unavailable(format!("{why:?}")))))
-    }
-
-    fn look(&mut self, _silent_ticks: u32, _calls: usize) -> Look {
-        Look::Wait
     }
 }

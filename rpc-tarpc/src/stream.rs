@@ -3,7 +3,6 @@
 use crate::{
     client::Line,
     items::{Batch, Items},
-    link::{OpenCall, Position},
     message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd, Then},
     session::BATCH,
 };
@@ -11,6 +10,7 @@ use futures_core::Stream;
 use futures_util::FutureExt;
 use rpc_core::{
     Body, BoxFuture, Context, Delivery, Metadata, Origin, Payload, PayloadStream, Request, Response, Status, Tasks,
+    framed::{OpenCall, Position},
 };
 use std::{
     pin::Pin,
@@ -44,7 +44,7 @@ pub(crate) async fn call(
         Body::Stream(items) if method.kind.request_streams() => (CallBody::Pushed, Some(items)),
         body => (CallBody::Message(body.message().map_err(|status| status.with_delivery(Delivery::NeverSent))?), None),
     };
-    let position = Position::new();
+    let position = Position::nowhere();
     let deadline = context.deadline();
     let call = Call { method, context, stream: id, body, position: Some(position.clone()), open: None, session: None };
     let reply = {
@@ -137,7 +137,7 @@ fn unexpected() -> Status {
 }
 
 async fn pull(line: Line, id: u64, credits: u32) -> Result<Resp, Status> {
-    line.request(None, Req::Pull(Pull { stream: id, credits, turn: None }), &Position::new()).await
+    line.request(None, Req::Pull(Pull { stream: id, credits, turn: None }), &Position::nowhere()).await
 }
 
 /// Sends items until they end or nothing more is wanted. Fails when one of them is a failure or cannot be sent.
@@ -164,7 +164,7 @@ async fn push(line: &Line, id: u64, mut from: PayloadStream) -> Result<(), Statu
         }
         let push = Req::Push(Push { stream: id, items: batch.finish(), then, turn: None });
         // The call was sent before, whatever is known of this part of it.
-        let answer = line.request(None, push, &Position::new()).await;
+        let answer = line.request(None, push, &Position::nowhere()).await;
         match answer.map_err(|status| status.with_delivery(Delivery::Unknown))? {
             Resp::Taken if then == Then::More => {}
             _ => return Ok(()),

@@ -1,6 +1,6 @@
 //! Handlers that need not wait are over before a task for them would have begun.
 
-use rpc_core::Tasks;
+use crate::Tasks;
 use std::{
     pin::Pin,
     task::{Context, Waker},
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// they run on other cores. So the time is taken now and then, and when one takes longer than a task costs many times over, the
 /// next thousand calls on the connection get tasks at once, after which it is tried again.
 #[derive(Debug)]
-pub(crate) struct Eager<F> {
+pub struct Eager<F> {
     /// How many calls are given tasks before the next is tried in place.
     distrust: u32,
     /// How many calls have been tried in place.
@@ -31,12 +31,13 @@ impl<F: Future<Output = ()> + Send + 'static> Eager<F> {
     /// Looking at the clock costs as much as a short handler, so the time is taken of the first call in so many.
     const SAMPLE: u32 = 8;
 
-    pub(crate) const fn new() -> Self {
+    /// Trusts the first handler.
+    pub const fn trusting() -> Self {
         Self { distrust: 0, tried: 0, spare: None }
     }
 
-    /// Runs a handler. tarpc aborts it when the connection is dropped, which the calling task drives.
-    pub(crate) fn run(&mut self, handler: F, tasks: &Tasks) {
+    /// Runs a handler. Whoever calls this drives the connection, and sees to it that handlers end with it.
+    pub fn run(&mut self, handler: F, tasks: &Tasks) {
         if self.distrust > 0 {
             self.distrust -= 1;
             return tasks.spawn_call(Box::pin(handler));
@@ -66,11 +67,11 @@ impl<F: Future<Output = ()> + Send + 'static> Eager<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rpc_core::BoxFuture;
+    use crate::BoxFuture;
 
     #[tokio::test]
     async fn what_need_not_wait_is_over_at_once_and_what_must_goes_on_in_a_task() {
-        let (tasks, mut eager) = (Tasks::owner(), Eager::<BoxFuture<'static, ()>>::new());
+        let (tasks, mut eager) = (Tasks::owner(), Eager::<BoxFuture<'static, ()>>::trusting());
         for _ in 0..3 {
             let (sender, receiver) = tokio::sync::oneshot::channel();
             eager.run(Box::pin(async move { sender.send(()).unwrap() }), &tasks);
@@ -89,7 +90,7 @@ mod tests {
 
     #[tokio::test]
     async fn after_one_that_computes_for_long_others_get_tasks_at_once() {
-        let (tasks, mut eager) = (Tasks::owner(), Eager::<BoxFuture<'static, ()>>::new());
+        let (tasks, mut eager) = (Tasks::owner(), Eager::<BoxFuture<'static, ()>>::trusting());
         let long = async {
             let begun = Instant::now();
             while begun.elapsed() < 2 * Eager::<BoxFuture<'static, ()>>::SHORT {}

@@ -1,7 +1,7 @@
-//! What the two ends of one connection's machinery share: the frames below tarpc, and the calls above it.
+//! What the two ends of one connection's machinery share: the frames below, and the calls above them.
 
+use crate::{Delivery, Status, transport::ConnectionState};
 use futures_util::task::AtomicWaker;
-use rpc_core::{Delivery, Status, transport::ConnectionState};
 use std::{
     sync::{
         Arc, OnceLock,
@@ -13,8 +13,8 @@ use tokio::sync::watch;
 
 /// One connection, as calls and frames see it.
 #[derive(Debug)]
-pub(crate) struct Link {
-    /// Calls that are open. Not those that tarpc knows: of a call of streams it knows several requests.
+pub struct Link {
+    /// Calls that are open, each once, however many frames or requests it is made of.
     open: AtomicUsize,
     /// Bytes of frames that the byte stream has taken.
     taken: AtomicU64,
@@ -28,7 +28,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new() -> Arc<Self> {
+    /// Of a connection that has just been made.
+    pub fn new() -> Arc<Self> {
         Arc::new(Self {
             open: AtomicUsize::new(0),
             taken: AtomicU64::new(0),
@@ -39,12 +40,13 @@ impl Link {
         })
     }
 
-    pub(crate) fn state(&self) -> watch::Receiver<ConnectionState> {
+    /// What becomes of it, for who holds the connection.
+    pub fn state(&self) -> watch::Receiver<ConnectionState> {
         self.state.subscribe()
     }
 
     /// Opens a call, if fewer than `limit` are open.
-    pub(crate) fn open(self: &Arc<Self>, limit: usize) -> Option<OpenCall> {
+    pub fn open(self: &Arc<Self>, limit: usize) -> Option<OpenCall> {
         if self.open.fetch_add(1, Ordering::Relaxed) < limit {
             return Some(OpenCall(self.clone()));
         }
@@ -53,12 +55,12 @@ impl Link {
     }
 
     /// How many calls are open.
-    pub(crate) fn calls(&self) -> usize {
+    pub fn calls(&self) -> usize {
         self.open.load(Ordering::Acquire)
     }
 
     /// Calls in flight end in peace, new ones go elsewhere.
-    pub(crate) fn drain(&self) {
+    pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         self.state.send_if_modified(|state| {
             let open = *state == ConnectionState::Open;
@@ -69,12 +71,13 @@ impl Link {
         });
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
+    /// Whether new calls go elsewhere.
+    pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
 
     /// Whether it drains and nothing is left; if not, `waker` is woken when that may have changed.
-    pub(crate) fn is_drained(&self, waker: &Waker) -> bool {
+    pub fn is_drained(&self, waker: &Waker) -> bool {
         if !self.is_draining() {
             return false;
         }
@@ -83,7 +86,7 @@ impl Link {
     }
 
     /// The end; the first reason counts.
-    pub(crate) fn end(&self, why: Status) {
+    pub fn end(&self, why: Status) {
         let _ = self.ended.set(why);
         self.state.send_if_modified(|state| {
             let was = *state;
@@ -93,19 +96,19 @@ impl Link {
     }
 
     /// Why it ended, if it has.
-    pub(crate) fn why(&self) -> Option<&Status> {
+    pub fn why(&self) -> Option<&Status> {
         self.ended.get()
     }
 
     /// The byte stream has taken everything before this position.
-    pub(crate) fn take(&self, position: u64) {
+    pub fn take(&self, position: u64) {
         self.taken.store(position, Ordering::Release);
     }
 }
 
 /// A call that is open. Counts until it is dropped.
 #[derive(Debug)]
-pub(crate) struct OpenCall(Arc<Link>);
+pub struct OpenCall(Arc<Link>);
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
@@ -117,23 +120,28 @@ impl Drop for OpenCall {
 
 /// Where in the stream of bytes the frame of a request begins, and so whether any of it can have left.
 #[derive(Clone, Debug)]
-pub(crate) struct Position(Arc<AtomicU64>);
+pub struct Position(Arc<AtomicU64>);
 
 impl Position {
     const NOWHERE: u64 = u64::MAX;
 
     /// Of a request that has no place yet.
-    pub(crate) fn new() -> Self {
+    pub fn nowhere() -> Self {
         Self(Arc::new(AtomicU64::new(Self::NOWHERE)))
     }
 
     /// It has one now.
-    pub(crate) fn set(&self, position: u64) {
+    pub fn set(&self, position: u64) {
         self.0.store(position, Ordering::Release);
     }
 
+    /// Whether it has a place.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire) != Self::NOWHERE
+    }
+
     /// How far a request got on a connection that has ended.
-    pub(crate) fn delivery(&self, link: &Link) -> Delivery {
+    pub fn delivery(&self, link: &Link) -> Delivery {
         match self.0.load(Ordering::Acquire) {
             Self::NOWHERE => Delivery::NeverSent,
             position if position >= link.taken.load(Ordering::Acquire) => Delivery::NeverSent,
@@ -148,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_request_is_sent_once_its_first_byte_has_left() {
-        let (link, position) = (Link::new(), Position::new());
+        let (link, position) = (Link::new(), Position::nowhere());
         assert_eq!(position.delivery(&link), Delivery::NeverSent);
         link.take(99);
         position.set(100);
