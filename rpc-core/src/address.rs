@@ -1,6 +1,6 @@
 //! Where a server can be reached.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{borrow::Cow, fmt, path::PathBuf, str::FromStr};
 
 /// Where a server can be reached: a host and a port, or a Unix socket.
 ///
@@ -23,6 +23,22 @@ impl Address {
     /// A host and a port.
     pub fn tcp(host: impl Into<String>, port: u16) -> Self {
         Self::Tcp { host: host.into(), port }
+    }
+
+    /// The host, or the path of the socket.
+    pub fn host(&self) -> Cow<'_, str> {
+        match self {
+            Self::Tcp { host, .. } => Cow::Borrowed(host),
+            Self::Unix(path) => path.to_string_lossy(),
+        }
+    }
+
+    /// The port, where there is one.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp { port, .. } => Some(*port),
+            Self::Unix(_) => None,
+        }
     }
 
     /// Whether only this machine can reach it.

@@ -313,6 +313,17 @@ impl fmt::Display for TraceContext {
 }
 
 impl TraceContext {
+    /// A new trace, to be recorded.
+    pub fn root() -> Self {
+        Self { trace_id: fastrand::u128(1..), span_id: fastrand::u64(1..), flags: 1 }
+    }
+
+    /// The same trace, one span further.
+    #[must_use]
+    pub fn child(self) -> Self {
+        Self { span_id: fastrand::u64(1..), ..self }
+    }
+
     /// Reads a `traceparent`. Anything malformed, and ids of zero, give `None`, as the recommendation asks.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');

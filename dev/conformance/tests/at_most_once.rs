@@ -6,7 +6,7 @@
 use futures_util::StreamExt;
 use rpc::{Client, Code, Delivery, Status};
 use rpc_conformance::{
-    columns::{self, Attempts, channel},
+    columns::{self, channel},
     lab::{Bench, Lab, LabClient, LabServer},
     outcome,
     saboteur::{Fault, Saboteur},
@@ -14,6 +14,7 @@ use rpc_conformance::{
 use rpc_core::{
     Address,
     client::{RetryLimits, RetryPolicy},
+    observer::Counters,
     registry::Instance,
     server::{Running, Server},
     transport::Transport,
@@ -123,8 +124,8 @@ async fn run(wire: Arc<dyn Transport>, kind: Kind, count: u64, seed: Seed) -> Ve
         places.push(place(&wire, &bench, chance.u64(..)).await);
     }
     let instances: Vec<_> = places.iter().map(|place| (place.id.clone(), place.proxy.address().into())).collect();
-    let attempts = Arc::new(Attempts::default());
-    let channel = channel(wire.clone(), LabClient::SERVICE.name, &instances, attempts.clone());
+    let counters = Arc::new(Counters::default());
+    let channel = channel(wire.clone(), LabClient::SERVICE.name, &instances, counters.clone());
     let lab = LabClient::from_channel(channel.retry(kind.retry()).build());
 
     // Wires differ in how many bytes a call takes; how often connections are cut should not.
@@ -162,11 +163,12 @@ async fn run(wire: Arc<dyn Transport>, kind: Kind, count: u64, seed: Seed) -> Ve
     }
     // The first connection of each follows the cut that ended calibration.
     let cuts = (connections() - before).saturating_sub(places.len() as u64);
+    let counts = counters.snapshot();
     println!(
         "{} {kind:?}: {count} calls, {cuts} cuts, {} attempts, {} retries, {took:.1?}: {classes:?}",
         wire.name(),
-        attempts.attempts(),
-        attempts.retries()
+        counts.attempts.total(),
+        counts.retries()
     );
     if cuts < count / 1000 {
         problems.push(format!("only {cuts} cuts: this has tested nothing"));

@@ -2,7 +2,7 @@
 
 use rpc::{Client, Transports};
 use rpc_conformance::{
-    columns::{self, Attempts},
+    columns,
     lab::{Bench, Lab, LabClient, LabServer},
 };
 use rpc_core::{
@@ -32,7 +32,7 @@ async fn open() -> (Running, FaultProxy, LabClient) {
     let endpoints = columns::wires().iter().map(|one| Endpoint::new(one.protocol(), proxy.address().into())).collect();
     let instance = Arc::new(Instance::new(id, vec![service.clone()], endpoints));
     let (_, watch) = Watch::new(Snapshot::new(vec![instance], Availability::Listed, Source::Fixed), ());
-    let mut builder = Channel::builder(service, watch).observer(Arc::new(Attempts::default()));
+    let mut builder = Channel::builder(service, watch);
     for transport in columns::wires() {
         builder = builder.transport(transport);
     }

@@ -2,6 +2,7 @@
 
 mod chance;
 mod eventually;
+mod logs;
 mod place;
 mod ports;
 mod proxy;
@@ -10,6 +11,7 @@ mod zookeeper;
 
 pub use chance::Seed;
 pub use eventually::eventually;
+pub use logs::{Logged, Logs};
 pub use place::{free_port, scratch};
 pub use ports::ReservedPort;
 pub use proxy::{Cut, Direction, FaultProxy, Mode};

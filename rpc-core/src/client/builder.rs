@@ -4,7 +4,7 @@ use crate::{
     Layer, Observers, Service, Tasks, Transports,
     client::{
         Channel, Connector, DeadlineLayer, RetryPolicy, Sockets, Timeouts, balancer::Balancer, fleet::Fleet,
-        observe::ObserveLayer, retry::RetryLayer, roster::Roster,
+        observe::ObserveLayer, retry::RetryLayer, roster::Roster, trace::TraceLayer,
     },
     registry::{ServiceName, Watch},
     transport::{Limits, Transport},
@@ -103,10 +103,11 @@ impl ChannelBuilder {
         let balancer = Balancer::new(fleet.clone(), self.observers.clone(), owner);
         let retry = RetryLayer { policy: self.retry, observers: self.observers.clone() }.layer(balancer);
         let deadline = DeadlineLayer.layer(retry);
+        let trace = TraceLayer(self.observers.spans());
         let service = if self.observers.is_some() {
-            ObserveLayer(self.observers).layer(deadline).boxed()
+            trace.layer(ObserveLayer(self.observers).layer(deadline)).boxed()
         } else {
-            deadline.boxed()
+            trace.layer(deadline).boxed()
         };
         Channel::remote(service, fleet, self.timeouts, self.wires)
     }

@@ -10,7 +10,7 @@ use crate::{
         link::{self, Failure, Place},
         roster::{ReadySet, Roster},
     },
-    observer::{FellBack, Listed},
+    observer::{FellBack, Listed, target},
     registry::{ServiceName, Snapshot, Watch},
     transport::{Connection, ConnectionState, Limits},
 };
@@ -175,6 +175,7 @@ impl Fleet {
         for fallback in settled.fallbacks {
             let (address, from, to, because) = (&fallback.address, fallback.from, fallback.to, &fallback.because);
             tracing::warn!(
+                target: target::CLIENT,
                 service = self.service.as_str(), %address, from, to, %because,
                 "the hello failed, so calls to this server take another protocol for a minute"
             );
@@ -190,7 +191,7 @@ impl Fleet {
 impl Fleet {
     pub(crate) fn connected(self: &Arc<Self>, place: &Place, connection: Connection) {
         let (address, transport) = (place.address.clone(), place.transport.name());
-        if self.observers.is_some() {
+        if !self.observers.is_none() {
             let life = Life::new(self.observers.clone(), address.clone(), transport);
             self.tasks.spawn(life.follow(connection.state));
         }
@@ -204,6 +205,7 @@ impl Fleet {
 
     pub(crate) fn failed(self: &Arc<Self>, place: &Place, failure: Failure) {
         tracing::debug!(
+            target: target::CLIENT,
             service = self.service.as_str(), address = %place.address, transport = place.transport.name(), ?failure,
             "no connection"
         );

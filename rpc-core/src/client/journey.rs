@@ -1,7 +1,7 @@
 //! What one call has been through.
 
 use crate::{
-    Delivery, Request, Status,
+    Address, Delivery, Request, Status,
     client::{diagnosis::Diagnosis, endpoint::Live},
 };
 use std::{
@@ -117,6 +117,14 @@ impl Journey {
         notes.tried[slot] = live.endpoint;
         notes.count += 1;
         notes.stage = Stage::Sent(live.clone());
+    }
+
+    /// Where the last attempt went, and over which wire.
+    pub(crate) fn destination(&self) -> Option<(Address, &'static str)> {
+        match &self.notes().stage {
+            Stage::Sent(live) => Some((live.address.clone(), live.transport)),
+            _ => None,
+        }
     }
 
     /// The attempt failed, and another is to come.

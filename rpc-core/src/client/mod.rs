@@ -12,6 +12,7 @@ mod deadline;
 mod journey;
 mod observe;
 mod retry;
+mod trace;
 
 // Per attempt.
 mod balancer;

@@ -1,8 +1,13 @@
 //! Who watches.
 
+mod counters;
 mod event;
+mod log;
+pub(crate) mod span;
 
+pub use counters::{Counters, Counts, Outcomes};
 pub use event::{AttemptEnded, CallEnded, Event, FellBack, Handled, Listed, Unclassified, Visitor};
+pub use span::{Tracing, target};
 
 use crate::{
     Address, Method, Status,
@@ -68,35 +73,57 @@ pub trait Observer: Send + Sync + 'static {
     fn drain(&self, phase: DrainPhase) {}
 }
 
-/// Those who watch, or nobody: that costs one branch.
+/// Those who watch, and whether calls have spans of `tracing`. By default nobody and none, which costs one branch each.
 #[derive(Clone, Default)]
-pub struct Observers(Option<Arc<[Arc<dyn Observer>]>>);
+pub struct Observers {
+    all: Option<Arc<[Arc<dyn Observer>]>>,
+    tracing: Tracing,
+}
 
 impl Observers {
     /// This observer.
     pub fn new(observer: Arc<dyn Observer>) -> Self {
-        Self(Some([observer].into()))
+        Self::default().and(observer)
+    }
+
+    /// With spans of `tracing` for calls, by OpenTelemetry's names, and a log of what happens beside them; or without.
+    #[must_use]
+    pub fn with_tracing(self, tracing: Tracing) -> Self {
+        Self { tracing, ..self }
     }
 
     /// And this one. They are told in the order in which they came.
     #[must_use]
     pub fn and(self, observer: Arc<dyn Observer>) -> Self {
-        let before = self.0.as_deref().unwrap_or_default();
-        Self(Some(before.iter().cloned().chain([observer]).collect()))
+        let before = self.all.as_deref().unwrap_or_default();
+        Self { all: Some(before.iter().cloned().chain([observer]).collect()), ..self }
     }
 
     /// Tells everyone.
     #[inline]
     pub fn tell(&self, event: impl Fn(&dyn Observer)) {
-        if let Some(observers) = &self.0 {
+        if self.tracing == Tracing::On {
+            event(&log::Log);
+        }
+        if let Some(observers) = &self.all {
             observers.iter().for_each(|observer| event(&**observer));
         }
     }
 
-    /// Whether anybody watches; saves taking the time.
+    /// Whether anybody wants to be told of calls; saves taking the time.
     #[inline]
     pub fn is_some(&self) -> bool {
-        self.0.is_some()
+        self.all.is_some()
+    }
+
+    /// Whether nobody is told of anything.
+    pub fn is_none(&self) -> bool {
+        self.all.is_none() && self.tracing == Tracing::Off
+    }
+
+    /// Whether calls have spans.
+    pub(crate) fn spans(&self) -> Tracing {
+        self.tracing
     }
 }
 
@@ -114,7 +141,8 @@ impl From<Arc<dyn Observer>> for Observers {
 
 impl fmt::Debug for Observers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Observers({})", self.0.as_ref().map_or(0, |observers| observers.len()))
+        let count = self.all.as_ref().map_or(0, |observers| observers.len());
+        write!(f, "Observers({count}, tracing {:?})", self.tracing)
     }
 }
 

@@ -36,7 +36,7 @@ struct Told {
 impl Told {
     /// Registries repeat themselves; observers hear of changes.
     fn tell(&mut self, state: RegistrationState) {
-        if self.observers.is_some() && self.last.replace(state) != Some(state) {
+        if !self.observers.is_none() && self.last.replace(state) != Some(state) {
             self.observers.tell(|observer| observer.registration(&self.instance, state));
         }
     }

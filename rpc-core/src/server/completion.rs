@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     task::{self, Poll},
 };
+use tracing::Instrument;
 
 /// Calls a handler, and lets that of a [`Cancel::Finish`] method run to its end when its caller leaves.
 ///
@@ -46,7 +47,8 @@ impl Drop for Finishing<'_> {
     fn drop(&mut self) {
         if let Some(handler) = self.handler.take().filter(|_| self.begun) {
             self.context.cancel();
-            self.tasks.spawn(async move { drop(handler.await) });
+            // In the span of its call, which is the current one while that is dropped.
+            self.tasks.spawn(async move { drop(handler.await) }.in_current_span());
         }
     }
 }

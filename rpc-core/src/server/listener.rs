@@ -1,6 +1,6 @@
 //! The port.
 
-use crate::{Address, Io};
+use crate::{Address, Io, observer::target};
 use std::{io, path::PathBuf, time::Duration};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -56,7 +56,7 @@ impl Listener {
                 Ok(connection) => return connection,
                 Err(error) if is_one_connections(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections just now; raise the limit of open files if this stays");
+                    tracing::warn!(target: target::SERVER, %error, "cannot accept connections just now; raise the limit of open files if this stays");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }

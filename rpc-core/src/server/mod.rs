@@ -10,6 +10,7 @@ mod deadline;
 mod observe;
 mod panic;
 mod stack;
+mod trace;
 
 mod local;
 mod router;

@@ -1,6 +1,6 @@
 //! A panic in a handler is that call's failure and nobody else's.
 
-use crate::{Body, Payload, PayloadStream, Request, Response, Service, Status};
+use crate::{Body, Payload, PayloadStream, Request, Response, Service, Status, observer::target};
 use futures_core::Stream;
 use std::{
     any::Any,
@@ -74,7 +74,7 @@ impl Stream for Guarded {
 #[cold]
 fn panicked(path: &'static str, panic: &(dyn Any + Send)) -> Status {
     let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(rpc.method = path, panic = said.unwrap_or("(not a string)"), "a handler panicked");
+    tracing::error!(target: target::SERVER, method = path, panic = said.unwrap_or("(not a string)"), "a handler panicked");
     Status::internal(format!("the handler of {path} panicked; its server's log says more"))
 }
 

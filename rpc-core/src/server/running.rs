@@ -2,7 +2,7 @@
 
 use crate::{
     Address, Io, Observers, Tasks,
-    observer::{Unclassified, Visitor},
+    observer::{Unclassified, Visitor, target},
     server::{
         NamedService, Router, RouterError,
         listener::Listener,
@@ -232,7 +232,7 @@ impl Running {
         let peaceful = tokio::time::timeout(grace, self.tasks.finished()).await.is_ok();
         self.advance(DrainPhase::Stopped);
         if tokio::time::timeout(Self::FAREWELL, self.tasks.finished()).await.is_err() {
-            tracing::warn!(tasks = self.tasks.len(), "connections that would not end are cut");
+            tracing::warn!(target: target::SERVER, tasks = self.tasks.len(), "connections that would not end are cut");
             self.tasks.abort();
         }
         peaceful

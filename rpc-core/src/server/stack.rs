@@ -2,14 +2,20 @@
 
 use crate::{
     BoxService, Observers, Service,
-    server::{CatchPanicLayer, DeadlineLayer, ObserveLayer},
+    server::{CatchPanicLayer, DeadlineLayer, ObserveLayer, trace::TraceLayer},
 };
 use tower_layer::Layer;
 
-/// The way in, from the outside to the inside: observe, catch panics, keep the deadline; then `dispatch`, which calls
+/// The way in, from the outside to the inside: trace, observe, catch panics, keep the deadline; then `dispatch`, which calls
 /// the handler and lets writes finish.
 pub(crate) fn layered(dispatch: impl Service, observers: Observers) -> BoxService {
     let inner = CatchPanicLayer.layer(DeadlineLayer::new(observers.clone()).layer(dispatch));
     // On the path only where somebody watches.
-    if observers.is_some() { ObserveLayer::new(observers).layer(inner).boxed() } else { inner.boxed() }
+    // Around the panics, so that a handler which panics leaves a span.
+    let trace = TraceLayer(observers.spans());
+    if observers.is_some() {
+        trace.layer(ObserveLayer::new(observers).layer(inner)).boxed()
+    } else {
+        trace.layer(inner).boxed()
+    }
 }

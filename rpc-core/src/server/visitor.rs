@@ -2,7 +2,7 @@
 
 use crate::{
     Address, Io, Observers,
-    observer::{Unclassified, Visitor},
+    observer::{Unclassified, Visitor, target},
     transport::{Recognition, Transport},
 };
 use bytes::BytesMut;
@@ -74,23 +74,27 @@ async fn turn_away(io: &mut Io, seen: &[u8], peer: Option<&Address>, observers: 
     let who = peer.map_or_else(|| "a local peer".to_owned(), Address::to_string);
     match visitor {
         Visitor::Http1 => {
-            tracing::debug!(peer = who, "answered 426 to an HTTP/1 request");
+            tracing::debug!(target: target::SERVER, peer = who, "answered 426 to an HTTP/1 request");
             let _ = io.write_all(NOT_HTTP_1).await;
             let _ = io.shutdown().await;
         }
         Visitor::Tls if notices.due(&who) => {
             tracing::warn!(
+                target: target::SERVER,
                 peer = who,
                 "speaks TLS to a port that is served in the clear: configure TLS on both sides or on none"
             );
         }
         Visitor::Proxy if notices.due(&who) => {
             tracing::warn!(
+                target: target::SERVER,
                 peer = who,
                 "sends a PROXY protocol header, which is not understood here: switch it off at the load balancer"
             );
         }
-        _ => tracing::debug!(peer = who, first = %first.escape_ascii(), "closed a connection of an unknown protocol"),
+        _ => {
+            tracing::debug!(target: target::SERVER, peer = who, first = %first.escape_ascii(), "closed a connection of an unknown protocol")
+        }
     }
 }
 

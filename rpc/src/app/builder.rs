@@ -2,19 +2,29 @@
 
 use super::{App, Inner};
 use crate::{Config, Result};
-use rpc_core::{Observer, Observers, registry::Registry, transport::Transport};
+use rpc_core::{Observer, Observers, observer::Tracing, registry::Registry, transport::Transport};
 use std::{
     fmt,
     sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
 /// Makes an [`App`].
-#[derive(Default)]
 pub struct AppBuilder {
     config: Config,
     transports: Vec<Arc<dyn Transport>>,
     observers: Observers,
     registry: Option<Arc<dyn Registry>>,
+}
+
+impl Default for AppBuilder {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            transports: Vec::new(),
+            observers: Observers::default().with_tracing(Tracing::On),
+            registry: None,
+        }
+    }
 }
 
 impl AppBuilder {
@@ -56,6 +66,14 @@ impl AppBuilder {
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers = self.observers.and(observer);
+        self
+    }
+
+    /// Whether calls have spans of `tracing`, and connections, registrations and drains are logged; on by default. What
+    /// goes wrong is logged in any case.
+    #[must_use]
+    pub fn tracing(mut self, tracing: Tracing) -> Self {
+        self.observers = self.observers.with_tracing(tracing);
         self
     }
 

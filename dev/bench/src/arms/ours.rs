@@ -1,5 +1,6 @@
 //! `#[rpc_service]`, through everything that a deployed client has: discovery, balancing, retries, deadlines,
-//! and the hooks for metrics with nobody on them, as neither tonic nor tarpc has metrics.
+//! the hooks for metrics with nobody on them, as neither tonic nor tarpc has metrics, and spans that no subscriber asks
+//! for, as both have them.
 
 use crate::{
     Outcome, listening,
@@ -8,12 +9,19 @@ use crate::{
 use futures_util::StreamExt;
 use rpc::prelude::*;
 use rpc_core::{
+    Observers,
     client::Channel,
+    observer::Tracing,
     registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
     server::Server,
     transport::Transport,
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+/// What an `App` has.
+fn observers() -> Observers {
+    Observers::default().with_tracing(Tracing::On)
+}
 
 /// What every arm serves.
 #[rpc_service(package = "bench")]
@@ -46,7 +54,7 @@ pub(crate) fn tarpc() -> Arc<dyn Transport> {
 }
 
 pub(crate) async fn serve(transport: Arc<dyn Transport>, end: impl Future<Output = ()>) -> Outcome {
-    let server = Server::new().transport(transport);
+    let server = Server::new().transport(transport).observer(observers());
     let running = server.service(EchoServer::new(Mirror))?.bind(&"127.0.0.1:0".parse()?).await?;
     listening(running.address());
     end.await;
@@ -59,7 +67,7 @@ pub(crate) async fn call(transport: Arc<dyn Transport>, address: SocketAddr, wor
     let endpoint = Endpoint::new(transport.protocol(), address.into());
     let instance = Arc::new(Instance::new("bench", vec![service.clone()], vec![endpoint]));
     let (_publisher, watch) = Watch::new(Snapshot::new(vec![instance], Availability::Listed, Source::Fixed), ());
-    let channel = Channel::builder(service, watch).transport(transport).build();
+    let channel = Channel::builder(service, watch).transport(transport).observer(observers()).build();
     let client = &EchoClient::from_channel(channel);
     match work {
         Work::Unary => load::run(times, |bytes| async move { Ok(client.echo(bytes).await?) }).await,

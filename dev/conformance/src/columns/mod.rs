@@ -4,7 +4,7 @@ mod local;
 mod wire;
 
 pub use local::Local;
-pub use wire::{Attempts, Line, Wire, channel};
+pub use wire::{Line, Wire, channel};
 
 use crate::{
     lab::{Bench, LabClient},

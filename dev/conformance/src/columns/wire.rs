@@ -5,20 +5,17 @@ use crate::{
     lab::{LabClient, LabServer},
     raw::Babble,
 };
-use rpc::{Address, Client, Status};
+use rpc::{Address, Client};
 use rpc_core::{
-    BoxFuture, Method, Observer,
+    BoxFuture,
     client::{Channel, ChannelBuilder},
-    observer::{AttemptEnded, CallEnded},
+    observer::Counters,
     registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
     server::{Running, Server},
     transport::Transport,
 };
 use rpc_testkit::FaultProxy;
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 /// A server that speaks one protocol on a TCP port.
 #[derive(Clone)]
@@ -37,7 +34,7 @@ pub struct Line {
     /// Where the server itself listens, behind the proxy.
     pub address: Address,
     /// What the client's stack did.
-    pub attempts: Arc<Attempts>,
+    pub counters: Arc<Counters>,
 }
 
 impl Wire {
@@ -59,14 +56,14 @@ impl Wire {
         let proxy = FaultProxy::start(&address).expect("a port");
         // Before there is a client: it connects as soon as it is made.
         proxy.set(plan.mode.clone()).await;
-        let attempts = Arc::new(Attempts::default());
+        let counters = Arc::new(Counters::default());
         let instances = [(id, proxy.address().into())];
-        let channel = channel(self.transport.clone(), LabClient::SERVICE.name, &instances, attempts.clone());
+        let channel = channel(self.transport.clone(), LabClient::SERVICE.name, &instances, counters.clone());
         let channel = channel.limits(plan.limits).build();
         // One channel for both, and so one connection: its name is that of the service whose servers are looked for, and
         // those of the other are the same.
         let (lab, raw) = (LabClient::from_channel(channel.clone()), channel);
-        Site { lab, raw, plan, line: Some(Line { proxy, server: Some(server), address, attempts }) }
+        Site { lab, raw, plan, line: Some(Line { proxy, server: Some(server), address, counters }) }
     }
 }
 
@@ -89,7 +86,7 @@ pub fn channel(
     transport: Arc<dyn Transport>,
     service: &str,
     instances: &[(String, Address)],
-    attempts: Arc<Attempts>,
+    counters: Arc<Counters>,
 ) -> ChannelBuilder {
     let service: ServiceName = service.parse().expect("a name of a service");
     let instance = |(id, address): &(String, Address)| {
@@ -98,44 +95,5 @@ pub fn channel(
     };
     let instances = instances.iter().map(instance).collect();
     let (_, watch) = Watch::new(Snapshot::new(instances, Availability::Listed, Source::Fixed), ());
-    Channel::builder(service, watch).transport(transport).observer(attempts)
-}
-
-/// Counts what a client's stack did.
-#[derive(Debug, Default)]
-pub struct Attempts {
-    calls: AtomicUsize,
-    attempts: AtomicUsize,
-    retries: AtomicUsize,
-}
-
-impl Attempts {
-    /// Calls that ended.
-    pub fn calls(&self) -> usize {
-        self.calls.load(Ordering::Acquire)
-    }
-
-    /// Attempts that ended.
-    pub fn attempts(&self) -> usize {
-        self.attempts.load(Ordering::Acquire)
-    }
-
-    /// Attempts that were made because an earlier one failed.
-    pub fn retries(&self) -> usize {
-        self.retries.load(Ordering::Acquire)
-    }
-}
-
-impl Observer for Attempts {
-    fn call_ended(&self, _: &CallEnded<'_>) {
-        self.calls.fetch_add(1, Ordering::AcqRel);
-    }
-
-    fn attempt_ended(&self, _: &AttemptEnded<'_>) {
-        self.attempts.fetch_add(1, Ordering::AcqRel);
-    }
-
-    fn retried(&self, _: &'static Method, _: u32, _: &Status) {
-        self.retries.fetch_add(1, Ordering::AcqRel);
-    }
+    Channel::builder(service, watch).transport(transport).observer(counters)
 }

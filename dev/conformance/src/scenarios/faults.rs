@@ -198,9 +198,10 @@ async fn relay(column: &Arc<dyn Column>, mode: Mode) -> Result<(Site, Site), Not
 async fn called_once(relay: &Site, status: &Status) -> Verdict {
     assert_eq!(status.delivery(), Delivery::Unknown, "what B knows of its call says nothing of A's: {status:?}");
     assert_eq!(relay.plan.bench.ledger.job(1).begun, 1, "A called B more than once");
-    let attempts = &relay.line()?.attempts;
-    assert!(eventually(SOON, || attempts.calls() == 1).await, "{attempts:?}");
-    assert_eq!((attempts.attempts(), attempts.retries()), (1, 0), "{attempts:?}");
+    let counters = &relay.line()?.counters;
+    assert!(eventually(SOON, || counters.snapshot().calls.total() == 1).await, "{counters:?}");
+    let counts = counters.snapshot();
+    assert_eq!((counts.attempts.total(), counts.retries()), (1, 0), "{counts:?}");
     Ok(())
 }
 

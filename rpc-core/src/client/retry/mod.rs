@@ -6,6 +6,7 @@ mod class;
 use crate::{
     CallId, Layer, Observers, Request, Response, Service, Status,
     client::{Journey, backoff::Backoff},
+    observer::target,
 };
 use budget::Budget;
 use class::Class;
@@ -128,7 +129,7 @@ impl<S: Service> Retry<S> {
                 request.context = request.context.with_attempt(id, plan.attempt);
             }
             self.observers.tell(|observer| observer.retried(request.method, plan.attempt, &status));
-            tracing::debug!(method = request.method.path, attempt = plan.attempt, because = %status, "calling again");
+            tracing::debug!(target: target::CLIENT, method = request.method.path, attempt = plan.attempt, because = %status, "calling again");
             journey.failed(status.clone());
             if let Some(wait) = wait {
                 tokio::time::sleep(wait).await;

@@ -1,0 +1,94 @@
+//! What spans of calls on both sides have in common.
+
+use crate::{Payload, PayloadStream, Status, TraceContext};
+use futures_core::Stream;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tracing::{Span, field};
+
+/// Whether calls have spans and what happens beside them is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tracing {
+    /// They do. Where no subscriber listens, they cost a comparison.
+    On,
+    /// They do not.
+    #[default]
+    Off,
+}
+
+/// Targets of `tracing`: filters name them, so they do not change.
+pub mod target {
+    /// Calls that are made here, and connections of clients.
+    pub const CLIENT: &str = "rpc::client";
+    /// Calls that are handled here, visitors of the port, registration and drain.
+    pub const SERVER: &str = "rpc::server";
+}
+
+/// Makes the span of one more hop a part of the trace `from`, or of a new one, and says so in the span's fields. None of
+/// it for a span that nobody wants.
+pub(crate) fn hop(span: &Span, from: Option<TraceContext>) -> Option<TraceContext> {
+    if span.is_disabled() {
+        return None;
+    }
+    let own = from.map_or_else(TraceContext::root, TraceContext::child);
+    span.record("trace_id", field::display(format_args!("{:032x}", own.trace_id)));
+    span.record("span_id", field::display(format_args!("{:016x}", own.span_id)));
+    if let Some(parent) = from {
+        span.record("parent_span_id", field::display(format_args!("{:016x}", parent.span_id)));
+    }
+    Some(own)
+}
+
+/// Says in a span's fields how its call ended.
+pub(crate) fn ended(span: &Span, system: &str, outcome: Result<(), &Status>) {
+    let (number, name) = match outcome {
+        Ok(()) => (0, "OK"),
+        Err(status) => (status.code().number(), status.code().name()),
+    };
+    span.record("rpc.response.status_code", name);
+    if system == "grpc" {
+        span.record("rpc.grpc.status_code", number);
+    }
+    if outcome.is_err() {
+        span.record("otel.status_code", "ERROR");
+        span.record("error.type", name);
+    }
+}
+
+/// As OpenTelemetry has it: in milliseconds.
+pub(crate) fn milliseconds(took: Duration) -> f64 {
+    took.as_secs_f64() * 1000.0
+}
+
+/// A stream that is polled, and dropped, inside a span.
+pub(crate) struct Entered {
+    // `None` once it is dropped.
+    inner: Option<PayloadStream>,
+    span: Span,
+}
+
+impl Entered {
+    pub(crate) fn new(inner: PayloadStream, span: Span) -> Self {
+        Self { inner: Some(inner), span }
+    }
+}
+
+impl Stream for Entered {
+    type Item = Result<Payload, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { inner, span } = &mut *self;
+        let Some(inner) = inner else { return Poll::Ready(None) };
+        span.in_scope(|| Pin::new(inner).poll_next(cx))
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let inner = self.inner.take();
+        self.span.in_scope(|| drop(inner));
+    }
+}
