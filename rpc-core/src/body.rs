@@ -75,20 +75,28 @@ impl Body {
 type Inner = Pin<Box<dyn Stream<Item = Result<Payload, Status>> + Send>>;
 
 /// A stream of messages whose types are forgotten.
+///
+/// It ends with its first error, whatever it was made of; and once it has ended it lets go of that, so that who keeps it
+/// keeps nothing.
 pub struct PayloadStream(
     // Never locked: it makes the stream `Sync`, so that a layer may hold `&Request` across an await.
-    Mutex<Inner>,
+    Mutex<Option<Inner>>,
 );
 
 impl PayloadStream {
     /// Forgets the type of a stream.
     pub fn new(stream: impl Stream<Item = Result<Payload, Status>> + Send + 'static) -> Self {
-        Self(Mutex::new(Box::pin(stream)))
+        Self(Mutex::new(Some(Box::pin(stream))))
     }
 
     /// The next message; `None` after the last, and after an error.
     pub async fn next(&mut self) -> Option<Result<Payload, Status>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Ends it here: nothing more comes, and its sender stops.
+    pub(crate) fn end(&mut self) {
+        *self.0.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -96,8 +104,21 @@ impl Stream for PayloadStream {
     type Item = Result<Payload, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(cx)
+        poll_fused(self.0.get_mut().unwrap_or_else(PoisonError::into_inner), cx)
     }
+}
+
+/// Polls a stream that ends with its first error, and lets go of it then.
+pub(crate) fn poll_fused<T, E>(
+    stream: &mut Option<Pin<Box<impl Stream<Item = Result<T, E>> + ?Sized>>>,
+    cx: &mut task::Context<'_>,
+) -> Poll<Option<Result<T, E>>> {
+    let Some(open) = stream else { return Poll::Ready(None) };
+    let next = open.as_mut().poll_next(cx);
+    if let Poll::Ready(None | Some(Err(_))) = next {
+        *stream = None;
+    }
+    next
 }
 
 impl fmt::Debug for PayloadStream {
@@ -170,6 +191,20 @@ mod tests {
         assert_eq!(Arc::strong_count(&guard), 1);
         let _body = Body::Message(Payload::Encoded(Bytes::new())).guarded(guard.clone());
         assert_eq!(Arc::strong_count(&guard), 1);
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_its_first_error_and_lets_go_of_everything() {
+        let guard = Arc::new(());
+        let held = guard.clone();
+        let items = futures_util::stream::repeat_with(move || {
+            let _ = &held;
+            Err(Status::internal("again and again"))
+        });
+        let mut stream = PayloadStream::new(items);
+        assert!(stream.next().await.unwrap().is_err());
+        assert_eq!(Arc::strong_count(&guard), 1);
+        assert!(stream.next().await.is_none());
     }
 
     #[tokio::test]

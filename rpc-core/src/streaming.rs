@@ -1,6 +1,6 @@
 //! Streams of messages in the signatures of services.
 
-use crate::{Payload, PayloadStream, RpcError, Status};
+use crate::{Payload, PayloadStream, RpcError, Status, body::poll_fused};
 use futures_core::Stream;
 use std::{
     fmt,
@@ -13,21 +13,22 @@ use std::{
 ///
 /// One concrete type for both directions and both ends: a handler makes one with [`new`](Self::new),
 /// [`from_iter`](Self::from_iter) or [`channel`](Self::channel), a caller reads one with [`next`](Self::next). Passing
-/// a received stream on unread re-encodes nothing. Dropping it tells the sender to stop.
+/// a received stream on unread re-encodes nothing. Dropping it tells the sender to stop, and so does its first error:
+/// nothing comes behind one.
 pub struct Streaming<T, E = Status>(Inner<T, E>);
 
 type Items<T, E> = Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>;
 
 enum Inner<T, E> {
     // Never locked: the mutex makes it `Sync`, so that a handler may hold `&Streaming` across an await.
-    Typed(Mutex<Items<T, E>>),
+    Typed(Mutex<Option<Items<T, E>>>),
     Wire { payloads: PayloadStream, take: fn(Payload) -> Result<T, Status>, fail: fn(Status) -> E },
 }
 
 impl<T: 'static, E: 'static> Streaming<T, E> {
     /// From a stream of messages, or of `Result<message, error>`.
     pub fn new<I: IntoItem<T, E> + 'static>(stream: impl Stream<Item = I> + Send + 'static) -> Self {
-        Self(Inner::Typed(Mutex::new(Box::pin(futures_util::StreamExt::map(stream, I::into_item)))))
+        Self(Inner::Typed(Mutex::new(Some(Box::pin(futures_util::StreamExt::map(stream, I::into_item))))))
     }
 
     /// From anything that can be iterated over; what is asked for next is made then.
@@ -37,6 +38,11 @@ impl<T: 'static, E: 'static> Streaming<T, E> {
         I: IntoIterator<Item: IntoItem<T, E> + 'static, IntoIter: Send + 'static>,
     {
         Self::new(futures_util::stream::iter(items))
+    }
+
+    /// Of nothing.
+    pub fn empty() -> Self {
+        Self(Inner::Typed(Mutex::new(None)))
     }
 
     /// A stream and the sender that feeds it, at most `capacity` messages ahead of the reader.
@@ -70,9 +76,9 @@ impl<T: 'static, E: RpcError> Streaming<T, E> {
         match self.0 {
             Inner::Wire { payloads, .. } => payloads,
             Inner::Typed(stream) => {
-                let stream = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
-                PayloadStream::new(futures_util::StreamExt::map(stream, move |item| {
-                    item.map(wrap).map_err(E::into_status)
+                let mut stream = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
+                PayloadStream::new(futures_util::stream::poll_fn(move |cx| {
+                    poll_fused(&mut stream, cx).map(|item| item.map(|item| item.map(wrap).map_err(E::into_status)))
                 }))
             }
         }
@@ -84,10 +90,13 @@ impl<T, E> Stream for Streaming<T, E> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.0 {
-            Inner::Typed(stream) => stream.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(cx),
+            Inner::Typed(stream) => poll_fused(stream.get_mut().unwrap_or_else(PoisonError::into_inner), cx),
             Inner::Wire { payloads, take, fail } => {
-                let (take, fail) = (*take, *fail);
-                Pin::new(payloads).poll_next(cx).map(|item| item.map(|item| item.and_then(take).map_err(fail)))
+                let next = std::task::ready!(Pin::new(&mut *payloads).poll_next(cx));
+                Poll::Ready(next.map(|item| {
+                    // Behind what cannot be read nothing makes sense.
+                    item.and_then(|payload| take(payload).inspect_err(|_| payloads.end())).map_err(*fail)
+                }))
             }
         }
     }

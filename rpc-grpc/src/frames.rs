@@ -11,9 +11,10 @@ use std::{
 };
 
 /// What the other side may send ahead on one stream.
-pub(crate) const STREAM_WINDOW: u32 = 1024 * 1024;
-/// What it may send ahead in all: more than on one stream, or a stream that nobody reads would hold up all others.
-pub(crate) const CONNECTION_WINDOW: u32 = 8 * STREAM_WINDOW;
+pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
+/// What it may send ahead in all: as much as HTTP/2 knows. With less, as many streams that nobody reads as it has room
+/// for would hold up every call beside them. What bounds memory is the number of open calls, by the window of each.
+pub(crate) const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
 /// What stands before each message.
 const PREFIX: usize = 5;

@@ -75,7 +75,7 @@ async fn reply_while_pushing(
     tokio::select! {
         biased;
         reply = &mut reply => return reply,
-        pushed = push(line, id, items) => pushed?,
+        pushed = push(line.clone(), id, items) => pushed?,
     }
     reply.await
 }
@@ -89,11 +89,10 @@ async fn replies(
     pushed: Option<PayloadStream>,
     open: OpenCall,
 ) -> Result<Response, Status> {
-    // Polled in this order: the call stands before the pull in tarpc's queue.
     let mut begun: Answer = Box::pin(pull(line.clone(), id, 0));
-    // Nobody polls the requests of a call whose replies are not being read, so they have a task of their own. The
-    // stream of replies owns it.
-    let mut pump = pushed.map(|items| Pump::start(line.clone(), tasks, id, items));
+    let mut pushing = pushed.map(|items| Box::pin(push(line.clone(), id, items)));
+    // Polled by one task and in this order: the call stands before its pull and its pushes in tarpc's queue. What came
+    // before its call would find no stream.
     let metadata = tokio::select! {
         biased;
         reply = &mut call => return Err(reply.err().unwrap_or_else(unexpected)),
@@ -105,8 +104,11 @@ async fn replies(
             }
             Ok(_) => return Err(unexpected()),
         },
-        status = Pump::failed(pump.as_mut()) => return Err(status),
+        status = failed(&mut pushing) => return Err(status),
     };
+    // Nobody polls the requests of a call whose replies are not being read, so from here on they have a task of their
+    // own. The stream of replies owns it.
+    let pump = pushing.map(|pushing| Pump::start(tasks, pushing));
     Ok(response(
         metadata,
         Replies {
@@ -120,7 +122,7 @@ async fn replies(
             end: StreamEnd::More,
             over: false,
             pump,
-            _open: open,
+            open: Some(open),
         },
     ))
 }
@@ -137,11 +139,13 @@ fn unexpected() -> Status {
 }
 
 async fn pull(line: Line, id: u64, credits: u32) -> Result<Resp, Status> {
-    line.request(None, Req::Pull(Pull { stream: id, credits, turn: None }), &Position::nowhere()).await
+    let pull = Req::Pull(Pull { stream: id, credits, turn: None });
+    // The call was sent before, whatever is known of this part of it.
+    line.request(None, pull, &Position::nowhere()).await.map_err(|status| status.with_delivery(Delivery::Unknown))
 }
 
 /// Sends items until they end or nothing more is wanted. Fails when one of them is a failure or cannot be sent.
-async fn push(line: &Line, id: u64, mut from: PayloadStream) -> Result<(), Status> {
+async fn push(line: Line, id: u64, mut from: PayloadStream) -> Result<(), Status> {
     loop {
         let (mut batch, mut then) = (Batch::default(), Then::More);
         while batch.len() < PUSHED && batch.size() < BATCH {
@@ -172,6 +176,18 @@ async fn push(line: &Line, id: u64, mut from: PayloadStream) -> Result<(), Statu
     }
 }
 
+/// Why pushing failed; pending while it has not.
+async fn failed(pushing: &mut Option<Pin<Box<impl Future<Output = Result<(), Status>>>>>) -> Status {
+    if let Some(future) = pushing {
+        let outcome = future.await;
+        *pushing = None;
+        if let Err(status) = outcome {
+            return status;
+        }
+    }
+    std::future::pending().await
+}
+
 /// The task that pushes the requests of a call whose replies are streamed.
 struct Pump {
     failed: Option<oneshot::Receiver<Status>>,
@@ -179,33 +195,18 @@ struct Pump {
 }
 
 impl Pump {
-    fn start(line: Line, tasks: &Tasks, id: u64, items: PayloadStream) -> Self {
+    fn start(tasks: &Tasks, pushing: impl Future<Output = Result<(), Status>> + Send + 'static) -> Self {
         let (failure, failed) = oneshot::channel();
         let token = CancellationToken::new();
         let stopped = token.clone();
         // The items were made in the caller's context, and are polled in it.
-        let ambient = Context::current();
+        let pushing = Context::current().scope(pushing);
         tasks.spawn(async move {
-            let pushing = ambient.scope(async { push(&line, id, items).await });
             if let Some(Err(status)) = stopped.run_until_cancelled(pushing).await {
                 let _ = failure.send(status);
             }
         });
         Self { failed: Some(failed), _stop: token.drop_guard() }
-    }
-
-    /// Why pushing failed; pending while it has not.
-    async fn failed(pump: Option<&mut Self>) -> Status {
-        if let Some(Pump { failed, .. }) = pump
-            && let Some(receiver) = failed
-        {
-            let outcome = receiver.await;
-            *failed = None;
-            if let Ok(status) = outcome {
-                return status;
-            }
-        }
-        std::future::pending().await
     }
 }
 
@@ -225,7 +226,7 @@ struct Replies {
     end: StreamEnd,
     over: bool,
     pump: Option<Pump>,
-    _open: OpenCall,
+    open: Option<OpenCall>,
 }
 
 impl Replies {
@@ -309,9 +310,10 @@ impl Replies {
         }
     }
 
-    /// Lets everything go.
+    /// Lets everything go: a reader that keeps a stream which has ended keeps no call with it.
     fn finish(&mut self) {
         self.over = true;
+        self.open = None;
         self.call = None;
         self.pull = None;
         self.pump = None;

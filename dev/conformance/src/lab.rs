@@ -1,8 +1,11 @@
 //! The service under test, made by the macro as a user would.
 
-use crate::ledger::Ledger;
+mod bench;
+
+pub use bench::Bench;
+
+use rpc::Status;
 use rpc::prelude::*;
-use rpc::{Code, Detail, Status};
 use std::{collections::BTreeMap, time::Duration};
 
 /// A message with something of everything in it.
@@ -52,6 +55,34 @@ pub struct Pair {
     pub text: Option<String>,
     /// A binary value.
     pub bytes: Option<Vec<u8>>,
+}
+
+/// What came of a stream of numbers.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// How many there were.
+    pub count: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// How many were not one more than the one before.
+    pub jumps: u64,
+}
+
+/// How a stream ends behind its items.
+#[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Well.
+    Clean,
+    /// With an error that carries fields.
+    Burst,
+    /// With an error that carries none.
+    Empty,
+    /// With a status that has a detail.
+    Refused,
+    /// With a panic.
+    Panic,
+    /// With an error before it has begun.
+    Never,
 }
 
 /// What may go wrong in the laboratory.
@@ -112,92 +143,41 @@ pub trait Lab {
 
     /// Counts from 1 to `last`, one item each.
     async fn count(&self, last: u64) -> Result<Streaming<u64>, Status>;
-}
 
-/// The laboratory: what its handlers remember, and the next one, if calls are relayed.
-#[derive(Clone, Debug, Default)]
-pub struct Bench {
-    /// What the handlers remember.
-    pub ledger: Ledger,
-    /// Where relayed calls go.
-    pub next: Option<LabClient>,
-}
+    /// Adds up what it is sent, as job 0.
+    async fn gather(&self, numbers: Streaming<u64>) -> Result<Tally, Status>;
 
-impl Bench {
-    /// One that relays to `next`.
-    pub fn relaying_to(next: LabClient) -> Self {
-        Self { ledger: Ledger::default(), next: Some(next) }
-    }
+    /// Answers each number with the next one.
+    async fn converse(&self, numbers: Streaming<u64>) -> Result<Streaming<u64, LabError>, LabError>;
 
-    fn next(&self) -> Result<&LabClient, Status> {
-        self.next.as_ref().ok_or_else(|| Status::internal("this laboratory relays to nobody"))
-    }
-}
+    /// Counts from 1 to `last`, and ends as is asked for.
+    async fn leak(&self, last: u64, ending: Ending) -> Result<Streaming<u64, LabError>, LabError>;
 
-impl Lab for Bench {
-    async fn echo(&self, text: String) -> Result<String, Status> {
-        Ok(text)
-    }
+    /// Counts from 1 to `last`, each item waiting while handlers are held. The stream is the job.
+    async fn watch(&self, job: u64, last: u64) -> Result<Streaming<u64>, Status>;
 
-    async fn carry(&self, parcel: Parcel, times: u32) -> Result<Parcel, Status> {
-        let inside = (0..times).map(|_| parcel.clone()).collect();
-        Ok(Parcel { inside, ..parcel })
-    }
+    /// The same, but that it waits before the stream begins.
+    async fn dawdle(&self, job: u64, last: u64) -> Result<Streaming<u64>, Status>;
 
-    async fn fail(&self, burst: bool, vessel: String, degrees: i64) -> Result<u64, LabError> {
-        Err(if burst { LabError::Burst { vessel, degrees } } else { LabError::Empty })
-    }
+    /// Takes the first number for its job and reads as many more as the second says; leaves the rest, and waits while
+    /// handlers are held. Answers with how many it has read in all.
+    async fn sip(&self, numbers: Streaming<u64>) -> Result<u64, Status>;
 
-    async fn refuse(&self, code: u32, message: String, detail: Vec<u8>) -> Result<(), Status> {
-        let code = u8::try_from(code).ok().and_then(Code::from_number);
-        let code = code.ok_or_else(|| Status::internal("the test asked for a code that does not exist"))?;
-        Err(Status::new(code, message)
-            .with_detail(Detail { type_url: DETAIL.into(), value: detail.into() })
-            .with_source("a secret of the server"))
-    }
+    /// Tells what is seen in the stream of replies itself, and then what a nested call is seen with that is made there.
+    async fn reflect_streaming(&self) -> Result<Streaming<Circumstances>, Status>;
 
-    async fn explode(&self) -> Result<(), Status> {
-        panic!("on purpose")
-    }
+    /// Streams to the next laboratory's [`gather`](Self::gather), and tells what is seen where the numbers are made.
+    async fn relay_upload(&self) -> Result<Circumstances, Status>;
 
-    async fn reflect(&self) -> Result<Circumstances, Status> {
-        Ok(Circumstances::current())
-    }
+    /// Passes on, unread, what the next laboratory counts.
+    async fn relay_count(&self, last: u64) -> Result<Streaming<u64>, Status>;
 
-    async fn write(&self, job: u64) -> Result<u64, Status> {
-        let visit = self.ledger.enter(job);
-        let context = Context::current();
-        tokio::select! {
-            biased;
-            () = self.ledger.pass() => {}
-            () = context.cancelled() => visit.saw_cancellation(),
-        }
-        self.ledger.pass().await;
-        visit.end();
-        Ok(job)
-    }
+    /// Passes on, unread, what the next laboratory is to gather.
+    async fn relay_gather(&self, numbers: Streaming<u64>) -> Result<Tally, Status>;
 
-    async fn read(&self, job: u64) -> Result<u64, Status> {
-        let visit = self.ledger.enter(job);
-        self.ledger.pass().await;
-        visit.end();
-        Ok(job)
-    }
-
-    async fn relay_reflect(&self) -> Result<Circumstances, Status> {
-        self.next()?.reflect().await
-    }
-
-    async fn relay_write(&self, job: u64) -> Result<u64, Status> {
-        let visit = self.ledger.enter(job);
-        let outcome = self.next()?.write(job).await;
-        visit.end();
-        outcome
-    }
-
-    async fn count(&self, last: u64) -> Result<Streaming<u64>, Status> {
-        Ok(Streaming::from_iter(1..=last))
-    }
+    /// Tells what is left until the deadline here, then, from inside the stream, what the next laboratory tells; the last
+    /// one waits while handlers are held. The stream is the job.
+    async fn descend(&self, job: u64) -> Result<Streaming<Duration>, Status>;
 }
 
 /// The type of the detail that [`Lab::refuse`] sends.

@@ -9,7 +9,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// How long a test waits for what should come at once.
 pub const SOON: Duration = Duration::from_secs(4);
@@ -23,11 +23,17 @@ struct Inner {
     jobs: Mutex<HashMap<u64, Job>>,
     gate: watch::Sender<bool>,
     running: AtomicUsize,
+    most: AtomicUsize,
 }
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { jobs: Mutex::default(), gate: watch::Sender::new(true), running: AtomicUsize::new(0) }
+        Self {
+            jobs: Mutex::default(),
+            gate: watch::Sender::new(true),
+            running: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -42,6 +48,12 @@ pub struct Job {
     pub dropped: usize,
     /// How many saw that nobody waits any more.
     pub cancelled: usize,
+    /// How many items were made, or read.
+    pub made: usize,
+    /// What the handlers had to say.
+    pub notes: Vec<String>,
+    /// When the last execution was over.
+    pub left: Option<Instant>,
     /// The call and the attempt of each that began.
     pub attempts: Vec<(Option<CallId>, u32)>,
 }
@@ -66,7 +78,8 @@ impl Ledger {
     /// A handler begins; it has been dropped unless it says that it [ends](Visit::end).
     pub fn enter(&self, job: u64) -> Visit {
         let context = Context::current();
-        self.0.running.fetch_add(1, Ordering::AcqRel);
+        let running = self.0.running.fetch_add(1, Ordering::AcqRel) + 1;
+        self.0.most.fetch_max(running, Ordering::AcqRel);
         self.change(job, |job| {
             job.begun += 1;
             job.attempts.push((context.call_id(), context.attempt()));
@@ -82,6 +95,11 @@ impl Ledger {
     /// How many handlers are at work.
     pub fn running(&self) -> usize {
         self.0.running.load(Ordering::Acquire)
+    }
+
+    /// How many handlers were at work at once.
+    pub fn most(&self) -> usize {
+        self.0.most.load(Ordering::Acquire)
     }
 
     /// Waits until a job is as described; panics, with what it is instead, after [`SOON`].
@@ -120,6 +138,16 @@ impl Visit {
         self.ledger.change(self.job, |job| job.cancelled += 1);
     }
 
+    /// The handler has made an item, or read one.
+    pub fn made(&self) {
+        self.ledger.change(self.job, |job| job.made += 1);
+    }
+
+    /// What the handler has to say.
+    pub fn note(&self, note: impl ToString) {
+        self.ledger.change(self.job, |job| job.notes.push(note.to_string()));
+    }
+
     /// The handler has done its work.
     pub fn end(mut self) {
         self.ended = true;
@@ -129,7 +157,14 @@ impl Visit {
 impl Drop for Visit {
     fn drop(&mut self) {
         let ended = self.ended;
-        self.ledger.change(self.job, |job| if ended { job.ended += 1 } else { job.dropped += 1 });
+        self.ledger.change(self.job, |job| {
+            if ended {
+                job.ended += 1;
+            } else {
+                job.dropped += 1;
+            }
+            job.left = Some(Instant::now());
+        });
         self.ledger.0.running.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -1,11 +1,12 @@
 //! A call into a server in this process.
 
 use crate::{
-    Body, Delivery, Observers, Payload, Peer, Request, Response, Service, Status, Tasks,
+    Body, Delivery, Kind, Observers, Payload, Peer, Request, Response, Service, Status, Tasks,
     client::Channel,
     server::{NamedService, Router},
     transport::{Limits, Routes},
 };
+use tokio::time::Instant;
 
 /// How much of a wire a local call goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +46,22 @@ impl Service for Local {
         let method = self.routes.method(request.method.path)?;
         let body = self.carry(request.body).map_err(|status| status.with_delivery(Delivery::NeverSent))?;
         let context = request.context.with_peer(Peer::new("local", None));
-        let response = self.routes.service.call(Request::new(method, context, body)).await?;
+        let call = self.routes.service.call(Request::new(method, context, body));
+        let response = match request.hints.opening {
+            // Boxed: a unary call should not carry what this needs.
+            Some(opening) if method.kind == Kind::ServerStream => Box::pin(opened(call, opening)).await?,
+            _ => call.await?,
+        };
         Ok(Response { metadata: response.metadata, body: self.carry(response.body)? })
     }
+}
+
+/// Keeps the limit for a stream to begin. Where the client streams it is for finding a server, and here is one.
+async fn opened(call: impl Future<Output = Result<Response, Status>>, opening: Instant) -> Result<Response, Status> {
+    let limit = opening.saturating_duration_since(Instant::now());
+    tokio::time::timeout_at(opening, call).await.unwrap_or_else(|_| {
+        Err(Status::deadline_exceeded(format!("the limit for a stream to begin of {limit:.0?} exceeded")))
+    })
 }
 
 impl Local {

@@ -15,7 +15,7 @@ use crate::scenario::Scenario;
 
 /// All of them, in the order of the table.
 pub fn all() -> impl Iterator<Item = Scenario> {
-    [
+    let calls = [
         messages::ALL,
         metadata::ALL,
         failures::ALL,
@@ -25,9 +25,6 @@ pub fn all() -> impl Iterator<Item = Scenario> {
         load::ALL,
         faults::ALL,
         drain::ALL,
-        streams::ALL,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
+    ];
+    calls.into_iter().chain(streams::ALL).flatten().copied()
 }

@@ -1,0 +1,133 @@
+//! Deadlines of streams: on all of it when there is one, on its opening in any case.
+
+use super::{last_error, watched};
+use crate::{
+    columns::{self, Column, Plan, Site, Wire},
+    lab::{Bench, Lab},
+    ledger::SOON,
+    scenario::{Scenario, Verdict, scenarios},
+};
+use futures_util::stream;
+use rpc::{Client, Code, Context, Streaming};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+pub(super) const ALL: &[Scenario] = scenarios![
+    "a silent stream ends at its deadline, at both ends" => silent_stream,
+    "a stream of requests ends at its deadline, at both ends" => silent_requests,
+    "a stream has no deadline unless its caller has" => none_by_default,
+    "a timeout bounds the opening of a stream" => opening,
+    "a deadline ends a chain of three services on mixed wires" => chain,
+];
+
+/// What a machine may be late by that has other things to do.
+const LOADED: Duration = Duration::from_millis(400);
+
+fn within(limit: Duration) -> Context {
+    Context::default().with_deadline(Instant::now() + limit)
+}
+
+async fn silent_stream(column: Arc<dyn Column>) -> Verdict {
+    const LIMIT: Duration = Duration::from_millis(200);
+    let site = column.open(Plan::default()).await;
+    site.lab.reflect().await.unwrap();
+    let began = Instant::now();
+    let mut stream = within(LIMIT).scope(watched(&site, 1, 2)).await;
+    site.plan.bench.ledger.hold();
+    // One more may have been made before the hold.
+    let status = loop {
+        match stream.next().await.expect("a clean end") {
+            Ok(_) => {}
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    let took = began.elapsed();
+    assert!(took >= LIMIT - Duration::from_millis(5), "too soon: {took:?}");
+    assert!(took < LIMIT + LOADED, "too late: {took:?}");
+    assert!(stream.next().await.is_none());
+    // Not because this reader has left: it is still there.
+    site.plan.bench.ledger.within(LOADED, 1, "been dropped", |job| job.dropped == 1).await;
+    drop(stream);
+    Ok(())
+}
+
+async fn silent_requests(column: Arc<dyn Column>) -> Verdict {
+    const LIMIT: Duration = Duration::from_millis(200);
+    let site = column.open(Plan::default()).await;
+    site.lab.reflect().await.unwrap();
+    let began = Instant::now();
+    let status = within(LIMIT).scope(site.lab.gather(Streaming::new(stream::pending::<u64>()))).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    let took = began.elapsed();
+    assert!(took >= LIMIT - Duration::from_millis(5) && took < LIMIT + LOADED, "{took:?}");
+    let job = site.plan.bench.ledger.until(0, "been dropped", |job| job.dropped == job.begun).await;
+    assert_eq!(job.ended, 0);
+    Ok(())
+}
+
+async fn none_by_default(column: Arc<dyn Column>) -> Verdict {
+    let site = column.open(Plan::default()).await;
+    // A timeout is for the opening.
+    for lab in [site.lab.clone(), site.lab.with_timeout(Duration::from_millis(300))] {
+        let mut stream = lab.reflect_streaming().await.unwrap();
+        assert_eq!(stream.next().await.unwrap().unwrap().remaining, None);
+    }
+    let hasty = site.lab.with_timeout(Duration::from_millis(300));
+    site.plan.bench.ledger.hold();
+    let mut stream = hasty.watch(1, 3).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    site.plan.bench.ledger.release();
+    assert_eq!(super::drained(&mut stream).await.0, [1, 2, 3]);
+    Ok(())
+}
+
+async fn opening(column: Arc<dyn Column>) -> Verdict {
+    const LIMIT: Duration = Duration::from_millis(200);
+    let site = column.open(Plan::default()).await;
+    site.lab.reflect().await.unwrap();
+    site.plan.bench.ledger.hold();
+    let began = Instant::now();
+    let status = site.lab.with_timeout(LIMIT).dawdle(1, 3).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    let took = began.elapsed();
+    assert!(took >= LIMIT - Duration::from_millis(5) && took < LIMIT + LOADED, "{took:?}");
+    site.plan.bench.ledger.until(1, "been dropped", |job| (job.begun, job.dropped) == (1, 1)).await;
+    Ok(())
+}
+
+/// From this column to the one wire to the other: a stream in a stream in a stream, and the last one is silent.
+async fn chain(column: Arc<dyn Column>) -> Verdict {
+    const LIMIT: Duration = Duration::from_millis(300);
+    let mut hops: Vec<Site> = Vec::new();
+    for wire in columns::wires() {
+        let wire: Arc<dyn Column> = Arc::new(Wire::new(wire.name(), wire));
+        let next = hops.last().map(|site| site.lab.clone());
+        hops.push(wire.open(Plan { bench: Bench { next, ..Bench::default() }, ..Plan::default() }).await);
+    }
+    let next = hops.last().map(|site| site.lab.clone());
+    hops.push(column.open(Plan { bench: Bench { next, ..Bench::default() }, ..Plan::default() }).await);
+    for site in &hops {
+        site.lab.reflect().await.unwrap();
+    }
+    hops[0].plan.bench.ledger.hold();
+    let first = hops.last().unwrap();
+    let began = Instant::now();
+    let mut stream = within(LIMIT).scope(first.lab.descend(1)).await.unwrap();
+    let mut above = LIMIT;
+    for hop in 1..=hops.len() {
+        let remaining = stream.next().await.expect("the stream ended early").unwrap();
+        assert!(remaining < above, "{remaining:?} at hop {hop}, {above:?} before it");
+        above = remaining;
+    }
+    let status = last_error(&mut stream).await;
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    // 320 ms on a machine of its own.
+    let late = Duration::from_millis(20) + LOADED;
+    for site in &hops {
+        let job = site.plan.bench.ledger.within(SOON, 1, "been dropped", |job| job.dropped == 1).await;
+        let took = job.left.unwrap().duration_since(began);
+        assert!(took < LIMIT + late, "stopped after {took:?}");
+    }
+    Ok(())
+}
