@@ -45,6 +45,8 @@ async fn requests_cut(column: Arc<dyn Column>) -> Verdict {
     let site = column.open(Plan::default()).await;
     let ledger = &site.plan.bench.ledger;
     for (round, cut) in [Cut::Finish, Cut::Reset].into_iter().enumerate() {
+        // There is a connection again.
+        site.lab.reflect().await.unwrap();
         let line = site.line()?;
         let numbers = Streaming::new(stream::iter(1..=3).chain(stream::pending()));
         let (outcome, ()) = tokio::join!(site.lab.gather(numbers), async {
@@ -62,6 +64,7 @@ async fn requests_cut(column: Arc<dyn Column>) -> Verdict {
 async fn conversation_cut(column: Arc<dyn Column>) -> Verdict {
     let site = column.open(Plan::default()).await;
     for cut in [Cut::Finish, Cut::Reset] {
+        site.lab.reflect().await.unwrap();
         let (sender, requests) = Streaming::channel(1);
         let mut replies = site.lab.converse(requests).await.unwrap();
         sender.send(Ok(1)).await.unwrap();
