@@ -3,10 +3,10 @@
 use crate::{
     Delivery, Observers, Request, Response, Service, Status, Tasks,
     client::{
-        Journey,
         diagnosis::Diagnosis,
-        endpoint::{InFlight, Live},
         fleet::Fleet,
+        journey::{Attempt, Journey},
+        live::{InFlight, Live, Paced},
     },
     ending::Ending,
     observer::AttemptEnded,
@@ -29,6 +29,7 @@ pub(crate) struct Balancer {
 /// What an attempt holds for as long as it lasts.
 struct Held {
     in_flight: InFlight,
+    paced: Paced,
     _owner: Arc<Tasks>,
 }
 
@@ -37,9 +38,11 @@ impl Balancer {
         Self { fleet, observers, owner: Arc::new(owner) }
     }
 
-    fn held(&self, in_flight: InFlight, journey: &Journey) -> Held {
-        journey.sent(in_flight.live());
-        Held { in_flight, _owner: self.owner.clone() }
+    /// The attempt that goes to `live` from `begun` on.
+    fn held(&self, live: Arc<Live>, request: &Request, journey: &Journey, begun: Instant) -> Held {
+        journey.sent(&live);
+        let paced = if request.method.kind.request_streams() { Paced::ByClient } else { Paced::ByServer };
+        Held { in_flight: InFlight::new(live, begun, request.context.deadline()), paced, _owner: self.owner.clone() }
     }
 
     /// An attempt while somebody watches.
@@ -60,8 +63,8 @@ impl Balancer {
     /// The same when there is no connection yet.
     #[cold]
     async fn late(&self, request: Request, journey: &Journey) -> Result<Response, Status> {
-        let in_flight = self.fleet.wait(&request.hints, journey).await.map_err(refused)?;
-        let held = self.held(in_flight, journey);
+        let live = self.fleet.wait(&request.hints, journey).await.map_err(refused)?;
+        let held = self.held(live, &request, journey, Instant::now());
         if self.observers.is_some() {
             return self.observed(request, held).await;
         }
@@ -74,14 +77,18 @@ impl Service for Balancer {
     fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         let journey = Journey::of(&mut request);
         async move {
-            let result = match self.fleet.pick(&request.hints, &journey) {
-                Some(in_flight) if !self.observers.is_some() => {
-                    let held = self.held(in_flight, &journey);
+            let attempt = Attempt::begin(&journey);
+            let result = match self.fleet.pick(&request.hints, &journey, attempt) {
+                Some(live) if !self.observers.is_some() => {
+                    let held = self.held(live, &request, &journey, attempt.begun);
                     let result = held.in_flight.live().service.call(request).await;
                     held.ended(result)
                 }
                 // Boxed: most calls find a connection at once, and are not watched.
-                Some(in_flight) => Box::pin(self.observed(request, self.held(in_flight, &journey))).await,
+                Some(live) => {
+                    let held = self.held(live, &request, &journey, attempt.begun);
+                    Box::pin(self.observed(request, held)).await
+                }
                 None => Box::pin(self.late(request, &journey)).await,
             };
             match result {
@@ -102,7 +109,8 @@ async fn after_a_turn(status: Status) -> Result<Response, Status> {
 
 impl Held {
     /// An attempt has been answered: what it held goes on with the body of the answer.
-    fn ended(self, result: Result<Response, Status>) -> Result<Response, Status> {
+    fn ended(mut self, result: Result<Response, Status>) -> Result<Response, Status> {
+        self.in_flight.answered(&result, self.paced);
         match result {
             Ok(response) => Ok(Response { body: response.body.guarded(self), ..response }),
             Err(status) => Err(placed(status, self.in_flight.live())),

@@ -6,7 +6,7 @@ use crate::{
     client::{
         ChannelBuilder, Timeouts,
         fleet::{Changes, Fleet},
-        journey::Journey,
+        journey::{Attempt, Journey},
     },
     context::deadline_in,
     registry::{ServiceName, Watch},
@@ -63,7 +63,7 @@ impl Channel {
     pub async fn ready(&self, limit: Duration) -> Result<(), Status> {
         let hints = Hints { transports: self.options.transports, ..Hints::default() };
         let journey = Journey::new();
-        self.wait_until(limit, |fleet| fleet.pick(&hints, &journey).is_some()).await
+        self.wait_until(limit, |fleet| fleet.pick(&hints, &journey, Attempt::begin(&journey)).is_some()).await
     }
 
     async fn wait_until(&self, limit: Duration, reached: impl Fn(&Fleet) -> bool) -> Result<(), Status> {

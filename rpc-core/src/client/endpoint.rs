@@ -1,91 +1,25 @@
 //! One server, and the ways to it.
 
 use crate::{
-    Address, BoxService, Status, Transports,
-    client::{link::Place, picker::Candidate, roster::Fallback},
+    Address, Status, Transports,
+    client::{
+        link::Place,
+        live::{Choice, Live},
+        load::Load,
+        roster::Fallback,
+    },
     registry::{Instance, Source},
     transport::Transport,
 };
-use std::{
-    collections::BTreeSet,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
-};
+use std::{collections::BTreeSet, sync::Arc};
 use tokio_util::sync::{CancellationToken, DropGuard};
-
-/// A connection that takes calls.
-#[derive(Debug)]
-pub(crate) struct Live {
-    /// Which endpoint it leads to.
-    pub(crate) endpoint: u32,
-    pub(crate) address: Address,
-    pub(crate) transport: &'static str,
-    pub(crate) service: BoxService,
-    in_flight: AtomicU32,
-}
-
-impl Live {
-    pub(crate) fn new(endpoint: u32, address: Address, transport: &'static str, service: BoxService) -> Self {
-        Self { endpoint, address, transport, service, in_flight: AtomicU32::new(0) }
-    }
-}
-
-impl fmt::Display for Live {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} over {}", self.address, self.transport)
-    }
-}
-
-/// Counts a call as in flight, and holds its connection, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct InFlight(Arc<Live>);
-
-impl InFlight {
-    pub(crate) fn new(live: Arc<Live>) -> Self {
-        live.in_flight.fetch_add(1, Relaxed);
-        Self(live)
-    }
-
-    pub(crate) fn live(&self) -> &Arc<Live> {
-        &self.0
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
-    }
-}
-
-/// A connection that takes calls, and its share of them.
-#[derive(Clone, Debug)]
-pub(crate) struct Choice {
-    pub(crate) live: Arc<Live>,
-    weight: u32,
-}
-
-impl Candidate for Choice {
-    fn endpoint(&self) -> u32 {
-        self.live.endpoint
-    }
-
-    fn load(&self) -> u32 {
-        self.live.in_flight.load(Relaxed)
-    }
-
-    fn weight(&self) -> u32 {
-        self.weight
-    }
-}
 
 /// One server, as its client sees it: what its record says, and a link for each protocol that both speak, the
 /// preferred one first.
 pub(crate) struct Endpoint {
     pub(crate) id: u32,
     pub(crate) instance: Arc<Instance>,
+    pub(crate) load: Arc<Load>,
     pub(crate) links: Vec<Link>,
     pub(crate) listing: Listing,
     // Ends the tasks of the links.
@@ -146,7 +80,8 @@ impl Endpoint {
             })
         });
         let links = links.collect();
-        Self { id, instance, links, listing: Listing::Listed, stop: CancellationToken::new().drop_guard() }
+        let stop = CancellationToken::new().drop_guard();
+        Self { id, instance, load: Arc::default(), links, listing: Listing::Listed, stop }
     }
 
     /// The link that calls take when the protocol is left open: the first whose hello has not failed, and failing all,
@@ -162,7 +97,7 @@ impl Endpoint {
 
     pub(crate) fn choice(&self, link: Option<&Link>) -> Option<Choice> {
         match &link?.phase {
-            Phase::Ready(live) => Some(Choice { live: live.clone(), weight: self.instance.weight.max(1) }),
+            Phase::Ready(live) => Some(Choice::new(live.clone(), self.instance.weight.max(1))),
             _ => None,
         }
     }
@@ -183,6 +118,7 @@ impl Endpoint {
         Some(Place {
             endpoint: self.id,
             link,
+            load: self.load.clone(),
             expected: (source != Source::Fixed).then(|| self.instance.id.clone()),
             transport: transport.clone(),
             address: address.clone(),

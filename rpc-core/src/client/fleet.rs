@@ -5,9 +5,11 @@ use crate::{
     client::{
         connector::Connector,
         diagnosis::Diagnosis,
-        endpoint::{InFlight, Live},
-        journey::Journey,
+        journey::{Attempt, Journey, Nth},
+        latency::Clock,
         link::{self, Failure, Place},
+        live::Live,
+        picker::Draw,
         roster::{ReadySet, Roster},
     },
     observer::{FellBack, Listed, target},
@@ -30,6 +32,7 @@ pub(crate) struct Fleet {
     pub(crate) tasks: Tasks,
     service: ServiceName,
     observers: Observers,
+    clock: Clock,
     roster: Mutex<Roster>,
     ready: ArcSwap<ReadySet>,
     changed: watch::Sender<()>,
@@ -61,8 +64,17 @@ impl Fleet {
         tasks: Tasks,
     ) -> Self {
         let service = roster.service().clone();
-        let (roster, ready) = (Mutex::new(roster), ArcSwap::default());
-        Self { connector, limits, tasks, service, observers, roster, ready, changed: watch::Sender::new(()) }
+        Self {
+            connector,
+            limits,
+            tasks,
+            service,
+            observers,
+            clock: Clock::new(),
+            roster: Mutex::new(roster),
+            ready: ArcSwap::default(),
+            changed: watch::Sender::new(()),
+        }
     }
 
     /// Follows the list of servers, from now on.
@@ -98,23 +110,23 @@ impl Fleet {
         }
     }
 
-    /// Picks a ready connection.
-    pub(crate) fn pick(&self, hints: &Hints, journey: &Journey) -> Option<InFlight> {
+    /// Picks a ready connection for an attempt that begins now.
+    pub(crate) fn pick(&self, hints: &Hints, journey: &Journey, attempt: Attempt) -> Option<Arc<Live>> {
         let ready = self.ready.load();
         let pool = ready.pool(hints.transports)?;
-        let live = if journey.is_fresh() {
-            pool.pick(fastrand::u64(..), &[])
-        } else {
-            journey.with_tried(|tried| pool.pick(fastrand::u64(..), tried))
+        let draw = Draw { random: fastrand::u64(..), now: attempt.begun, clock: self.clock };
+        let live = match attempt.nth {
+            Nth::First => pool.pick(draw, &[]),
+            Nth::Later => journey.with_tried(|tried| pool.pick(draw, tried)),
         };
-        live.map(|live| InFlight::new(live.clone()))
+        live.cloned()
     }
 
     /// Waits until there is a connection to pick.
     ///
     /// # Errors
     /// Why there never will be one.
-    pub(crate) async fn wait(self: &Arc<Self>, hints: &Hints, journey: &Journey) -> Result<InFlight, Diagnosis> {
+    pub(crate) async fn wait(self: &Arc<Self>, hints: &Hints, journey: &Journey) -> Result<Arc<Live>, Diagnosis> {
         self.ask(hints.transports);
         // Every one that waits has a receiver, so they need not be counted a second time.
         if self.changed.receiver_count() >= MAX_WAITING {
@@ -122,7 +134,7 @@ impl Fleet {
         }
         let mut changes = self.changes();
         loop {
-            if let Some(picked) = self.pick(hints, journey) {
+            if let Some(picked) = self.pick(hints, journey, Attempt::begin(journey)) {
                 return Ok(picked);
             }
             let why = self.diagnose(hints.transports);
@@ -195,8 +207,8 @@ impl Fleet {
             let life = Life::new(self.observers.clone(), address.clone(), transport);
             self.tasks.spawn(life.follow(connection.state));
         }
-        let live = Arc::new(Live::new(place.endpoint, address, transport, connection.service));
-        self.update(|roster| roster.connected(place, live));
+        let live = Live::new(place.endpoint, address, transport, connection.service, place.load.clone(), self.clock);
+        self.update(|roster| roster.connected(place, Arc::new(live)));
     }
 
     pub(crate) fn lost(self: &Arc<Self>, place: &Place) {

@@ -2,7 +2,7 @@
 
 use crate::{
     Address, Delivery, Request, Status,
-    client::{diagnosis::Diagnosis, endpoint::Live},
+    client::{diagnosis::Diagnosis, live::Live},
 };
 use std::{
     sync::{
@@ -52,6 +52,32 @@ enum Stage {
     Pausing,
 }
 
+/// One attempt, as it begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) begun: Instant,
+    pub(crate) nth: Nth,
+}
+
+/// Whether there are endpoints that an attempt should avoid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nth {
+    First,
+    Later,
+}
+
+impl Attempt {
+    /// The next attempt. The first begins with the call, or as good as: reading a clock takes the time of a hundred
+    /// instructions.
+    pub(crate) fn begin(journey: &Journey) -> Self {
+        if journey.is_fresh() {
+            Self { begun: journey.started, nth: Nth::First }
+        } else {
+            Self { begun: Instant::now(), nth: Nth::Later }
+        }
+    }
+}
+
 impl Journey {
     pub(crate) fn new() -> Self {
         Self {
@@ -87,7 +113,7 @@ impl Journey {
     }
 
     /// Whether it has not been sent anywhere, so that there is nothing to avoid.
-    pub(crate) fn is_fresh(&self) -> bool {
+    fn is_fresh(&self) -> bool {
         self.attempts() == 0 && self.notes().count == 0
     }
 

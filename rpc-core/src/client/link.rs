@@ -2,7 +2,7 @@
 
 use crate::{
     Address, Io, Status,
-    client::{backoff::Backoff, fleet::Fleet},
+    client::{backoff::Backoff, fleet::Fleet, load::Load},
     transport::{ConnectTarget, Connection, ConnectionState, ProtocolRefused, Transport},
 };
 use std::{sync::Arc, time::Duration};
@@ -18,6 +18,7 @@ const FALLBACK: Duration = Duration::from_secs(60);
 pub(crate) struct Place {
     pub(crate) endpoint: u32,
     pub(crate) link: usize,
+    pub(crate) load: Arc<Load>,
     /// The id of the instance that is expected at the address, where the record knows it.
     pub(crate) expected: Option<String>,
     pub(crate) transport: Arc<dyn Transport>,

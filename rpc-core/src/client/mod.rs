@@ -17,6 +17,12 @@ mod trace;
 // Per attempt.
 mod balancer;
 mod picker;
+mod verdict;
+
+// What is known of each server.
+mod latency;
+mod load;
+mod trouble;
 
 // Beside the calls: what keeps the list of ready connections current.
 mod backoff;
@@ -25,6 +31,7 @@ mod diagnosis;
 mod endpoint;
 mod fleet;
 mod link;
+mod live;
 mod roster;
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ use crate::{
     Address, Status, Transports,
     client::{
         diagnosis::{Cause, Diagnosis, List},
-        endpoint::{Choice, Endpoint, Hello, Link, Listing, Live, Phase},
+        endpoint::{Endpoint, Hello, Link, Listing, Phase},
         link::{Failure, Place},
-        picker::Picker,
+        live::{Choice, Live},
+        picker::{Draw, Picker},
     },
     registry::{Availability, Instance, InstanceStatus, ServiceName, Snapshot, Source},
     transport::Transport,
@@ -331,8 +332,8 @@ impl Pool {
         Self { choices, picker }
     }
 
-    pub(crate) fn pick(&self, random: u64, tried: &[u32]) -> Option<&Arc<Live>> {
-        let index = self.picker.pick(&self.choices, random, tried)?;
+    pub(crate) fn pick(&self, draw: Draw, tried: &[u32]) -> Option<&Arc<Live>> {
+        let index = self.picker.pick(&self.choices, draw, tried)?;
         self.choices.get(index).map(|choice| &choice.live)
     }
 }

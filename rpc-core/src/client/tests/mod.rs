@@ -2,4 +2,5 @@
 
 mod calls;
 mod connections;
+mod simulation;
 mod world;

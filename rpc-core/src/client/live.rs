@@ -1,0 +1,193 @@
+//! A connection that takes calls, and the calls on it.
+
+use crate::{
+    Address, BoxService, Response, Status,
+    client::{
+        latency::{Clock, Stamp},
+        load::{Before, Load},
+        picker::Candidate,
+        trouble::Blame,
+        verdict::Verdict,
+    },
+};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+use tokio::time::Instant;
+
+/// A connection that takes calls.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// Which endpoint it leads to.
+    pub(crate) endpoint: u32,
+    pub(crate) address: Address,
+    pub(crate) transport: &'static str,
+    pub(crate) service: BoxService,
+    load: Arc<Load>,
+    clock: Clock,
+    /// Whether a call has been lost with it.
+    lost: AtomicBool,
+}
+
+impl Live {
+    pub(crate) fn new(
+        endpoint: u32,
+        address: Address,
+        transport: &'static str,
+        service: BoxService,
+        load: Arc<Load>,
+        clock: Clock,
+    ) -> Self {
+        Self { endpoint, address, transport, service, load, clock, lost: AtomicBool::new(false) }
+    }
+}
+
+impl fmt::Display for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} over {}", self.address, self.transport)
+    }
+}
+
+/// An attempt at a call. Until it is dropped, it counts as in flight and holds its connection.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    live: Arc<Live>,
+    begun: Instant,
+    deadline: Option<Instant>,
+    before: Before,
+    answer: Answer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Awaited,
+    /// It is here, or its stream has begun.
+    Come,
+}
+
+impl InFlight {
+    /// One that begins at `begun`, and that nobody waits for any more after `deadline`.
+    pub(crate) fn new(live: Arc<Live>, begun: Instant, deadline: Option<Instant>) -> Self {
+        let before = live.load.begin();
+        Self { live, begun, deadline, before, answer: Answer::Awaited }
+    }
+
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// The answer has come, or its stream begins. `paced` says who decided when.
+    pub(crate) fn answered(&mut self, result: &Result<Response, Status>, paced: Paced) {
+        self.answer = Answer::Come;
+        match result {
+            Ok(_) => self.well(paced),
+            Err(status) => self.failed(Verdict::of(status)),
+        }
+    }
+
+    fn well(&self, paced: Paced) {
+        self.live.load.answered();
+        if self.before.is_sample() && paced == Paced::ByServer {
+            let now = Instant::now();
+            self.live.load.took(self.live.clock.stamp(now), now.saturating_duration_since(self.begun));
+        }
+    }
+
+    #[cold]
+    fn failed(&self, verdict: Verdict) {
+        match verdict {
+            Verdict::Answered => self.well(Paced::ByServer),
+            Verdict::Silent => {}
+            Verdict::Late => self.late(Instant::now()),
+            Verdict::Refused => self.blame(Blame::Less),
+            Verdict::Failed => self.blame(Blame::Run),
+            // However many calls were on it.
+            Verdict::Lost if self.live.lost.swap(true, Relaxed) => self.blame(Blame::Less),
+            Verdict::Lost => self.blame(Blame::Run),
+        }
+    }
+
+    fn blame(&self, blame: Blame) {
+        self.live.load.failed(self.live.clock.stamp(Instant::now()), blame);
+    }
+
+    /// The time is up.
+    #[cold]
+    fn late(&self, now: Instant) {
+        if self.waited(now) {
+            self.blame(Blame::Run);
+        }
+    }
+
+    /// Its caller has left, perhaps since the time is up.
+    #[cold]
+    fn left(&self) {
+        let now = Instant::now();
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.late(now);
+        } else {
+            self.waited(now);
+        }
+    }
+
+    fn waited(&self, now: Instant) -> bool {
+        let waited = now.saturating_duration_since(self.begun);
+        self.live.load.unanswered(self.before, self.live.clock.stamp(now), waited)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.live.load.end();
+        if self.answer == Answer::Awaited {
+            self.left();
+        }
+    }
+}
+
+/// Who decides when the answer to a call comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paced {
+    ByServer,
+    /// The client streams, and the answer comes when that has ended.
+    ByClient,
+}
+
+/// A connection that takes calls, and its share of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub(crate) live: Arc<Live>,
+    weight: u32,
+}
+
+impl Choice {
+    pub(crate) fn new(live: Arc<Live>, weight: u32) -> Self {
+        Self { live, weight }
+    }
+}
+
+impl Candidate for Choice {
+    fn endpoint(&self) -> u32 {
+        self.live.endpoint
+    }
+
+    fn in_flight(&self) -> u32 {
+        self.live.load.in_flight()
+    }
+
+    fn latency(&self, now: Stamp) -> f32 {
+        self.live.load.latency().micros(now)
+    }
+
+    fn failing(&self, now: Stamp) -> f32 {
+        self.live.load.trouble().failing(now)
+    }
+
+    fn weight(&self) -> u32 {
+        self.weight
+    }
+}

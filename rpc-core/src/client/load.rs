@@ -1,0 +1,123 @@
+//! How loaded a server is, as its client sees it.
+
+use crate::client::{
+    latency::{self, Latency, Stamp},
+    trouble::{Blame, Trouble},
+};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// How loaded a server is, as its client sees it: the calls in flight there, how long it takes to answer, and how much
+/// of what it does fails. It outlives the connections to the server.
+///
+/// It is read and written on every call, by any thread and without locks: when two change it at once, one sample may
+/// be lost.
+#[derive(Debug, Default)]
+pub(crate) struct Load {
+    /// Answers so far, which come round (the upper half), and calls in flight (the lower): one addition changes both.
+    calls: AtomicU64,
+    latency: AtomicU64,
+    trouble: AtomicU64,
+}
+
+/// What was there when a call began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Before {
+    /// Answers so far.
+    answers: u32,
+    /// Calls in flight.
+    in_flight: u32,
+}
+
+impl Before {
+    /// Whether the call should be timed: where calls overlap, one in eight, for there the calls in flight tell of a
+    /// slow server as well, and reading the clock would be the dearest part of it all.
+    pub(crate) fn is_sample(self) -> bool {
+        self.in_flight == 0 || self.answers.is_multiple_of(8)
+    }
+}
+
+const ANSWER: u64 = 1 << 32;
+
+impl Load {
+    /// A call begins.
+    pub(crate) fn begin(&self) -> Before {
+        let before = self.calls.fetch_add(1, Relaxed);
+        Before { answers: (before >> 32) as u32, in_flight: before as u32 }
+    }
+
+    /// A call is not in flight any more.
+    pub(crate) fn end(&self) {
+        self.calls.fetch_sub(1, Relaxed);
+    }
+
+    /// How many calls are in flight.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.calls.load(Relaxed) as u32
+    }
+
+    /// How many answers there have been; it comes round.
+    pub(crate) fn answers(&self) -> u32 {
+        (self.calls.load(Relaxed) >> 32) as u32
+    }
+
+    /// How long it takes to answer.
+    pub(crate) fn latency(&self) -> Latency {
+        Latency::from_bits(self.latency.load(Relaxed))
+    }
+
+    /// What part of its answers were failures lately.
+    pub(crate) fn trouble(&self) -> Trouble {
+        Trouble::from_bits(self.trouble.load(Relaxed))
+    }
+
+    /// It has answered.
+    pub(crate) fn answered(&self) {
+        self.calls.fetch_add(ANSWER, Relaxed);
+        // Nearly always there is none, and this is one read.
+        let trouble = self.trouble.load(Relaxed);
+        if trouble != 0 {
+            self.forgive(trouble);
+        }
+    }
+
+    /// An answer took this long.
+    pub(crate) fn took(&self, now: Stamp, took: Duration) {
+        self.observe(|latency| latency.observed(now, took));
+    }
+
+    #[cold]
+    fn forgive(&self, trouble: u64) {
+        let forgiven = Trouble::from_bits(trouble).answered().to_bits();
+        let _lost = self.trouble.compare_exchange(trouble, forgiven, Relaxed, Relaxed);
+    }
+
+    /// It has not answered, or badly. A failure that comes fast says nothing of how fast answers are.
+    #[cold]
+    pub(crate) fn failed(&self, now: Stamp, blame: Blame) -> Trouble {
+        let change = |trouble| Some(Trouble::from_bits(trouble).failed(now, blame).to_bits());
+        // With a loop: no later failure makes up for a lost one.
+        let before = self.trouble.fetch_update(Relaxed, Relaxed, change).unwrap_or_default();
+        Trouble::from_bits(before).failed(now, blame)
+    }
+
+    /// Nobody waits for an answer any more. Gives whether the server was silent: whether it had as long as it usually
+    /// takes, and answered no other call in the meantime either. An overloaded one answers some, and a deadline of
+    /// nothing says nothing.
+    #[cold]
+    pub(crate) fn unanswered(&self, before: Before, now: Stamp, waited: Duration) -> bool {
+        let usual = self.latency().micros(now);
+        self.observe(|latency| latency.at_least(now, waited));
+        latency::micros(waited) >= usual && self.answers() == before.answers
+    }
+
+    fn observe(&self, change: impl FnOnce(Latency) -> Latency) {
+        let before = self.latency.load(Relaxed);
+        let after = change(Latency::from_bits(before)).to_bits();
+        if after != before {
+            let _lost = self.latency.compare_exchange(before, after, Relaxed, Relaxed);
+        }
+    }
+}
