@@ -3,6 +3,7 @@
 use crate::{Order, Receipt};
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -96,6 +97,16 @@ impl OrderBook {
             _ => error.into(),
         })?;
         Ok(serde_json::from_slice(&text).map_err(io::Error::from)?)
+    }
+
+    /// The numbers of all orders.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn numbers(&self) -> io::Result<HashSet<String>> {
+        let names = fs::read_dir(&self.folder)?.map(|file| Ok(file?.file_name().to_string_lossy().into_owned()));
+        let number = |name: String| name.strip_suffix(".json").map(str::to_owned);
+        names.filter_map(|name: io::Result<_>| name.map(number).transpose()).collect()
     }
 
     fn path(&self, number: &str) -> PathBuf {

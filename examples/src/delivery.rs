@@ -5,6 +5,7 @@ use crate::{
     book::{BookError, Entry, OrderBook},
 };
 use std::{
+    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
     time::SystemTime,
@@ -64,6 +65,17 @@ impl Deliveries {
             }
             Stage::Assigned | Stage::PickedUp | Stage::Delivered => Ok(self.reached(number, stage)?),
         }
+    }
+
+    /// The numbers of all orders that were delivered.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn delivered(&self) -> io::Result<HashSet<String>> {
+        let end = format!(".{:?}.json", Stage::Delivered);
+        let names = fs::read_dir(&self.stages)?.map(|file| Ok(file?.file_name().to_string_lossy().into_owned()));
+        let number = |name: String| name.strip_suffix(&end).map(str::to_owned);
+        names.filter_map(|name: io::Result<_>| name.map(number).transpose()).collect()
     }
 
     /// Takes note of where a rider is, and says what to do next.

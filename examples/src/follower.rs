@@ -10,13 +10,15 @@ pub struct Follower<O> {
     number: String,
     stream: Option<Streaming<Progress, OrderError>>,
     seen: Option<Stage>,
+    /// What a stream that was opened again begins with, up to this, is known.
+    known: Option<Stage>,
     resume: Resume,
 }
 
 impl<O: Orders> Follower<O> {
     /// Begins before the first stage. Nothing is called yet.
     pub fn new(orders: O, number: impl Into<String>) -> Self {
-        Self { orders, number: number.into(), stream: None, seen: None, resume: Resume::default() }
+        Self { orders, number: number.into(), stream: None, seen: None, known: None, resume: Resume::default() }
     }
 
     /// How often it goes on after a cut, instead of often enough for any restart.
@@ -38,10 +40,10 @@ impl<O: Orders> Follower<O> {
     pub async fn next(&mut self) -> Result<Option<Progress>, OrderError> {
         loop {
             match self.receive().await {
-                // Of a stream that was opened again the beginning is known.
-                Ok(Some(progress)) if self.seen >= Some(progress.stage) => {}
+                Ok(Some(progress)) if self.known >= Some(progress.stage) => {}
                 Ok(Some(progress)) => {
                     self.seen = Some(progress.stage);
+                    self.known = None;
                     self.resume.arrived();
                     return Ok(Some(progress));
                 }
@@ -49,6 +51,7 @@ impl<O: Orders> Follower<O> {
                 Ok(None) => return Err(Status::internal("the stream ended before the order was delivered").into()),
                 Err(error) => {
                     self.stream = None;
+                    self.known = self.seen;
                     self.resume.after(error).await?;
                 }
             }

@@ -71,13 +71,14 @@ impl<O: Orders> Rider<O> {
     /// Ends the stream, and waits for the server to end it too. The next report opens another.
     ///
     /// # Errors
-    /// When the stream ends in any other way. Nothing is lost by that.
+    /// When the stream ends in any other way than by being cut, of which nothing is lost.
     pub async fn rest(&mut self) -> Result<(), OrderError> {
         let Some(Ride { positions, mut instructions }) = self.stream.take() else { return Ok(()) };
         drop(positions);
-        match instructions.next().await.transpose()? {
+        match instructions.next().await {
             None => Ok(()),
-            Some(_) => Err(Status::internal("an instruction that nobody asked for").into()),
+            Some(Ok(_)) => Err(Status::internal("an instruction that nobody asked for").into()),
+            Some(Err(error)) => self.resume.after(error).await,
         }
     }
 

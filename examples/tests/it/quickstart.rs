@@ -50,12 +50,34 @@ pub(crate) fn check_counts(report: &Value) {
     assert!(number(&stop["in_flight"]) >= 16 && number(&report["at_kill"]["in_flight"]) >= 16, "{report:#}");
 }
 
+/// Nothing of any stream was lost or came twice, though some were cut.
+pub(crate) fn check_streams(report: &Value) {
+    let mut resumed = 0;
+    for transport in report["transports"].as_array().unwrap() {
+        let streams = &transport["streams"];
+        for (kind, each) in [("import", 20), ("follow", 5)] {
+            let count = &streams[kind];
+            assert!(number(&count["streams"]) > 0, "{kind}: {transport:#}");
+            assert_eq!(number(&count["items"]), each * number(&count["streams"]), "{kind}: {transport:#}");
+        }
+        // Each order that was followed was carried in two steps: to the store, to the door.
+        assert!(number(&streams["track"]["items"]) >= 2 * number(&streams["follow"]["streams"]), "{transport:#}");
+        for kind in ["import", "follow", "track"] {
+            let count = &streams[kind];
+            assert_eq!((number(&count["lost"]), number(&count["doubled"])), (0, 0), "{kind}: {transport:#}");
+            resumed += number(&count["resumed"]);
+        }
+    }
+    assert!(resumed >= 1, "a server was killed, and no stream noticed: {report:#}");
+}
+
 #[tokio::test]
 async fn no_call_fails_while_one_server_is_stopped_and_one_is_killed() {
     let folder = scratch("quickstart").unwrap();
     let (ended, report) = with_json(folder.path(), &[]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     check_counts(&report);
+    check_streams(&report);
     let kill = &report["at_kill"];
     assert!(number(&kill["attempts_failed"]) >= 1 && number(&kill["retried"]) >= 1, "{kill:#}");
     assert_eq!((number(&report["orders"]), number(&report["lines_skipped"])), (1000, 8));
@@ -66,7 +88,14 @@ async fn no_call_fails_while_one_server_is_stopped_and_one_is_killed() {
         format!("quickstart: grpc {} calls, tarpc {} calls, 1 stopped, 1 killed, 0 failed", calls(0), calls(1));
     assert_eq!(last, promised);
     assert!(calls(0) >= 2000 && calls(1) >= 2000);
-    for part in ["orders.csv, line 43: it has 4 fields instead of 7 (skipped)", "retried", "p99", "server-2 (killed)"] {
+    for part in [
+        "orders.csv, line 43: it has 4 fields instead of 7 (skipped)",
+        "retried",
+        "p99",
+        "server-2 (killed)",
+        "cut and resumed",
+        "both ways",
+    ] {
         assert!(ended.out.contains(part), "`{part}` is not in {}", ended.out);
     }
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -80,8 +109,10 @@ async fn two_at_once_do_not_see_each_other() {
     let ((one, first), (two, second)) = tokio::join!(with_json(here.path(), &few), with_json(there.path(), &few));
     assert_eq!((one.code, two.code), (Some(0), Some(0)), "{one:?} {two:?}");
     // Had one called the other's servers, these would have counted more than their own client.
-    check_counts(&first);
-    check_counts(&second);
+    for report in [first, second] {
+        check_counts(&report);
+        check_streams(&report);
+    }
 }
 
 #[tokio::test]

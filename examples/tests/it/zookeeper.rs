@@ -2,7 +2,7 @@
 
 use crate::{
     process::{PATIENCE, Running, program, run, send},
-    quickstart::{check_counts, with_json},
+    quickstart::{check_counts, check_streams, with_json},
 };
 use orders::OrdersClient;
 use rpc::{
@@ -66,6 +66,7 @@ async fn quickstart_runs_the_same_and_leaves_no_node() {
     let (ended, report) = with_json(folder.path(), &["--registry", &url]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     check_counts(&report);
+    check_streams(&report);
     let mut list = list(&url);
     assert_eq!(timeout(PATIENCE, list.known()).await.unwrap().instances.len(), 0);
 }

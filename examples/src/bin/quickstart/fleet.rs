@@ -113,6 +113,7 @@ impl Server {
     fn spawn(name: String, registry: &Target, place: &Place, data: &Path) -> anyhow::Result<(Self, ChildStdout)> {
         let mut command = Command::new(std::env::current_exe().context("where is this program?")?);
         command.args(["serve", "--listen", &place.listen.to_string(), "--name", &name, "--until-stdin-closes"]);
+        command.args(["--cooking-time", "20ms"]);
         if let Some(advertise) = &place.advertise {
             command.arg("--advertise").arg(advertise.to_string());
         }

@@ -17,8 +17,8 @@ pub(crate) struct Lane {
     /// `grpc` or `tarpc`.
     pub(crate) transport: &'static str,
     pub(crate) watch: Arc<Watch>,
-    client: OrdersClient,
-    orders: Arc<[Order]>,
+    pub(crate) client: OrdersClient,
+    pub(crate) orders: Arc<[Order]>,
     calls: AtomicU64,
     failed: AtomicU64,
     in_flight: AtomicU64,
@@ -116,7 +116,13 @@ impl Lane {
         }
     }
 
-    fn complain(&self, what: String) {
+    /// Counts a call that is a stream; it has ended.
+    pub(crate) fn streamed(&self) {
+        self.calls.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a failure.
+    pub(crate) fn complain(&self, what: String) {
         self.failed.fetch_add(1, Relaxed);
         let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         if complaints.len() < Self::COMPLAINTS {

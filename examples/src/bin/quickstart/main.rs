@@ -1,13 +1,16 @@
 //! The whole framework in one command: `cargo run --release --bin quickstart`.
 //!
 //! Starts three order servers as processes of their own, places a thousand orders over gRPC and again over tarpc, and
-//! looks them up over both while one server is stopped and another is killed. Ends with a table, and with exit code 0
-//! only if not one call failed.
+//! looks them up over both while one server is stopped and another is killed. All the while streams are open: files of
+//! orders are imported, riders carry orders and are told where to, and for each order somebody follows it. Ends with
+//! two tables, and with exit code 0 only if not one call failed and no item of a stream was lost or came twice.
 
+mod audit;
 mod fleet;
 mod load;
 mod plan;
 mod report;
+mod streams;
 mod watch;
 
 use clap::{Parser, Subcommand};

@@ -1,14 +1,15 @@
 //! What happens, in order.
 
 use crate::{
-    Options, Retries,
+    Options, Retries, audit,
     fleet::{Fleet, Place},
     load::Lane,
     report::{Blow, Report},
+    streams::Streams,
     watch::{Trouble, Watch},
 };
 use anyhow::{Context, bail, ensure};
-use orders::{Order, OrdersClient, sheet::Sheet};
+use orders::{Order, OrdersClient, resume::Resume, sheet::Sheet};
 use rpc::{
     App, Client, Config, Transports,
     registry::{Registry, ServiceName, Target},
@@ -66,11 +67,17 @@ pub(crate) async fn follow(options: &Options) -> anyhow::Result<ExitCode> {
         lane.place_all(options.in_flight).await;
         println!("{} orders placed over {}, {} failed", lane.calls(), lane.transport, lane.failed());
     }
-    let blows = look_up(options, &mut fleet, &lanes).await?;
+    let resume = match options.retries {
+        Retries::On => Resume::default(),
+        Retries::Off => Resume::at_most(0),
+    };
+    let streams = lanes.each_ref().map(|lane| Streams::new(lane.clone(), resume.clone()));
+    let blows = work(options, &mut fleet, &lanes, &streams).await?;
     fleet.close().await?;
     leave(&mut list).await?;
 
-    let report = Report::new(&fleet, &lanes, blows, orders.len(), skipped, &data)?;
+    let counts = audit::audit(&data, streams.map(|streams| streams.counts())).context("what have the servers kept?")?;
+    let report = Report::new(&fleet, lanes.iter().zip(&counts), blows, orders.len(), skipped, &data)?;
     if let Some(path) = &options.json {
         report.save(path)?;
     }
@@ -116,21 +123,33 @@ async fn lane(
         Retries::Off => Some(rpc::Retries::Off),
     };
     let app = App::builder().config(config).registry(registry.clone()).observer(watch.clone()).build();
-    let client = app.client().await?;
+    // A busy machine is no failure; an answer that never comes is.
+    let client = app.client::<OrdersClient>().await?.with_timeout(PATIENCE / 2);
     Ok(Arc::new(Lane::new(transport, client, watch, orders.clone())))
 }
 
-/// Looks orders up over both transports while the first server is stopped and the second is killed.
-async fn look_up(options: &Options, fleet: &mut Fleet, lanes: &[Arc<Lane>; 2]) -> anyhow::Result<[Blow; 2]> {
+/// Looks orders up over both transports, and keeps streams open, while the first server is stopped and the second is
+/// killed.
+async fn work(
+    options: &Options,
+    fleet: &mut Fleet,
+    lanes: &[Arc<Lane>; 2],
+    streams: &[Arc<Streams>; 2],
+) -> anyhow::Result<[Blow; 2]> {
     let enough = Arc::new(AtomicBool::new(false));
     let script = async {
         let blows = strike(options, fleet, lanes).await;
         enough.store(true, Relaxed);
         blows
     };
-    let [one, two] = lanes;
-    let (blows, (), ()) =
-        tokio::join!(script, one.find_all(options.in_flight, &enough), two.find_all(options.in_flight, &enough));
+    let ([one, two], [here, there]) = (lanes, streams);
+    let (blows, (), (), (), ()) = tokio::join!(
+        script,
+        one.find_all(options.in_flight, &enough),
+        two.find_all(options.in_flight, &enough),
+        here.run(&enough),
+        there.run(&enough),
+    );
     blows
 }
 

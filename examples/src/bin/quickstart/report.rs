@@ -3,6 +3,7 @@
 use crate::{
     fleet::{End, Fleet},
     load::Lane,
+    streams::{Count, Counts},
     watch::Trouble,
 };
 use anyhow::Context;
@@ -60,19 +61,23 @@ struct Calls {
 #[derive(Serialize)]
 struct TransportReport {
     transport: &'static str,
+    /// Calls of all kinds, as their callers saw them.
     calls: u64,
+    /// Those that failed, and items of streams that were lost or came twice.
     failed: u64,
     #[serde(flatten)]
     trouble: Trouble,
+    /// Of single calls.
     p50_us: u128,
     p99_us: u128,
+    streams: Counts,
     complaints: Vec<String>,
 }
 
 impl Report {
-    pub(crate) fn new(
+    pub(crate) fn new<'a>(
         fleet: &Fleet,
-        lanes: &[Arc<Lane>],
+        lanes: impl Iterator<Item = (&'a Arc<Lane>, &'a Counts)> + Clone,
         [at_stop, at_kill]: [Blow; 2],
         orders: usize,
         lines_skipped: usize,
@@ -82,7 +87,7 @@ impl Report {
         for server in &fleet.servers {
             let served =
                 Tally::read(data, &server.name).with_context(|| format!("what has {} counted?", server.name))?;
-            let calls = lanes.iter().map(|lane| {
+            let calls = lanes.clone().map(|(lane, _)| {
                 let attempts = lane.watch.attempts(&server.address);
                 let served = served.get(lane.transport).copied().unwrap_or_default();
                 (lane.transport, Calls { served, succeeded: attempts.succeeded, failed: attempts.failed })
@@ -95,7 +100,7 @@ impl Report {
                 transports: calls.collect(),
             });
         }
-        let transports = lanes.iter().map(|lane| TransportReport::new(lane)).collect();
+        let transports = lanes.map(|(lane, counts)| TransportReport::new(lane, counts)).collect();
         Ok(Self { orders, lines_skipped, servers, transports, at_stop, at_kill })
     }
 
@@ -110,7 +115,7 @@ impl Report {
 
     /// The table, what failed if anything did, and the last line.
     pub(crate) fn print(&self) {
-        println!("\n{}", self.table());
+        println!("\n{}\n{}", self.table(), self.streams());
         for transport in &self.transports {
             for complaint in &transport.complaints {
                 println!("{}: {complaint}", transport.transport);
@@ -159,17 +164,32 @@ impl Report {
         }
         table.build().with(Style::sharp()).to_string()
     }
+
+    fn streams(&self) -> String {
+        let mut table = Builder::default();
+        table.push_record(["transport", "streams of", "kind", "ended", "items", "cut and resumed", "lost", "doubled"]);
+        for transport in &self.transports {
+            for (method, kind, count) in transport.streams.kinds() {
+                let Count { streams, items, resumed, lost, doubled } = count;
+                let numbers = [streams, items, resumed, lost, doubled].map(|number| number.to_string());
+                table.push_record([transport.transport, method, kind].map(str::to_owned).into_iter().chain(numbers));
+            }
+        }
+        table.build().with(Style::sharp()).to_string()
+    }
 }
 
 impl TransportReport {
-    fn new(lane: &Lane) -> Self {
+    fn new(lane: &Lane, streams: &Counts) -> Self {
+        let wrong = streams.kinds().map(|(_, _, count)| count.lost + count.doubled);
         Self {
             transport: lane.transport,
             calls: lane.calls(),
-            failed: lane.failed(),
+            failed: lane.failed() + wrong.iter().sum::<u64>(),
             trouble: lane.watch.trouble(),
             p50_us: lane.latency(0.5).as_micros(),
             p99_us: lane.latency(0.99).as_micros(),
+            streams: streams.clone(),
             complaints: lane.complaints.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
