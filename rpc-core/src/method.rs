@@ -165,11 +165,20 @@ pub struct ServiceDescriptor {
     pub methods: &'static [&'static Method],
     /// The documentation that stands at the trait.
     pub docs: &'static str,
+    /// The one transport that carries its calls, by name; `None`, nearly always, when all do.
+    pub only_over: Option<&'static str>,
 }
 
 impl ServiceDescriptor {
     /// A service and its methods.
     pub const fn new(name: &'static str, methods: &'static [&'static Method], docs: &'static str) -> Self {
-        Self { name, methods, docs }
+        Self { name, methods, docs, only_over: None }
+    }
+
+    /// Carried by one transport alone. It is registered without an endpoint for others.
+    #[must_use]
+    pub const fn only_over(mut self, transport: &'static str) -> Self {
+        self.only_over = Some(transport);
+        self
     }
 }

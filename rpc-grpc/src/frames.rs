@@ -48,6 +48,12 @@ fn append(payload: &Payload, length: u32, buffer: &mut BytesMut) {
     }
 }
 
+/// Bytes on their way out.
+pub(crate) trait Chunks {
+    /// The next bytes; `None` at the end, which is an error if the stream ended with one.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>>;
+}
+
 /// A stream of messages on its way out. Messages that are ready together go together.
 pub(crate) struct Frames {
     stream: PayloadStream,
@@ -63,9 +69,10 @@ impl Frames {
     pub(crate) fn new(stream: PayloadStream, limit: usize) -> Self {
         Self { stream, limit, end: None }
     }
+}
 
-    /// The next bytes; `None` at the end, which is an error if the stream ended with one.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>> {
+impl Chunks for Frames {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>> {
         let mut buffer = BytesMut::new();
         while self.end.is_none() && buffer.len() < Self::BATCH {
             match Pin::new(&mut self.stream).poll_next(cx) {
@@ -105,12 +112,12 @@ pub(crate) enum Sent {
     Abandoned,
 }
 
-/// Sends messages as fast as the other side takes them.
-pub(crate) async fn send(frames: &mut Frames, to: &mut SendStream<Bytes>) -> Sent {
+/// Sends bytes as fast as the other side takes them.
+pub(crate) async fn send(chunks: &mut impl Chunks, to: &mut SendStream<Bytes>) -> Sent {
     loop {
         let next = std::future::poll_fn(|cx| match to.poll_reset(cx) {
             Poll::Ready(_) => Poll::Ready(None),
-            Poll::Pending => frames.poll_next(cx).map(Some),
+            Poll::Pending => chunks.poll_next(cx).map(Some),
         });
         let bytes = match next.await {
             None => return Sent::Abandoned,

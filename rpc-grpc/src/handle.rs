@@ -2,14 +2,15 @@
 
 use crate::{
     failure,
-    frames::{self, Fault, Frames, Messages, Sent},
+    frames::{self, Chunks, Fault, Frames, Messages, Sent},
     headers,
+    mount::{self, MountedReply},
     serve::Shared,
     trailers,
 };
 use bytes::Bytes;
 use futures_core::Stream;
-use h2::{RecvStream, server::SendResponse};
+use h2::{RecvStream, SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rpc_core::{Body, Code, Delivery, Metadata, Payload, PayloadStream, Request, Service, Status};
 use std::{
@@ -20,13 +21,19 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// A reply on its way out.
-struct Reply {
-    metadata: Metadata,
-    body: ReplyBody,
+/// A call's outcome on its way out.
+pub(crate) enum Answer {
+    Own(Reply),
+    Mounted(Box<MountedReply>),
 }
 
-enum ReplyBody {
+/// A reply of a service of this framework's.
+pub(crate) struct Reply {
+    pub(crate) metadata: Metadata,
+    pub(crate) body: ReplyBody,
+}
+
+pub(crate) enum ReplyBody {
     Message(Bytes),
     Stream(PayloadStream),
 }
@@ -66,7 +73,8 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: http::Request<RecvStrea
         .await
     };
     match outcome {
-        Some(Ok(reply)) => answer(&shared, reply, respond).await,
+        Some(Ok(Answer::Own(reply))) => answer(&shared, reply, respond).await,
+        Some(Ok(Answer::Mounted(reply))) => reply.send(&shared, respond).await,
         Some(Err(status)) => fail(&status, &mut respond),
         None => {}
     }
@@ -93,10 +101,13 @@ fn panicked() -> Status {
     Status::internal("the server panicked; its log says more")
 }
 
-async fn call(shared: &Shared, request: http::Request<RecvStream>) -> Result<Reply, Status> {
+async fn call(shared: &Shared, request: http::Request<RecvStream>) -> Result<Answer, Status> {
     let (head, body) = request.into_parts();
     check_instance(shared, &head.headers)?;
-    let method = shared.routes.method(head.uri.path())?;
+    let method = match shared.routes.method(head.uri.path()) {
+        Ok(method) => method,
+        Err(unknown) => return mount::call(shared, head, body, unknown).await,
+    };
     let context = headers::context(&head.headers, &shared.peer)?;
     check_encoding(&head.headers)?;
     drop(head);
@@ -118,7 +129,7 @@ async fn call(shared: &Shared, request: http::Request<RecvStream>) -> Result<Rep
         Body::Message(payload) => ReplyBody::Message(frames::frame(&payload, limit)?),
         Body::Stream(stream) => ReplyBody::Stream(stream),
     };
-    Ok(Reply { metadata: response.metadata, body })
+    Ok(Answer::Own(Reply { metadata: response.metadata, body }))
 }
 
 /// Sends a reply, and the outcome behind it.
@@ -137,16 +148,7 @@ async fn answer(shared: &Shared, reply: Reply, mut respond: SendResponse<Bytes>)
         }
         ReplyBody::Stream(stream) => {
             let mut frames = Frames::new(stream, shared.limits.max_message);
-            let mut sending = pin!(frames::send(&mut frames, &mut to));
-            let mut stopped = pin!(shared.stopped.cancelled());
-            let sent = poll_fn(|cx| {
-                if stopped.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Sent::Failed(draining()));
-                }
-                catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(cx)))
-                    .unwrap_or_else(|_| Poll::Ready(Sent::Failed(panicked())))
-            });
-            match sent.await {
+            match send(shared, &mut frames, &mut to).await {
                 Sent::All => trailers::ok(),
                 Sent::Failed(status) => trailers::failed(&status),
                 Sent::Abandoned => return,
@@ -156,9 +158,23 @@ async fn answer(shared: &Shared, reply: Reply, mut respond: SendResponse<Bytes>)
     let _ = to.send_trailers(trailers);
 }
 
+/// Sends what an answer consists of, until it ends or the server does.
+pub(crate) async fn send(shared: &Shared, chunks: &mut impl Chunks, to: &mut SendStream<Bytes>) -> Sent {
+    let mut sending = pin!(frames::send(chunks, to));
+    let mut stopped = pin!(shared.stopped.cancelled());
+    let sent = poll_fn(|cx| {
+        if stopped.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Sent::Failed(draining()));
+        }
+        catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Sent::Failed(panicked())))
+    });
+    sent.await
+}
+
 /// An answer without messages: all of it stands in the headers.
 #[cold]
-fn fail(status: &Status, respond: &mut SendResponse<Bytes>) {
+pub(crate) fn fail(status: &Status, respond: &mut SendResponse<Bytes>) {
     let mut response = http::Response::new(());
     *response.headers_mut() = trailers::failed(status);
     response.headers_mut().insert(header::CONTENT_TYPE, headers::GRPC);

@@ -32,6 +32,9 @@ mod watched;
 mod handle;
 mod serve;
 
+// The server's end of what is made for tonic: the only place where tonic shows in the API.
+mod mount;
+
 // What both ends share.
 mod frames;
 mod headers;
@@ -40,3 +43,4 @@ mod timeout;
 mod trailers;
 
 pub use grpc::Grpc;
+pub use mount::Mounted;

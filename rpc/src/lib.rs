@@ -19,6 +19,7 @@ mod config;
 mod container;
 mod discover;
 mod error;
+mod offer;
 pub mod prelude;
 mod registries;
 mod running;
@@ -40,6 +41,8 @@ pub use rpc_core::{
     server::NamedService,
     service_fn, transport,
 };
+#[cfg(feature = "grpc")]
+pub use rpc_grpc::Mounted;
 pub use running::Running;
 pub use server::Server;
 

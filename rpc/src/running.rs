@@ -7,12 +7,14 @@ use rpc_core::{
     transport::DrainPhase,
 };
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A server that serves. Dropping it cuts every call; [`shutdown`](Self::shutdown) ends it in peace.
 #[derive(Debug)]
 pub struct Running {
     core: rpc_core::server::Running,
-    registration: Registration,
+    /// One, unless some of the services are reached in another way than the others.
+    registrations: Vec<Registration>,
     propagation: Duration,
     /// Clients that handlers use must live as long as the handlers do, so the App goes last.
     _app: App,
@@ -33,12 +35,12 @@ impl Running {
 impl Running {
     pub(crate) fn new(
         core: rpc_core::server::Running,
-        registration: Registration,
+        registrations: Vec<Registration>,
         registry: &dyn Registry,
         app: App,
     ) -> Self {
         let propagation = if registry.is_remote() { Self::PROPAGATION } else { Self::LOCAL_PROPAGATION };
-        Self { core, registration, propagation, _app: app }
+        Self { core, registrations, propagation, _app: app }
     }
 
     /// Where it listens; the port is the real one when 0 was asked for.
@@ -48,14 +50,19 @@ impl Running {
 
     /// Whether its record is on the list; if not, that is being tried.
     pub fn registration(&self) -> RegistrationState {
-        self.registration.state()
+        let mut states = self.registrations.iter().map(Registration::state);
+        states.find(|state| *state != RegistrationState::Registered).unwrap_or(RegistrationState::Registered)
     }
 
     /// Leaves in peace: withdraws its record, goes on serving while clients hear of it (2 s, 300 ms on a registry of
     /// this machine), says goodbye on its connections (GOAWAY), and lets the calls in flight end for up to 6 s. Those
     /// left are answered `Unavailable: server draining`. True when there were none.
     pub async fn shutdown(self) -> bool {
-        let withdrawn = self.registration.close(Self::WITHDRAWAL).await;
+        let limit = Instant::now() + Self::WITHDRAWAL;
+        let mut withdrawn = true;
+        for registration in self.registrations {
+            withdrawn &= registration.close(limit - Instant::now()).await;
+        }
         tracing::debug!(withdrawn, "no longer on the list");
         tokio::time::sleep(self.propagation).await;
         self.core.advance(DrainPhase::Draining);

@@ -1,9 +1,9 @@
 //! A server as people deploy it: configured, registered, drained.
 
-use crate::{App, Config, Error, Result, Running, advertise, container, signals::Signals, tls};
+use crate::{App, Config, Error, Result, Running, advertise, container, offer::Offer, signals::Signals, tls};
 use rpc_core::{
     Address,
-    registry::{Endpoint, Instance, Registry, ServiceName},
+    registry::{Instance, Registry, ServiceName},
     server::{NamedService, ServerError},
     transport::Transport,
 };
@@ -92,16 +92,15 @@ impl Server {
                 Error::new("a server without a service").with_remedy("add one: `.service(OrdersServer::new(..))`")
             );
         }
-        let services: Vec<ServiceName> = descriptors
-            .iter()
-            .map(|descriptor| descriptor.name.parse())
-            .collect::<Result<_, _>>()
-            .map_err(|error| Error::new("a service has a name that no registry takes").with_source(error))?;
+        let offers = Offer::all(descriptors)?;
         let registry = self.app.registry()?;
         let config = self.app.config();
         let tls = tls::settled(config, [("server.tls", config.server.tls), ("tls", config.tls)])?;
         let listen = listen(config, &*registry)?;
         let transports = transports(config, self.app.transports())?;
+        for offer in &offers {
+            offer.check(&transports)?;
+        }
 
         let id = Instance::random_id();
         let mut core = self.core.instance(&id);
@@ -111,10 +110,6 @@ impl Server {
         core = core.observer(self.app.observers().clone());
         let running = core.bind(&listen).await.map_err(cannot_bind)?;
         let address = advertise::address(running.address(), config.server.advertise.as_ref(), &*registry).await?;
-        let endpoints =
-            transports.iter().map(|transport| Endpoint::new(transport.protocol(), address.clone())).collect();
-        let instance = Instance::new(&id, services, endpoints);
-        log_start(&*registry, running.address(), &instance);
         if self.app.is_on_embedded_registry() {
             warn_of_embedded_registry(&*registry, running.address());
         }
@@ -124,12 +119,18 @@ impl Server {
                 "others can call this server, and read along: set `tls = \"off\"` (RPC_TLS) if plain text is meant"
             );
         }
-        // Only now: whoever reads the record must find the port open.
-        let registration = registry.register(instance).await.map_err(|error| {
-            Error::new(format!("cannot register at {}: {error}", registry.url())).with_source(error)
-        })?;
-        registration.observe(id, self.app.observers().clone());
-        let running = Running::new(running, registration, &*registry, self.app);
+        let mut registrations = Vec::with_capacity(offers.len());
+        for offer in offers {
+            let instance = offer.instance(&id, &transports, &address);
+            log_start(&*registry, running.address(), &instance);
+            // Only now: whoever reads the record must find the port open.
+            let registration = registry.register(instance).await.map_err(|error| {
+                Error::new(format!("cannot register at {}: {error}", registry.url())).with_source(error)
+            })?;
+            registration.observe(id.clone(), self.app.observers().clone());
+            registrations.push(registration);
+        }
+        let running = Running::new(running, registrations, &*registry, self.app);
         if let Some(ready) = self.on_ready {
             ready(&running);
         }

@@ -1,0 +1,56 @@
+//! What a server puts into the registry.
+
+use crate::{Error, Result};
+use rpc_core::{
+    Address, ServiceDescriptor,
+    registry::{Endpoint, Instance, ServiceName},
+    transport::Transport,
+};
+use std::sync::Arc;
+
+/// Services that are reached in the same way, and so share a record.
+pub(crate) struct Offer {
+    /// The one transport that carries them, by name; `None` when all do.
+    only_over: Option<&'static str>,
+    services: Vec<ServiceName>,
+}
+
+impl Offer {
+    /// Nearly always one: all services over all transports.
+    pub(crate) fn all(descriptors: &[&'static ServiceDescriptor]) -> Result<Vec<Self>> {
+        let mut offers: Vec<Self> = Vec::new();
+        for descriptor in descriptors {
+            let name = descriptor
+                .name
+                .parse()
+                .map_err(|error| Error::new("a service has a name that no registry takes").with_source(error))?;
+            match offers.iter_mut().find(|offer| offer.only_over == descriptor.only_over) {
+                Some(offer) => offer.services.push(name),
+                None => offers.push(Self { only_over: descriptor.only_over, services: vec![name] }),
+            }
+        }
+        Ok(offers)
+    }
+
+    fn is_carried_by(&self, transport: &dyn Transport) -> bool {
+        self.only_over.is_none_or(|name| name == transport.name())
+    }
+
+    /// Whether anything spoken here carries it.
+    pub(crate) fn check(&self, transports: &[Arc<dyn Transport>]) -> Result<()> {
+        match self.only_over {
+            Some(only) if !transports.iter().any(|transport| self.is_carried_by(&**transport)) => {
+                let name = self.services.first().map_or("", ServiceName::as_str);
+                Err(Error::new(format!("{name} can be reached over {only} only, which this server does not speak"))
+                    .with_remedy(format!("add `{only}` to `server.protocols` (RPC_SERVER_PROTOCOLS)")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn instance(self, id: &str, transports: &[Arc<dyn Transport>], address: &Address) -> Instance {
+        let carriers = transports.iter().filter(|transport| self.is_carried_by(&***transport));
+        let endpoints = carriers.map(|transport| Endpoint::new(transport.protocol(), address.clone())).collect();
+        Instance::new(id, self.services, endpoints)
+    }
+}
