@@ -52,7 +52,7 @@ impl ZooKeeperServer {
             ensure!(
                 Path::new(jar).exists(),
                 "{jar} is missing: run `cargo xtask test`, which installs Debian's packages zookeeper and \
-                 default-jre-headless"
+                 default-jdk-headless"
             );
         }
         let port = ReservedPort::reserve()?;

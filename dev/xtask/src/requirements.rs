@@ -21,13 +21,27 @@ struct Package {
     present: fn() -> bool,
 }
 
-const PACKAGES: [Package; 3] = [
+const PACKAGES: [Package; 5] = [
     Package {
         name: "zookeeper",
         why: "a real ZooKeeper for the registry's tests",
         present: || Path::new("/usr/share/java/zookeeper.jar").exists(),
     },
-    Package { name: "default-jre-headless", why: "runs ZooKeeper", present: || runs("java", &["-version"]) },
+    Package {
+        name: "default-jdk-headless",
+        why: "runs ZooKeeper, and compiles the program that uses Curator",
+        present: || runs("java", &["-version"]) && runs("javac", &["-version"]),
+    },
+    Package {
+        name: "libcurator-discovery-java",
+        why: "a real Curator beside the registry",
+        present: || Path::new("/usr/share/java/curator-x-discovery.jar").exists(),
+    },
+    Package {
+        name: "libcurator-recipes-java",
+        why: "what Curator's discovery needs and does not name",
+        present: || Path::new("/usr/share/java/curator-recipes.jar").exists(),
+    },
     Package {
         name: "python3-venv",
         why: "a foreign gRPC client and server",

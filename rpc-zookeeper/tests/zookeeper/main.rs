@@ -2,6 +2,7 @@
 
 mod basics;
 mod common;
+mod curator;
 mod links;
 mod outages;
 mod processes;
