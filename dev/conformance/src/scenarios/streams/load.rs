@@ -114,25 +114,26 @@ async fn max_concurrent_calls(column: Arc<dyn Column>) -> Verdict {
 async fn told_at_the_end(column: Arc<dyn Column>) -> Verdict {
     let site = column.open(Plan::default()).await;
     let counters = &site.line()?.counters;
+    // Calls that have ended, attempts that have, calls that are open.
     let told = || {
         let counts = counters.snapshot();
-        (counts.calls.total(), counts.attempts.total())
+        (counts.calls.total(), counts.attempts.total(), counts.calls_open)
     };
     let mut replies = watched(&site, 1, 1).await;
     let (_sender, requests) = Streaming::channel(1);
     let conversation = site.lab.converse(requests).await.unwrap();
-    assert_eq!(told(), (0, 0), "told of before the end");
+    assert_eq!(told(), (0, 0, 2), "told of before the end");
     drop(conversation);
-    assert_eq!(told(), (1, 1));
+    assert_eq!(told(), (1, 1, 1));
     assert_eq!(replies.next().await.unwrap().unwrap(), 2);
     drop(replies);
-    assert_eq!(told(), (2, 2));
+    assert_eq!(told(), (2, 2, 0));
     let mut whole = site.lab.count(3).await.unwrap();
-    assert_eq!(told(), (2, 2));
+    assert_eq!(told(), (2, 2, 1));
     drained(&mut whole).await;
-    assert_eq!(told(), (3, 3));
+    assert_eq!(told(), (3, 3, 0));
     let failing = stream::iter([Ok(1), Err(Status::cancelled("enough"))]).boxed();
     site.lab.gather(Streaming::new(failing)).await.unwrap_err();
-    assert_eq!(told(), (4, 4));
+    assert_eq!(told(), (4, 4, 0));
     Ok(())
 }
