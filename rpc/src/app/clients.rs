@@ -63,8 +63,11 @@ impl App {
     }
 
     fn channel(&self, service: ServiceName, watch: Watch, terms: Terms) -> Channel {
-        let mut builder =
-            Channel::builder(service, watch).timeouts(terms.timeouts).transports(terms.transports).retry(terms.retry);
+        let mut builder = Channel::builder(service, watch)
+            .timeouts(terms.timeouts)
+            .transports(terms.transports)
+            .retry(terms.retry)
+            .observer(self.0.observers.clone());
         for transport in &self.0.transports {
             builder = builder.transport(transport.clone());
         }
