@@ -185,6 +185,15 @@ impl ZooKeeperServer {
         Ok(ids.filter_map(|id| u64::from_str_radix(id, 16).ok()).map(u64::cast_signed).collect())
     }
 
+    /// The paths of the ephemeral nodes it has at this moment, whatever its clients have heard of them.
+    ///
+    /// # Errors
+    /// When it does not answer within 5 s.
+    pub async fn ephemerals(&self) -> anyhow::Result<Vec<String>> {
+        let dump = timeout(Duration::from_secs(5), self.ask("dump")).await.context("ZooKeeper does not answer")??;
+        Ok(dump.lines().map(str::trim).filter(|line| line.starts_with('/')).map(str::to_owned).collect())
+    }
+
     /// Puts one of its four-letter questions. (`srvr` tells whether it serves; `ruok` says yes too early.)
     async fn ask(&self, question: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(self.connect_string()).await?;

@@ -4,4 +4,5 @@ mod configuration;
 mod process;
 mod programs;
 mod quickstart;
+mod rolling;
 mod zookeeper;

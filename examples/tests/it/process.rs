@@ -67,6 +67,11 @@ impl Running {
         found.await.unwrap_or_else(|_| panic!("it does not say `{part}`"))
     }
 
+    /// The next line; none at the end.
+    pub(crate) async fn next_line(&mut self) -> Option<String> {
+        timeout(PATIENCE, self.lines.next_line()).await.expect("it should have said something").unwrap()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("it still runs")
     }
