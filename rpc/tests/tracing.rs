@@ -1,4 +1,5 @@
 //! What a subscriber of `tracing` sees of calls, by default and without a word of configuration.
+#![expect(clippy::disallowed_methods, reason = "a handler that blocks is what is looked for")]
 #![cfg(all(feature = "grpc", feature = "tarpc"))]
 
 use rpc::{
@@ -21,6 +22,8 @@ trait First {
     async fn ask(&self, question: String) -> Result<String, Status>;
     /// Panics.
     async fn panic(&self) -> Result<(), Status>;
+    /// Blocks.
+    async fn block(&self) -> Result<(), Status>;
     /// Goes on for a while, whoever waits.
     async fn write(&self) -> Result<(), Status>;
 }
@@ -45,6 +48,11 @@ impl First for Both {
 
     async fn panic(&self) -> Result<(), Status> {
         panic!("as it should")
+    }
+
+    async fn block(&self) -> Result<(), Status> {
+        std::thread::sleep(Duration::from_millis(110));
+        Ok(())
     }
 
     async fn write(&self) -> Result<(), Status> {
@@ -223,6 +231,24 @@ async fn it_can_be_switched_off_and_a_trace_is_passed_on_all_the_same() {
         assert_eq!(answer, trace.to_string());
         assert!(seen.spans().is_empty(), "{:#?}", seen.spans());
         assert!(seen.around("in the first").is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_blocks_is_named_once() {
+    watched(App::builder(), async |seen, first, _| {
+        // One poll in thirteen is timed, on each worker.
+        for _ in 0..40 {
+            first.block().await.unwrap();
+        }
+        let warnings: Vec<_> = seen.events().into_iter().filter(|event| event.text.contains("held a worker")).collect();
+        let [warning] = &warnings[..] else { panic!("{warnings:#?}") };
+        assert_eq!((warning.level, warning.target), (Level::WARN, target::SERVER));
+        let said = "First/Block held a worker for 0.";
+        assert!(warning.text.starts_with(said), "{warning}");
+        assert!(warning.text.ends_with(" s: use tokio::task::spawn_blocking for work that blocks"), "{warning}");
+        assert_eq!(seen.around(&warning.text), ["rpc.server Block"]);
     })
     .await;
 }

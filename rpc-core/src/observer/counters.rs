@@ -192,6 +192,10 @@ impl Observer for Counters {
         self.count(Event::Expired, |_| {});
     }
 
+    fn blocked(&self, _: &'static Method, _: Duration) {
+        self.count(Event::Blocked, |_| {});
+    }
+
     fn accepted(&self, _: Option<&Address>, _: &'static str, state: ConnectionState) {
         self.count(Event::Accepted, |counts| change(&mut counts.clients, state));
     }

@@ -38,6 +38,8 @@ pub enum Event {
     Handled,
     /// [`Observer::expired`](super::Observer::expired).
     Expired,
+    /// [`Observer::blocked`](super::Observer::blocked).
+    Blocked,
     /// [`Observer::accepted`](super::Observer::accepted).
     Accepted,
     /// [`Observer::unclassified`](super::Observer::unclassified).
@@ -48,7 +50,7 @@ pub enum Event {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::CallBegan,
         Self::CallEnded,
         Self::Picked,
@@ -62,6 +64,7 @@ impl Event {
         Self::Handling,
         Self::Handled,
         Self::Expired,
+        Self::Blocked,
         Self::Accepted,
         Self::Unclassified,
         Self::Drain,
@@ -83,6 +86,7 @@ impl Event {
             Self::Handling => "rpc.server.call.began",
             Self::Handled => "rpc.server.call.ended",
             Self::Expired => "rpc.server.expired",
+            Self::Blocked => "rpc.server.blocked",
             Self::Accepted => "rpc.server.connection",
             Self::Unclassified => "rpc.server.unclassified",
             Self::Drain => "rpc.server.drain",
@@ -230,6 +234,7 @@ mod tests {
                 "rpc.server.call.began",
                 "rpc.server.call.ended",
                 "rpc.server.expired",
+                "rpc.server.blocked",
                 "rpc.server.connection",
                 "rpc.server.unclassified",
                 "rpc.server.drain",

@@ -14,7 +14,7 @@ use crate::{
     registry::RegistrationState,
     transport::{ConnectionState, DrainPhase},
 };
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Told of everything that metrics, logs and tests want to know. Every method does nothing by default.
 ///
@@ -62,6 +62,10 @@ pub trait Observer: Send + Sync + 'static {
     /// A call came to a server after its deadline, and its handler was not called. [`handled`](Self::handled) is told
     /// as well.
     fn expired(&self, method: &'static Method, transport: &'static str) {}
+
+    /// One poll of a handler, or of the stream it returned, held a worker for `held`: everything else that the worker
+    /// could do waited meanwhile. Not every poll is looked at.
+    fn blocked(&self, method: &'static Method, held: Duration) {}
 
     /// A client has come to a server (open), or has gone (closed).
     fn accepted(&self, peer: Option<&Address>, transport: &'static str, state: ConnectionState) {}

@@ -8,6 +8,7 @@ mod visitor;
 mod completion;
 mod deadline;
 mod observe;
+mod pace;
 mod panic;
 mod stack;
 mod trace;

@@ -9,7 +9,7 @@ use tower_layer::Layer;
 /// The way in, from the outside to the inside: trace, observe, catch panics, keep the deadline; then `dispatch`, which calls
 /// the handler and lets writes finish.
 pub(crate) fn layered(dispatch: impl Service, observers: Observers) -> BoxService {
-    let inner = CatchPanicLayer.layer(DeadlineLayer::new(observers.clone()).layer(dispatch));
+    let inner = CatchPanicLayer::new(observers.clone()).layer(DeadlineLayer::new(observers.clone()).layer(dispatch));
     // On the path only where somebody watches.
     // Around the panics, so that a handler which panics leaves a span.
     let trace = TraceLayer(observers.spans());
