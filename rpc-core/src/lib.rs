@@ -23,7 +23,8 @@ mod service;
 mod status;
 mod streaming;
 
-// What generated code calls.
+// What generated code calls, and what it says of itself.
+pub mod schema;
 pub mod stub;
 
 // The way out: channel, balancer, endpoint, connection.

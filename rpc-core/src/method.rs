@@ -1,5 +1,6 @@
 //! What is known of a method before any call.
 
+use crate::schema::{Catalog, Signature};
 use std::{fmt, time::Duration};
 
 /// A method of a service, described once, at compile time, by generated code.
@@ -26,6 +27,10 @@ pub struct Method {
     pub key: Option<&'static str>,
     /// The documentation that stands at the method.
     pub docs: &'static str,
+    /// Whether it is not to be used any more.
+    pub deprecated: bool,
+    /// Describes what it takes, what it gives and how it fails; `None` if it was written by hand.
+    pub schema: Option<fn(&mut Catalog) -> Signature>,
 }
 
 /// Which directions of a call are streams.
@@ -98,6 +103,8 @@ impl Method {
             timeout: None,
             key: None,
             docs: "",
+            deprecated: false,
+            schema: None,
         }
     }
 
@@ -134,6 +141,20 @@ impl Method {
     #[must_use]
     pub const fn with_docs(mut self, docs: &'static str) -> Self {
         self.docs = docs;
+        self
+    }
+
+    /// Not to be used any more.
+    #[must_use]
+    pub const fn deprecated(mut self) -> Self {
+        self.deprecated = true;
+        self
+    }
+
+    /// With what describes it; called when somebody asks for the schema of its service.
+    #[must_use]
+    pub const fn with_schema(mut self, schema: fn(&mut Catalog) -> Signature) -> Self {
+        self.schema = Some(schema);
         self
     }
 

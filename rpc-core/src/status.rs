@@ -1,6 +1,6 @@
 //! What a failed call says.
 
-use crate::Code;
+use crate::{Code, schema::Failures};
 use bytes::Bytes;
 use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
@@ -225,6 +225,10 @@ impl Error for Status {
     note = "derive it: `#[derive(rpc::RpcError, thiserror::Error, Debug)]` on an enum with a variant `Rpc(#[from] rpc::Status)`, or return `Result<_, rpc::Status>`"
 )]
 pub trait RpcError: Sized + Send + 'static {
+    /// What its variants are in protobuf, for the schema of a service. Written by the derive.
+    #[doc(hidden)]
+    const SCHEMA: Option<&'static Failures> = None;
+
     /// What travels: code, message and details.
     fn into_status(self) -> Status;
 

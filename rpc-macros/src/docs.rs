@@ -2,6 +2,11 @@
 
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
+/// Whether `#[deprecated]` stands there.
+pub(crate) fn is_deprecated(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| attribute.path().is_ident("deprecated"))
+}
+
 /// What is written in doc comments.
 pub(crate) fn docs(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {

@@ -16,17 +16,26 @@ pub(crate) fn upper_camel(ident: &Ident) -> String {
 
 /// The constant of `find_by_store` is `FIND_BY_STORE`.
 pub(crate) fn constant(ident: &Ident) -> Ident {
-    let mut name = String::new();
+    Ident::new(&screaming(&ident.unraw().to_string()), ident.span())
+}
+
+/// `LateNight` is `LATE_NIGHT`, as values of enums are written in protobuf.
+pub(crate) fn screaming(name: &str) -> String {
+    let mut screaming = String::new();
     let mut after_small = false;
-    for letter in ident.unraw().to_string().chars() {
+    for letter in name.chars() {
         if letter.is_uppercase() && after_small {
-            name.push('_');
+            screaming.push('_');
         }
         after_small = letter.is_lowercase() || letter.is_numeric();
-        name.extend(letter.to_uppercase());
+        screaming.extend(letter.to_uppercase());
     }
-    // `_` alone is a constant without a name.
-    Ident::new(&name, ident.span())
+    screaming
+}
+
+/// `LateNight` is `late_night`, as fields are written in protobuf.
+pub(crate) fn snake(name: &str) -> String {
+    screaming(name).to_lowercase()
 }
 
 /// Whether protobuf, and with it every other language, can say this name.

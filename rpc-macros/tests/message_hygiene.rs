@@ -108,7 +108,7 @@ fn generic_messages_are_read_back() {
     };
     let bytes = ::prost::Message::encode_to_vec(&page);
     assert_eq!(Page::decode_whole(&*bytes).unwrap(), page);
-    assert_eq!(<Raw as Derived>::FULL_NAME, "Raw");
+    assert_eq!(<Raw as Derived>::SCHEMA.name(), "Raw");
 
     #[derive(::rpc::Message, Clone, Debug, PartialEq)]
     struct Holder {
@@ -149,5 +149,6 @@ struct Moved {
 
 #[test]
 fn the_contract_can_be_elsewhere() {
-    assert_eq!(<Moved as Derived>::FULL_NAME, "a.b.C");
+    let schema = <Moved as Derived>::SCHEMA;
+    assert_eq!((schema.package(), &*schema.name()), ("a.b", "C"));
 }

@@ -10,6 +10,7 @@ pub mod v1 {
         client::{Channel, Client},
         message,
         message::__private as codec,
+        schema,
         server::NamedService,
         stub,
     };

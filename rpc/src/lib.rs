@@ -23,6 +23,7 @@ mod offer;
 pub mod prelude;
 mod registries;
 mod running;
+pub mod schema;
 mod server;
 mod signals;
 mod tls;

@@ -1,6 +1,7 @@
 //! `Box<T>`: written like `T`. Recursive messages need it.
 
 use super::Element;
+use crate::schema::{Catalog, Type};
 use bytes::{Buf, BufMut};
 use prost::{
     DecodeError,
@@ -63,6 +64,10 @@ impl<K: 'static, T: Element<K>> Element<InBox<K>> for Box<T> {
     #[inline]
     fn is_bare() -> bool {
         T::is_bare()
+    }
+
+    fn describe(catalog: &mut Catalog) -> Type {
+        T::describe(catalog)
     }
 
     #[inline]

@@ -1,6 +1,7 @@
 //! Structs with `#[derive(Message)]`.
 
 use super::Element;
+use crate::schema::{Catalog, Structure, Type};
 use bytes::{Buf, BufMut};
 use prost::{
     DecodeError, Message,
@@ -9,8 +10,8 @@ use prost::{
 
 /// What `#[derive(Message)]` implements for a struct beside `prost::Message`.
 pub trait Derived: Message + Sized + 'static {
-    /// The name of the message with its package.
-    const FULL_NAME: &'static str;
+    /// Its name, its fields, its documentation.
+    const SCHEMA: &'static Structure;
 
     /// Whether a missing one is an error, because a field of it is.
     const REQUIRED: bool;
@@ -116,6 +117,10 @@ impl<M: Derived> Element<AsDerived> for M {
     #[inline]
     fn is_bare() -> bool {
         true
+    }
+
+    fn describe(catalog: &mut Catalog) -> Type {
+        catalog.structure::<M>(M::SCHEMA)
     }
 
     #[inline]

@@ -1,5 +1,6 @@
 //! A value that can stand alone, in a list, in a map.
 
+use crate::schema::{Catalog, Type};
 use bytes::{Buf, BufMut};
 use prost::{
     DecodeError,
@@ -72,6 +73,9 @@ pub trait Element<K>: Sized + Send + Sync + 'static {
     fn is_bare() -> bool {
         false
     }
+
+    /// What it is in protobuf, with the types that it is made of described in the catalog.
+    fn describe(catalog: &mut Catalog) -> Type;
 
     /// Appends it as a message of its own.
     #[inline]

@@ -1,6 +1,7 @@
 //! Enums without data.
 
 use super::{Element, error::malformed};
+use crate::schema::{Catalog, Choice, Type};
 use bytes::{Buf, BufMut};
 use prost::{
     DecodeError,
@@ -14,6 +15,9 @@ use prost::{
 pub trait Enumeration: Sized + Send + Sync + 'static {
     /// The name of the type, for messages to people.
     const NAME: &'static str;
+
+    /// Its name, its values, its documentation.
+    const SCHEMA: &'static Choice;
 
     /// Whether no variant is marked `#[rpc(unknown)]`, so that an absent one is an error.
     const REQUIRED: bool;
@@ -62,6 +66,10 @@ impl<E: Enumeration> Element<AsEnumeration> for E {
         let mut number = 0;
         encoding::int32::merge(wire, &mut number, buffer, context)?;
         E::from_number(number).ok_or_else(|| malformed(format!("{number} is no variant of {} known here", E::NAME)))
+    }
+
+    fn describe(catalog: &mut Catalog) -> Type {
+        catalog.choice::<E>(E::SCHEMA)
     }
 
     #[inline]

@@ -4,6 +4,7 @@ use super::{
     Element,
     derived::{Reading, Slots},
 };
+use crate::schema::{Catalog, FieldType};
 use bytes::{Buf, BufMut};
 use prost::{
     DecodeError, Message,
@@ -93,6 +94,9 @@ pub trait Field<K>: Sized + Send + Sync + 'static {
         false
     }
 
+    /// What it is in protobuf, with the types that it is made of described in the catalog.
+    fn describe(catalog: &mut Catalog) -> FieldType;
+
     /// Appends it as a message of its own.
     #[inline]
     fn whole_encode<B: BufMut>(&self, buffer: &mut B) {
@@ -153,6 +157,10 @@ impl<K: 'static, T: Element<K>> Field<One<K>> for T {
     #[inline]
     fn is_bare() -> bool {
         T::is_bare()
+    }
+
+    fn describe(catalog: &mut Catalog) -> FieldType {
+        FieldType::One(T::describe(catalog))
     }
 
     #[inline]

@@ -1,6 +1,7 @@
 //! `Option<T>` and `Vec<T>`.
 
 use super::{Element, Field};
+use crate::schema::{Catalog, FieldType};
 use bytes::{Buf, BufMut};
 use prost::{
     DecodeError,
@@ -28,6 +29,10 @@ impl<K: 'static, T: Element<K>> Field<Maybe<K>> for Option<T> {
     #[inline]
     fn encoded_len(&self, tag: u32) -> usize {
         self.as_ref().map_or(0, |value| value.encoded_len(tag))
+    }
+
+    fn describe(catalog: &mut Catalog) -> FieldType {
+        FieldType::Optional(T::describe(catalog))
     }
 
     #[inline]
@@ -91,6 +96,10 @@ impl<K: 'static, T: Element<K>> Field<Many<K>> for Vec<T> {
         } else {
             self.iter().map(|element| element.encoded_len(tag)).sum()
         }
+    }
+
+    fn describe(catalog: &mut Catalog) -> FieldType {
+        FieldType::List(T::describe(catalog))
     }
 
     #[inline]

@@ -4,6 +4,7 @@ use super::{
     Element, Field, Key, One,
     derived::{Reading, Slots},
 };
+use crate::schema::{Catalog, FieldType};
 use bytes::{Buf, BufMut};
 use prost::{
     DecodeError,
@@ -101,6 +102,10 @@ macro_rules! map {
                         encoding::key_len(tag) + encoding::encoded_len_varint(length as u64) + length
                     })
                     .sum()
+            }
+
+            fn describe(catalog: &mut Catalog) -> FieldType {
+                FieldType::Map(K::describe(catalog), V::describe(catalog))
             }
 
             #[inline]

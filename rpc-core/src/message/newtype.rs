@@ -1,6 +1,7 @@
 //! `struct OrderId(u64)`: written like what it holds.
 
 use super::Element;
+use crate::schema::{Catalog, Type};
 use bytes::{Buf, BufMut};
 use prost::{
     DecodeError,
@@ -81,6 +82,10 @@ where
     #[inline]
     fn is_bare() -> bool {
         <N::Inner as Element<K>>::is_bare()
+    }
+
+    fn describe(catalog: &mut Catalog) -> Type {
+        <N::Inner as Element<K>>::describe(catalog)
     }
 
     #[inline]

@@ -5,6 +5,7 @@ use super::{
     derived::{Reading, Slots},
     error::malformed,
 };
+use crate::schema::{Alternatives, Catalog, Type};
 use bytes::{Buf, BufMut};
 use prost::{
     DecodeError, Message,
@@ -17,6 +18,9 @@ use prost::{
 pub trait Oneof: Sized + Send + Sync + 'static {
     /// The name of the type, for messages to people.
     const NAME: &'static str;
+
+    /// Its name, its variants, its documentation.
+    const SCHEMA: &'static Alternatives;
 
     /// Whether an absent one is an error: no variant is marked `#[rpc(default)]`, or that one has such a field.
     const REQUIRED: bool;
@@ -167,6 +171,10 @@ impl<E: Oneof> Element<AsOneof> for E {
     #[inline]
     fn is_bare() -> bool {
         true
+    }
+
+    fn describe(catalog: &mut Catalog) -> Type {
+        catalog.alternatives::<E>(E::SCHEMA)
     }
 
     #[inline]

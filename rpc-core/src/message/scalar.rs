@@ -5,6 +5,7 @@
 //! compiler compares while it builds.
 
 use super::Element;
+use crate::schema::{Catalog, Scalar, Type};
 use bytes::{Buf, BufMut, Bytes};
 use prost::{
     DecodeError, Message, Name,
@@ -37,6 +38,20 @@ macro_rules! numbers {
         $each!(f64, double, $($argument)*);
     };
 }
+
+/// What the scalars are called in protobuf.
+const SCALARS: [(fn() -> TypeId, Scalar); 10] = [
+    (TypeId::of::<u32>, Scalar::Uint32),
+    (TypeId::of::<u64>, Scalar::Uint64),
+    (TypeId::of::<i32>, Scalar::Int32),
+    (TypeId::of::<i64>, Scalar::Int64),
+    (TypeId::of::<bool>, Scalar::Bool),
+    (TypeId::of::<f32>, Scalar::Float),
+    (TypeId::of::<f64>, Scalar::Double),
+    (TypeId::of::<String>, Scalar::String),
+    (TypeId::of::<Vec<u8>>, Scalar::Bytes),
+    (TypeId::of::<Bytes>, Scalar::Bytes),
+];
 
 macro_rules! is {
     ($type:ty, $module:ident, $id:expr) => {
@@ -186,6 +201,12 @@ impl<M: Message + Name + Default + 'static> Element<AsProst> for M {
     #[inline]
     fn is_bare() -> bool {
         !is_scalar::<M>()
+    }
+
+    fn describe(catalog: &mut Catalog) -> Type {
+        let id = TypeId::of::<M>();
+        let scalar = SCALARS.iter().find(|(of, _)| of() == id);
+        scalar.map_or_else(|| catalog.foreign(M::full_name()), |(_, scalar)| Type::Scalar(*scalar))
     }
 
     // The scalars' prost implementations are messages with the value as field 1: what a scalar is when sent alone.

@@ -1,6 +1,7 @@
 //! Integers narrower than protobuf's: on the wire they are 32 bits wide, and what does not fit is an error.
 
 use super::{Element, error::malformed};
+use crate::schema::{Catalog, Scalar, Type};
 use bytes::{Buf, BufMut};
 use prost::{
     DecodeError,
@@ -11,7 +12,7 @@ use prost::{
 pub enum AsSmall {}
 
 macro_rules! small {
-    ($($type:ty: $wide:ty, $module:ident, $bits:ty;)*) => { $(
+    ($($type:ty: $wide:ty, $module:ident, $scalar:ident, $bits:ty;)*) => { $(
         #[diagnostic::do_not_recommend]
         impl Element<AsSmall> for $type {
             #[inline]
@@ -42,6 +43,10 @@ macro_rules! small {
                     .map_err(|_| malformed(format!("{wide} does not fit in {}", stringify!($type))))
             }
 
+            fn describe(_catalog: &mut Catalog) -> Type {
+                Type::Scalar(Scalar::$scalar)
+            }
+
             #[inline]
             fn packed() -> Option<WireType> {
                 Some(WireType::Varint)
@@ -61,7 +66,7 @@ macro_rules! small {
 }
 
 small! {
-    u16: u32, uint32, u64;
-    i16: i32, int32, i64;
-    i8: i32, int32, i64;
+    u16: u32, uint32, Uint32, u64;
+    i16: i32, int32, Int32, i64;
+    i8: i32, int32, Int32, i64;
 }

@@ -1,6 +1,7 @@
 //! `Duration` and `SystemTime`: `google.protobuf.Duration` and `Timestamp`.
 
 use super::{Element, error::malformed};
+use crate::schema::{Catalog, Type};
 use bytes::{Buf, BufMut};
 use prost::{
     DecodeError, Message,
@@ -124,7 +125,7 @@ impl OnTheWire for SystemTime {
 }
 
 macro_rules! well_known {
-    ($($type:ty: $absent:expr;)*) => { $(
+    ($($type:ty: $name:literal, $absent:expr;)*) => { $(
         /// Values beyond what protobuf can hold (0 to 10,000 years; the years 1 to 9999) are written as the nearest it can.
         #[diagnostic::do_not_recommend]
         impl Element<AsWellKnown> for $type {
@@ -173,6 +174,10 @@ macro_rules! well_known {
                 true
             }
 
+            fn describe(catalog: &mut Catalog) -> Type {
+                catalog.foreign(concat!("google.protobuf.", $name).to_owned())
+            }
+
             #[inline]
             fn whole_encode<B: BufMut>(&self, buffer: &mut B) {
                 self.to_wire().encode_raw(buffer);
@@ -193,6 +198,6 @@ macro_rules! well_known {
 }
 
 well_known! {
-    Duration: Self::ZERO;
-    SystemTime: Self::UNIX_EPOCH;
+    Duration: "Duration", Self::ZERO;
+    SystemTime: "Timestamp", Self::UNIX_EPOCH;
 }

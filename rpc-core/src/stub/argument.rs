@@ -1,7 +1,10 @@
 //! One argument of a method.
 
 use super::{Arguments, Part};
-use crate::{Body, Payload, Status};
+use crate::{
+    Body, Payload, Status,
+    schema::{Catalog, Sent},
+};
 use bytes::{Bytes, BytesMut};
 use prost::{
     DecodeError,
@@ -25,6 +28,7 @@ pub(super) struct FieldCodec<T: 'static> {
     pub(super) read_into: fn(&mut Option<T>, WireType, &mut Bytes, DecodeContext) -> Result<(), DecodeError>,
     pub(super) finish: fn(Option<T>) -> Result<T, DecodeError>,
     pub(super) key: fn(&T) -> u64,
+    pub(super) describe: fn(&mut Catalog) -> Sent,
     /// As the only field of a request.
     pub(super) wrap: fn(T, &'static Arguments<(T,)>) -> Payload,
     pub(super) unwrap: Unwrap<T>,
@@ -40,6 +44,7 @@ type Unwrap<T> = fn(Payload, &'static Arguments<(T,)>) -> Result<(T,), String>;
 pub(super) struct StreamCodec<T> {
     pub(super) wrap: fn(T) -> Body,
     pub(super) unwrap: fn(Body) -> Result<T, Status>,
+    pub(super) describe: fn(&mut Catalog) -> Sent,
 }
 
 impl<T: 'static> Argument<T> {
@@ -55,6 +60,14 @@ impl<T: 'static> Argument<T> {
         match &self.0 {
             Codec::Field(field) => Some(field),
             Codec::Stream(_) => None,
+        }
+    }
+
+    /// What it is in protobuf; of a stream, what each item is.
+    pub(super) fn describe(&self, catalog: &mut Catalog) -> Sent {
+        match &self.0 {
+            Codec::Field(field) => (field.describe)(catalog),
+            Codec::Stream(stream) => (stream.describe)(catalog),
         }
     }
 

@@ -1,7 +1,11 @@
 //! All the arguments of a method.
 
 use super::error;
-use crate::{Body, ErasedMessage, Payload, Status, message::at};
+use crate::{
+    Body, ErasedMessage, Payload, Status,
+    message::at,
+    schema::{Catalog, Sent},
+};
 use bytes::{Bytes, BytesMut};
 use prost::{
     DecodeError,
@@ -65,6 +69,9 @@ pub trait List: Sized + 'static {
 
     #[doc(hidden)]
     fn decode(bytes: Bytes, arguments: &Arguments<Self>) -> Result<Self, DecodeError>;
+
+    #[doc(hidden)]
+    fn describe(arguments: &Arguments<Self>, catalog: &mut Catalog) -> Vec<Sent>;
 }
 
 impl<L: List> Arguments<L> {
@@ -98,6 +105,20 @@ impl<L: List> Arguments<L> {
     /// The fields of the request message.
     pub const fn parameters(&self) -> &'static [Parameter] {
         self.parameters
+    }
+
+    /// Describes the request, or each in a stream of them; gives the full name of the message.
+    pub(crate) fn describe(&self, catalog: &mut Catalog) -> String {
+        match self.form {
+            Form::Fields => catalog.made(self.message, "", |catalog| {
+                let sent = L::describe(self, catalog);
+                self.parameters.iter().zip(sent).map(|(of, sent)| (of.name, of.tag, sent.field)).collect()
+            }),
+            Form::Bare | Form::Stream => {
+                let sent = L::describe(self, catalog).pop();
+                sent.map_or_else(String::new, |sent| sent.whole(catalog, self.message, ""))
+            }
+        }
     }
 
     /// The body of a request, and the hash of its key.

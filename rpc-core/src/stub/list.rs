@@ -6,7 +6,10 @@ use super::{
     arguments::{Form, Wrapped, read_fields},
     error,
 };
-use crate::{Body, Payload, Status};
+use crate::{
+    Body, Payload, Status,
+    schema::{Catalog, Sent},
+};
 use bytes::{Bytes, BytesMut};
 use prost::DecodeError;
 
@@ -41,6 +44,10 @@ impl List for () {
 
     fn decode(bytes: Bytes, _arguments: &Arguments<Self>) -> Result<Self, DecodeError> {
         read_fields(bytes, |_, _, _, _| None)
+    }
+
+    fn describe(_arguments: &Arguments<Self>, _catalog: &mut Catalog) -> Vec<Sent> {
+        Vec::new()
     }
 }
 
@@ -102,6 +109,10 @@ impl<A: 'static> List for (A,) {
                 .then(|| (field.read_into)(&mut slot, wire, bytes, context).map_err(|error| arguments.at(error, 0)))
         })?;
         Ok(((field.finish)(slot).map_err(|error| arguments.at(error, 0))?,))
+    }
+
+    fn describe(arguments: &Arguments<Self>, catalog: &mut Catalog) -> Vec<Sent> {
+        vec![arguments.codecs.0.describe(catalog)]
     }
 }
 
@@ -171,6 +182,10 @@ macro_rules! list {
                     None
                 })?;
                 Ok(($((fields.$index.finish)($slot).map_err(|error| arguments.at(error, $index))?,)*))
+            }
+
+            fn describe(arguments: &Arguments<Self>, catalog: &mut Catalog) -> Vec<Sent> {
+                vec![$(arguments.codecs.$index.describe(catalog)),*]
             }
         }
     };

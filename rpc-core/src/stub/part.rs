@@ -9,6 +9,7 @@ use super::{
 use crate::{
     Body, Context, Payload, RpcError, Status, Streaming,
     message::{Field, Sole},
+    schema::{Catalog, Sent},
 };
 use bytes::Bytes;
 
@@ -27,6 +28,9 @@ pub trait Part<K>: Sized + Send + 'static {
 
     /// How it is an argument.
     const ARGUMENT: Argument<Self>;
+
+    /// What it is in protobuf; of a stream, what each item is.
+    fn describe(catalog: &mut Catalog) -> Sent;
 
     /// As the body of a response.
     fn into_reply(self) -> Body;
@@ -55,11 +59,16 @@ impl<K: 'static, T: Field<K>> Part<Single<K>> for T {
         read_into: T::read_into,
         finish: T::finish,
         key: |value| key::hash(|bytes| value.encode(1, bytes)),
+        describe: single::<K, T>,
         wrap: |value, arguments| Payload::typed(Wrapped::new((value,), arguments)),
         unwrap: |payload, arguments| Wrapped::take(payload, arguments),
         wrap_bare: whole::<K, T>,
         unwrap_bare: take::<K, T>,
     }));
+
+    fn describe(catalog: &mut Catalog) -> Sent {
+        single::<K, T>(catalog)
+    }
 
     fn into_reply(self) -> Body {
         Body::Message(whole(self))
@@ -80,7 +89,12 @@ impl<K: 'static, T: Field<K>, E: RpcError> Part<StreamOf<K>> for Streaming<T, E>
         unwrap: |body| {
             Ok(Streaming::from_payloads(body.stream(), |item| take::<K, T>(item).map_err(error::bad_request)))
         },
+        describe: items::<K, T, E>,
     }));
+
+    fn describe(catalog: &mut Catalog) -> Sent {
+        items::<K, T, E>(catalog)
+    }
 
     fn into_reply(self) -> Body {
         Body::Stream(self.into_payloads(whole::<K, T>))
@@ -89,6 +103,14 @@ impl<K: 'static, T: Field<K>, E: RpcError> Part<StreamOf<K>> for Streaming<T, E>
     fn from_reply(body: Body) -> Result<Self, Status> {
         Ok(Streaming::from_payloads(body.stream(), |item| take::<K, T>(item).map_err(error::bad_reply)))
     }
+}
+
+fn single<K: 'static, T: Field<K>>(catalog: &mut Catalog) -> Sent {
+    Sent { field: T::describe(catalog), bare: T::is_bare(), errors: Vec::new() }
+}
+
+fn items<K: 'static, T: Field<K>, E: RpcError>(catalog: &mut Catalog) -> Sent {
+    Sent { errors: catalog.failures::<E>(), ..single::<K, T>(catalog) }
 }
 
 /// A value as a message of its own.

@@ -1,7 +1,10 @@
 //! What a method gives back.
 
 use super::Part;
-use crate::{Context, Response, RpcError, Status};
+use crate::{
+    Context, Response, RpcError, Status,
+    schema::{Catalog, Sent},
+};
 
 /// The return type of a method: `Result<T, E>` under whatever name.
 #[diagnostic::on_unimplemented(
@@ -43,6 +46,7 @@ pub struct Reply<R> {
     stream: bool,
     wrap: fn(R, Context) -> Result<Response, Status>,
     unwrap: fn(Result<Response, Status>) -> R,
+    describe: fn(&mut Catalog) -> Sent,
 }
 
 impl<R> Reply<R> {
@@ -52,12 +56,25 @@ impl<R> Reply<R> {
         R: Outcome,
         R::Ok: Part<K>,
     {
-        Self { stream: <R::Ok as Part<K>>::STREAM, wrap: wrap::<K, R>, unwrap: unwrap::<K, R> }
+        Self {
+            stream: <R::Ok as Part<K>>::STREAM,
+            wrap: wrap::<K, R>,
+            unwrap: unwrap::<K, R>,
+            describe: |catalog| {
+                let sent = R::Ok::describe(catalog);
+                sent.or(catalog.failures::<R::Err>())
+            },
+        }
     }
 
     /// Whether it is a stream.
     pub const fn is_stream(&self) -> bool {
         self.stream
+    }
+
+    /// What it is in protobuf, and how the method fails.
+    pub(crate) fn describe(&self, catalog: &mut Catalog) -> Sent {
+        (self.describe)(catalog)
     }
 
     /// What a handler gave, as a response. A stream goes on being polled in the context of its call.

@@ -57,6 +57,7 @@ fn expand(container: &Container, variants: &Variants, holder: &Holder) -> TokenS
     let slots = variants.business.iter().map(|variant| variant.fields.slots(&variant.slots, container));
     let into = variants.business.iter().map(|variant| into_arm(variant, container));
     let from = variants.business.iter().map(|variant| from_arm(variant, container));
+    let (head, failures) = (container.schema(), variants.business.iter().map(|variant| schema(variant, container)));
     let conversion = (!variants.has_from).then(|| {
         emit! {
             #[automatically_derived]
@@ -75,6 +76,9 @@ fn expand(container: &Container, variants: &Variants, holder: &Holder) -> TokenS
 
             #[automatically_derived]
             impl #generics #contract::RpcError for #ident #arguments #bounds {
+                const SCHEMA: ::core::option::Option<&'static #contract::schema::Failures> =
+                    ::core::option::Option::Some(&#contract::schema::Failures::new(#head, &[#(#failures),*]));
+
                 fn into_status(self) -> #contract::Status {
                     let words = |error: &Self| #words(error);
                     match self {
@@ -96,6 +100,19 @@ fn expand(container: &Container, variants: &Variants, holder: &Holder) -> TokenS
 
             #conversion
         };
+    }
+}
+
+/// What the variant is in protobuf.
+fn schema(variant: &Business, container: &Container) -> TokenStream {
+    let Business { code, word, docs, fields, reserved, .. } = variant;
+    let (contract, fields) = (&container.contract, fields.schema(container));
+    let reserved = reserved.schema(container, str::to_owned);
+    emit! {
+        #contract::schema::Failure::new(
+            #contract::Code::#code,
+            #contract::schema::Structure::new("", #word, #docs) #fields #reserved,
+        )
     }
 }
 

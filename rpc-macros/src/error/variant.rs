@@ -2,6 +2,7 @@
 
 use crate::{
     attribute,
+    docs::docs,
     message::{Container, Fields, Owner, Reserved, word},
     report::{Report, list, suggestion},
 };
@@ -53,6 +54,10 @@ pub(super) struct Business {
     /// The name of the detail, with the package.
     pub(super) name: String,
     pub(super) fields: Fields,
+    /// The last part of its name.
+    pub(super) word: String,
+    pub(super) docs: String,
+    pub(super) reserved: Reserved,
     /// The hidden struct that reads the fields.
     pub(super) slots: Ident,
 }
@@ -148,6 +153,9 @@ impl Business {
             ident: variant.ident.clone(),
             code: marks.code?,
             fields,
+            word,
+            docs: docs(&variant.attrs),
+            reserved: marks.reserved,
             slots: format_ident!("__{}{}Slots", container.ident.unraw(), variant.ident.unraw()),
             name,
         })

@@ -3,6 +3,7 @@
 use super::number::Reserved;
 use crate::{
     attribute,
+    docs::docs,
     names::{is_identifier, spoken},
     report::Report,
 };
@@ -18,6 +19,7 @@ pub(crate) struct Container {
     /// Its name on the wire, without the package.
     pub(crate) name: String,
     pub(crate) package: String,
+    pub(crate) docs: String,
     pub(crate) reserved: Reserved,
     /// Where the contract between the macros and the core is found.
     pub(crate) root: TokenStream,
@@ -32,6 +34,7 @@ impl Container {
             generics: input.generics.clone(),
             name: input.ident.unraw().to_string(),
             package: String::new(),
+            docs: docs(&input.attrs),
             reserved: Reserved::default(),
             root: attribute::contract(None),
             contract: quote!(__rpc),
@@ -61,6 +64,19 @@ impl Container {
     pub(crate) fn message(&self) -> TokenStream {
         let contract = &self.contract;
         quote!(#contract::message)
+    }
+
+    /// `"package", "Name", "documentation"`: what every schema begins with.
+    pub(crate) fn schema(&self) -> TokenStream {
+        let Self { package, name, docs, .. } = self;
+        quote!(#package, #name, #docs)
+    }
+
+    /// `.of(&[..])`: the schemas of the messages that a generic type is of.
+    pub(crate) fn arguments(&self) -> Option<TokenStream> {
+        let message = self.message();
+        let types: Vec<_> = self.generics.type_params().map(|parameter| &parameter.ident).collect();
+        (!types.is_empty()).then(|| quote!(.of(&[#(<#types as #message::Derived>::SCHEMA),*])))
     }
 
     /// The name with its package.

@@ -5,8 +5,13 @@ use super::{
     emit,
     number::{Claim, Pinned, Space, assign},
 };
-use crate::{attribute, names::spoken, report::Report};
-use proc_macro2::{Ident, TokenStream};
+use crate::{
+    attribute,
+    docs::docs,
+    names::{screaming, spoken},
+    report::Report,
+};
+use proc_macro2::{Ident, Literal, TokenStream};
 use syn::{DataEnum, Expr, ExprLit, Lit, ext::IdentExt, spanned::Spanned};
 
 /// *Input*
@@ -23,17 +28,22 @@ use syn::{DataEnum, Expr, ExprLit, Lit, ext::IdentExt, spanned::Spanned};
 pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report) -> TokenStream {
     let mut unknown: Option<&Ident> = None;
     let mut known = Vec::new();
+    let mut zero = None;
     let mut claims = Vec::new();
     // After a number that Rust was told, Rust counts on, and so do we.
     let mut next: Option<Pinned> = None;
     for variant in &data.variants {
         let mut name = variant.ident.unraw().to_string();
+        let mut value = value_name(container, &name);
         let mut pinned = None;
         let mut is_unknown = false;
         attribute::each(&variant.attrs, &["tag", "name", "unknown"], report, |key, meta, report| {
             match key {
                 "tag" => pinned = Some(Pinned::parse(meta)?),
-                "name" => name = word(&attribute::value(meta)?, false)?,
+                "name" => {
+                    name = word(&attribute::value(meta)?, false)?;
+                    value.clone_from(&name);
+                }
                 _ => {
                     is_unknown = true;
                     if unknown.replace(&variant.ident).is_some() {
@@ -60,6 +70,7 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
                     "the variant for what is not known has the number 0: leave out the tag",
                 ));
             }
+            zero = Some((value, docs(&variant.attrs)));
             continue;
         }
         let discriminant = discriminant.or(next.take());
@@ -67,14 +78,56 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
             next = Some(Pinned { number: number.saturating_add(1), span: variant.ident.span() });
         }
         claims.push(Claim { name, span: variant.ident.span(), pinned: pinned.or(discriminant) });
-        known.push(&variant.ident);
+        known.push(Known { ident: &variant.ident, value, docs: docs(&variant.attrs), number: 0 });
     }
     let numbers = assign(&claims, &container.reserved, Space::Variants, report);
-    let numbers: Vec<i32> = numbers.into_iter().map(|number| i32::try_from(number).unwrap_or(i32::MAX)).collect();
-    implementation(container, &known, &numbers, unknown)
+    for (variant, number) in known.iter_mut().zip(numbers) {
+        variant.number = i32::try_from(number).unwrap_or(i32::MAX);
+    }
+    let schema =
+        schema(container, &known, zero.unwrap_or_else(|| (value_name(container, "Unspecified"), String::new())));
+    implementation(container, &known, unknown, schema)
 }
 
-fn implementation(container: &Container, known: &[&Ident], numbers: &[i32], unknown: Option<&Ident>) -> TokenStream {
+/// A variant with a number of its own.
+struct Known<'a> {
+    ident: &'a Ident,
+    /// Its name in protobuf.
+    value: String,
+    docs: String,
+    number: i32,
+}
+
+/// `Visa` of `Brand` is `BRAND_VISA`: in protobuf values are named beside their enum.
+fn value_name(container: &Container, variant: &str) -> String {
+    let (prefix, name) = (screaming(&container.name), screaming(variant));
+    if name.starts_with(&format!("{prefix}_")) && name == variant { name } else { format!("{prefix}_{name}") }
+}
+
+fn schema(container: &Container, known: &[Known<'_>], zero: (String, String)) -> TokenStream {
+    let (contract, head) = (&container.contract, container.schema());
+    let (name, docs) = zero;
+    let values = known.iter().map(|Known { value, docs, number, .. }| {
+        let number = Literal::i32_unsuffixed(*number);
+        emit!(#contract::schema::Value::new(#value, #number, #docs))
+    });
+    let reserved = container.reserved.schema(container, |name| value_name(container, name));
+    emit! {
+        &#contract::schema::Choice::new(
+            #head,
+            &[#contract::schema::Value::new(#name, 0, #docs), #(#values),*],
+        )
+        #reserved
+    }
+}
+
+fn implementation(
+    container: &Container,
+    known: &[Known<'_>],
+    unknown: Option<&Ident>,
+    schema: TokenStream,
+) -> TokenStream {
+    let (known, numbers): (Vec<_>, Vec<_>) = known.iter().map(|known| (known.ident, known.number)).unzip();
     let (ident, contract, name) = (&container.ident, &container.contract, &container.name);
     let (generics, arguments, bounds) = container.generics.split_for_impl();
     let zero = unknown.map(|unknown| emit!(Self::#unknown => 0,));
@@ -87,6 +140,7 @@ fn implementation(container: &Container, known: &[&Ident], numbers: &[i32], unkn
         #[automatically_derived]
         impl #generics #contract::message::Enumeration for #ident #arguments #bounds {
             const NAME: &'static str = #name;
+            const SCHEMA: &'static #contract::schema::Choice = #schema;
             const REQUIRED: bool = #required;
 
             #[inline]
@@ -125,6 +179,7 @@ pub(super) fn stand_in(container: &Container) -> TokenStream {
     emit! {
         impl #generics #contract::message::Enumeration for #ident #arguments #bounds {
             const NAME: &'static str = "";
+            const SCHEMA: &'static #contract::schema::Choice = &#contract::schema::Choice::new("", "", "", &[]);
             const REQUIRED: bool = false;
             fn number(&self) -> i32 { 0 }
             fn from_number(_: i32) -> ::core::option::Option<Self> { ::core::option::Option::None }

@@ -6,8 +6,13 @@ use super::{
     number::{Claim, Pinned, Reserved, Space, assign},
     refusal,
 };
-use crate::{attribute, names::spoken, report::Report};
-use proc_macro2::{Ident, Span, TokenStream};
+use crate::{
+    attribute,
+    docs::{docs, is_deprecated},
+    names::spoken,
+    report::Report,
+};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 use syn::{Index, Member, Type, ext::IdentExt, spanned::Spanned};
 
@@ -25,6 +30,8 @@ struct Field {
     name: String,
     ty: Type,
     number: u32,
+    docs: String,
+    deprecated: bool,
 }
 
 /// Who has the fields.
@@ -60,7 +67,8 @@ impl Fields {
             let span = field.ident.as_ref().map_or_else(|| field.ty.span(), Ident::span);
             claims.push(Claim { name: name.clone(), span, pinned });
             let slot = format_ident!("field_{index}", span = Span::mixed_site());
-            list.push(Field { member, slot, name, ty: container.without_self(&field.ty), number: 0 });
+            let (docs, deprecated) = (docs(&field.attrs), is_deprecated(&field.attrs));
+            list.push(Field { member, slot, name, ty: container.without_self(&field.ty), number: 0, docs, deprecated });
         }
         for (field, number) in list.iter_mut().zip(assign(&claims, owner.reserved, Space::Fields, report)) {
             field.number = number;
@@ -147,6 +155,18 @@ impl Fields {
             emit!(|| #as_field::REQUIRED)
         });
         emit!(false #(#terms)*)
+    }
+
+    /// `.with_fields(&[..])`: what the fields are in protobuf, if there are any.
+    pub(crate) fn schema(&self, container: &Container) -> Option<TokenStream> {
+        let contract = &container.contract;
+        let members = self.list.iter().map(|field| {
+            let Field { name, docs, .. } = field;
+            let (as_field, number) = (self.as_field(field, container), Literal::u32_unsuffixed(field.number));
+            let deprecated = field.deprecated.then(|| emit!(.deprecated()));
+            emit!(#contract::schema::Member::new(#name, #number, #as_field::describe, #docs) #deprecated)
+        });
+        (!self.list.is_empty()).then(|| emit!(.with_fields(&[#(#members),*])))
     }
 
     /// The hidden struct that holds the fields while they are read.

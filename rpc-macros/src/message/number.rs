@@ -1,7 +1,8 @@
 //! The numbers of fields and variants, which are all that a message has of them on the wire.
 
+use super::{container::Container, emit};
 use crate::report::Report;
-use proc_macro2::Span;
+use proc_macro2::{Literal, Span, TokenStream};
 use std::{collections::BTreeMap, ops::RangeInclusive};
 use syn::{Expr, ExprLit, Lit, LitInt, RangeLimits, meta::ParseNestedMeta};
 
@@ -85,6 +86,21 @@ impl Reserved {
             }
         }
         Ok(())
+    }
+
+    /// `.with_reserved(&[..])`, if there is anything, its names as `spell` has them on the wire.
+    pub(crate) fn schema(&self, container: &Container, spell: impl Fn(&str) -> String) -> Option<TokenStream> {
+        let contract = &container.contract;
+        let numbers = self.numbers.iter().map(|range| {
+            let (first, last) = (Literal::u32_unsuffixed(*range.start()), Literal::u32_unsuffixed(*range.end()));
+            emit!(#contract::schema::Reserved::Numbers(#first, #last))
+        });
+        let names = self.names.iter().map(|name| {
+            let name = spell(name);
+            emit!(#contract::schema::Reserved::Name(#name))
+        });
+        let all: Vec<_> = numbers.chain(names).collect();
+        (!all.is_empty()).then(|| emit!(.with_reserved(&[#(#all),*])))
     }
 
     fn contains(&self, number: u32) -> bool {

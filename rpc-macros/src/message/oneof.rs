@@ -6,10 +6,10 @@ use super::{
     fields::place,
     variant::{Shape, Variant, parse},
 };
-use crate::report::Report;
-use proc_macro2::{Ident, TokenStream};
+use crate::{names::snake, report::Report};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote_spanned;
-use syn::{DataEnum, Type};
+use syn::{DataEnum, Type, ext::IdentExt};
 
 /// *Input*
 /// ```text
@@ -41,6 +41,7 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
     let (ident, contract, name) = (&container.ident, &container.contract, &container.name);
     let (generics, arguments, bounds) = container.generics.split_for_impl();
     let private = emit!(#contract::codec);
+    let schema = schema(&variants, container);
     let cycle = container
         .generics
         .params
@@ -52,6 +53,7 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
         #[automatically_derived]
         impl #generics #contract::message::Oneof for #ident #arguments #bounds {
             const NAME: &'static str = #name;
+            const SCHEMA: &'static #contract::schema::Alternatives = #schema;
             const REQUIRED: bool = #required;
 
             fn fallback() -> ::core::result::Result<::core::option::Option<Self>, #private::DecodeError> {
@@ -73,6 +75,31 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
 
         #cycle
     }
+}
+
+/// What the variants are in protobuf.
+fn schema(variants: &[Variant], container: &Container) -> TokenStream {
+    let (contract, head) = (&container.contract, container.schema());
+    let schema = emit!(#contract::schema);
+    let (reserved, of) = (container.reserved.schema(container, snake), container.arguments());
+    let variants = variants.iter().map(|variant| {
+        let Variant { ident, field, docs, .. } = variant;
+        let number = Literal::u32_unsuffixed(variant.number);
+        let holds = match &variant.shape {
+            Shape::Unit => emit!(#schema::Holds::Nothing),
+            Shape::One(ty) => {
+                let element = as_element(ty, container);
+                emit!(#schema::Holds::One(#element::describe))
+            }
+            Shape::Named(fields, _) => {
+                let (name, fields) = (ident.unraw().to_string(), fields.schema(container));
+                let reserved = variant.reserved.schema(container, str::to_owned);
+                emit!(#schema::Holds::Fields(#schema::Structure::new("", #name, "") #fields #reserved))
+            }
+        };
+        emit!(#schema::Variant::new(#field, #number, #holds, #docs))
+    });
+    emit!(&#schema::Alternatives::new(#head, &[#(#variants),*]) #reserved #of)
 }
 
 /// The two functions that read a variant: from nothing, and over a value.
@@ -260,6 +287,8 @@ pub(super) fn stand_in(container: &Container) -> TokenStream {
     emit! {
         impl #generics #contract::message::Oneof for #ident #arguments #bounds {
             const NAME: &'static str = "";
+            const SCHEMA: &'static #contract::schema::Alternatives =
+                &#contract::schema::Alternatives::new("", "", "", &[]);
             const REQUIRED: bool = false;
             fn fallback() -> ::core::result::Result<::core::option::Option<Self>, #private::DecodeError> { loop {} }
             fn encode_variant<__Buffer: #private::BufMut>(&self, _: &mut __Buffer) {}

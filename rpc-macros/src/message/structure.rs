@@ -31,10 +31,12 @@ pub(super) fn expand(container: &Container, fields: &syn::Fields, report: &mut R
     let slots_ident = format_ident!("__{}Slots", container.name);
     let slots = fields.slots(&slots_ident, container);
     let message = message(&fields, container);
-    let (ident, contract, full_name) = (&container.ident, &container.contract, container.full_name());
+    let (ident, contract, schema) = (&container.ident, &container.contract, container.schema());
     let (generics, arguments, bounds) = container.generics.split_for_impl();
     let required = fields.required(container);
     let finish = fields.finish(&emit!(Self), &emit!(slots), container);
+    let (members, arguments_of) = (fields.schema(container), container.arguments());
+    let reserved = container.reserved.schema(container, str::to_owned);
     // A message that cannot exist without another of itself is a cycle in this constant: an error now, not an overflow
     // of the stack when the first one is read.
     let cycle = container
@@ -48,7 +50,8 @@ pub(super) fn expand(container: &Container, fields: &syn::Fields, report: &mut R
 
         #[automatically_derived]
         impl #generics #contract::message::Derived for #ident #arguments #bounds {
-            const FULL_NAME: &'static str = #full_name;
+            const SCHEMA: &'static #contract::schema::Structure =
+                &#contract::schema::Structure::new(#schema) #members #reserved #arguments_of;
             const REQUIRED: bool = #required;
 
             type Slots = #slots_ident #arguments;
@@ -151,7 +154,7 @@ pub(super) fn stand_in(container: &Container) -> TokenStream {
             fn clear(&mut self) {}
         }
         impl #generics #contract::message::Derived for #ident #arguments #bounds {
-            const FULL_NAME: &'static str = "";
+            const SCHEMA: &'static #contract::schema::Structure = &#contract::schema::Structure::new("", "", "");
             const REQUIRED: bool = false;
             type Slots = ();
             fn finish(_: ()) -> ::core::result::Result<Self, #contract::codec::DecodeError> { loop {} }

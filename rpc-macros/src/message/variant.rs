@@ -7,7 +7,12 @@ use super::{
     refusal,
     refusal::collection,
 };
-use crate::{attribute, names::spoken, report::Report};
+use crate::{
+    attribute,
+    docs::docs,
+    names::{snake, spoken},
+    report::Report,
+};
 use proc_macro2::Ident;
 use quote::format_ident;
 use syn::{DataEnum, Type, ext::IdentExt};
@@ -16,6 +21,10 @@ use syn::{DataEnum, Type, ext::IdentExt};
 pub(super) struct Variant {
     pub(super) ident: Ident,
     pub(super) name: String,
+    /// The name of the field that it is in protobuf.
+    pub(super) field: String,
+    pub(super) docs: String,
+    pub(super) reserved: Reserved,
     pub(super) number: u32,
     pub(super) shape: Shape,
 }
@@ -37,12 +46,16 @@ pub(super) fn parse(container: &Container, data: &DataEnum, report: &mut Report)
     let mut variants = Vec::new();
     for (index, variant) in data.variants.iter().enumerate() {
         let mut name = variant.ident.unraw().to_string();
+        let mut field = snake(&name);
         let mut pinned = None;
         let mut reserved = Reserved::default();
         attribute::each(&variant.attrs, &["tag", "name", "default", "reserved"], report, |key, meta, report| {
             match key {
                 "tag" => pinned = Some(Pinned::parse(meta)?),
-                "name" => name = word(&attribute::value(meta)?, false)?,
+                "name" => {
+                    name = word(&attribute::value(meta)?, false)?;
+                    field.clone_from(&name);
+                }
                 "reserved" => reserved.parse(meta, report)?,
                 _ if default.replace(index).is_some() => {
                     report.at(&meta.path, "only one variant can stand for what is absent or not known");
@@ -54,7 +67,8 @@ pub(super) fn parse(container: &Container, data: &DataEnum, report: &mut Report)
         spoken(&variant.ident, &name, report);
         let shape = shape(container, variant, &reserved, report);
         claims.push(Claim { name: name.clone(), span: variant.ident.span(), pinned });
-        variants.push(Variant { ident: variant.ident.clone(), name, number: 0, shape });
+        let (ident, docs) = (variant.ident.clone(), docs(&variant.attrs));
+        variants.push(Variant { ident, name, field, docs, reserved, number: 0, shape });
     }
     for (variant, number) in variants.iter_mut().zip(assign(&claims, &container.reserved, Space::Fields, report)) {
         variant.number = number;

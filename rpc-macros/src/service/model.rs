@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     attribute,
-    docs::docs,
+    docs::{docs, is_deprecated},
     names::{self, spoken},
     report::Report,
 };
@@ -47,6 +47,7 @@ pub(super) struct Method {
     pub(super) cfgs: Vec<Attribute>,
     pub(super) arguments: Vec<Argument>,
     pub(super) output: Type,
+    pub(super) deprecated: bool,
     pub(super) idempotent: bool,
     pub(super) bare: bool,
     pub(super) timeout: Option<Duration>,
@@ -179,6 +180,7 @@ impl Method {
                 ReturnType::Type(_, output) => (**output).clone(),
                 ReturnType::Default => parse_quote!(()),
             },
+            deprecated: is_deprecated(&method.attrs),
             idempotent: attributes.idempotent.is_some(),
             bare: attributes.bare.is_some(),
             timeout: attributes.timeout,

@@ -52,7 +52,12 @@ const _: () = {
                     __RPC_GREET_REPLY.is_stream(),
                 ),
             )
-            .with_docs("Greets.");
+            .with_docs("Greets.")
+            .with_schema(|catalog| __rpc::schema::signature(
+                catalog,
+                __RPC_GREET_ARGUMENTS,
+                &__RPC_GREET_REPLY,
+            ));
     }
     impl<__Implementation: Greeter> Greeter for ::std::sync::Arc<__Implementation> {
         fn greet(
@@ -246,7 +251,21 @@ const _: () = {
     }
     #[automatically_derived]
     impl __rpc::message::Derived for Person {
-        const FULL_NAME: &'static str = "Person";
+        const SCHEMA: &'static __rpc::schema::Structure = &__rpc::schema::Structure::new(
+                "",
+                "Person",
+                "Who is greeted.",
+            )
+            .with_fields(
+                &[
+                    __rpc::schema::Member::new(
+                        "name",
+                        1,
+                        <String as __rpc::message::Field<_>>::describe,
+                        "What they are called.",
+                    ),
+                ],
+            );
         const REQUIRED: bool = false || <String as __rpc::message::Field<_>>::REQUIRED;
         type Slots = __PersonSlots;
         #[inline]
@@ -281,6 +300,14 @@ const _: () = {
     use framework::__private::v1 as __rpc;
     #[automatically_derived]
     impl __rpc::RpcError for GreetError {
+        const SCHEMA: ::core::option::Option<&'static __rpc::schema::Failures> = ::core::option::Option::Some(
+            &__rpc::schema::Failures::new(
+                "",
+                "GreetError",
+                "Why nobody is greeted.",
+                &[],
+            ),
+        );
         fn into_status(self) -> __rpc::Status {
             let words = |error: &Self| <Self as __rpc::message::Words>::words(error);
             match self {

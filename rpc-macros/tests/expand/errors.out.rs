@@ -88,6 +88,41 @@ const _: () = {
     }
     #[automatically_derived]
     impl __rpc::RpcError for OrderError {
+        const SCHEMA: ::core::option::Option<&'static __rpc::schema::Failures> = ::core::option::Option::Some(
+            &__rpc::schema::Failures::new(
+                "baedal.orders.v1",
+                "OrderError",
+                "Why an order could not be found.",
+                &[
+                    __rpc::schema::Failure::new(
+                        __rpc::Code::NotFound,
+                        __rpc::schema::Structure::new(
+                                "",
+                                "NotFound",
+                                "Nobody has placed it.",
+                            )
+                            .with_fields(
+                                &[
+                                    __rpc::schema::Member::new(
+                                        "number",
+                                        1,
+                                        <String as __rpc::message::Field<_>>::describe,
+                                        "The number asked for.",
+                                    ),
+                                ],
+                            ),
+                    ),
+                    __rpc::schema::Failure::new(
+                        __rpc::Code::FailedPrecondition,
+                        __rpc::schema::Structure::new(
+                            "",
+                            "Closed",
+                            "The store is closed.",
+                        ),
+                    ),
+                ],
+            ),
+        );
         fn into_status(self) -> __rpc::Status {
             let words = |error: &Self| <Self as __rpc::message::Words>::words(error);
             match self {

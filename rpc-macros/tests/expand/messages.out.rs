@@ -169,7 +169,45 @@ const _: () = {
     }
     #[automatically_derived]
     impl __rpc::message::Derived for Order {
-        const FULL_NAME: &'static str = "baedal.orders.v1.Order";
+        const SCHEMA: &'static __rpc::schema::Structure = &__rpc::schema::Structure::new(
+                "baedal.orders.v1",
+                "Order",
+                "What somebody wants to eat.",
+            )
+            .with_fields(
+                &[
+                    __rpc::schema::Member::new(
+                        "number",
+                        1,
+                        <OrderId as __rpc::message::Field<_>>::describe,
+                        "Chosen by the caller.",
+                    ),
+                    __rpc::schema::Member::new(
+                        "items",
+                        3,
+                        <Vec<String> as __rpc::message::Field<_>>::describe,
+                        "At least one.",
+                    ),
+                    __rpc::schema::Member::new(
+                        "note",
+                        4,
+                        <Option<String> as __rpc::message::Field<_>>::describe,
+                        "What the rider should know.",
+                    ),
+                    __rpc::schema::Member::new(
+                        "payment",
+                        9,
+                        <Payment as __rpc::message::Field<_>>::describe,
+                        "How it is paid.",
+                    ),
+                ],
+            )
+            .with_reserved(
+                &[
+                    __rpc::schema::Reserved::Numbers(2, 2),
+                    __rpc::schema::Reserved::Name("price"),
+                ],
+            );
         const REQUIRED: bool = false || <OrderId as __rpc::message::Field<_>>::REQUIRED
             || <Vec<String> as __rpc::message::Field<_>>::REQUIRED
             || <Option<String> as __rpc::message::Field<_>>::REQUIRED
@@ -307,6 +345,51 @@ const _: () = {
     #[automatically_derived]
     impl __rpc::message::Oneof for Payment {
         const NAME: &'static str = "Payment";
+        const SCHEMA: &'static __rpc::schema::Alternatives = &__rpc::schema::Alternatives::new(
+            "",
+            "Payment",
+            "How an order is paid.",
+            &[
+                __rpc::schema::Variant::new(
+                    "card",
+                    1,
+                    __rpc::schema::Holds::Fields(
+                        __rpc::schema::Structure::new("", "Card", "")
+                            .with_fields(
+                                &[
+                                    __rpc::schema::Member::new(
+                                        "number",
+                                        1,
+                                        <String as __rpc::message::Field<_>>::describe,
+                                        "As it stands on the card.",
+                                    ),
+                                    __rpc::schema::Member::new(
+                                        "brand",
+                                        2,
+                                        <Brand as __rpc::message::Field<_>>::describe,
+                                        "Whose card it is.",
+                                    ),
+                                ],
+                            ),
+                    ),
+                    "By card.",
+                ),
+                __rpc::schema::Variant::new(
+                    "cash",
+                    2,
+                    __rpc::schema::Holds::One(
+                        <u64 as __rpc::message::Element<_>>::describe,
+                    ),
+                    "In won.",
+                ),
+                __rpc::schema::Variant::new(
+                    "later",
+                    3,
+                    __rpc::schema::Holds::Nothing,
+                    "Not yet.",
+                ),
+            ],
+        );
         const REQUIRED: bool = false;
         fn fallback() -> ::core::result::Result<
             ::core::option::Option<Self>,
@@ -541,6 +624,19 @@ const _: () = {
     #[automatically_derived]
     impl __rpc::message::Enumeration for Brand {
         const NAME: &'static str = "Brand";
+        const SCHEMA: &'static __rpc::schema::Choice = &__rpc::schema::Choice::new(
+            "",
+            "Brand",
+            "Whose card it is.",
+            &[
+                __rpc::schema::Value::new(
+                    "BRAND_OTHER",
+                    0,
+                    "One that is not known here.",
+                ),
+                __rpc::schema::Value::new("BRAND_VISA", 1, "Visa."),
+            ],
+        );
         const REQUIRED: bool = false;
         #[inline]
         fn number(&self) -> i32 {
@@ -663,7 +759,22 @@ const _: () = {
     }
     #[automatically_derived]
     impl<T: __rpc::message::Derived> __rpc::message::Derived for Page<T> {
-        const FULL_NAME: &'static str = "Page";
+        const SCHEMA: &'static __rpc::schema::Structure = &__rpc::schema::Structure::new(
+                "",
+                "Page",
+                "A part of a list.",
+            )
+            .with_fields(
+                &[
+                    __rpc::schema::Member::new(
+                        "items",
+                        1,
+                        <Vec<T> as __rpc::message::Field<_>>::describe,
+                        "What is on it.",
+                    ),
+                ],
+            )
+            .of(&[<T as __rpc::message::Derived>::SCHEMA]);
         const REQUIRED: bool = false || <Vec<T> as __rpc::message::Field<_>>::REQUIRED;
         type Slots = __PageSlots<T>;
         #[inline]

@@ -89,7 +89,12 @@ const _: () = {
                 ),
             )
             .with_cancel(__rpc::Cancel::Drop)
-            .with_docs("Adds; has a body of its own.");
+            .with_docs("Adds; has a body of its own.")
+            .with_schema(|catalog| __rpc::schema::signature(
+                catalog,
+                __RPC_ADD_ARGUMENTS,
+                &__RPC_ADD_REPLY,
+            ));
         #[cfg(test)]
         /// The method `/Counters/Reset`.
         pub(crate) const RESET: &'static __rpc::Method = &__rpc::Method::new(
@@ -101,7 +106,13 @@ const _: () = {
                     __RPC_RESET_REPLY.is_stream(),
                 ),
             )
-            .with_docs("");
+            .deprecated()
+            .with_docs("")
+            .with_schema(|catalog| __rpc::schema::signature(
+                catalog,
+                __RPC_RESET_ARGUMENTS,
+                &__RPC_RESET_REPLY,
+            ));
         /// The method `/Counters/Type`.
         pub(crate) const TYPE: &'static __rpc::Method = &__rpc::Method::new(
                 "Counters",
@@ -112,7 +123,12 @@ const _: () = {
                     __RPC_TYPE_REPLY.is_stream(),
                 ),
             )
-            .with_docs("");
+            .with_docs("")
+            .with_schema(|catalog| __rpc::schema::signature(
+                catalog,
+                __RPC_TYPE_ARGUMENTS,
+                &__RPC_TYPE_REPLY,
+            ));
     }
     impl<__Implementation: Counter> Counter for ::std::sync::Arc<__Implementation> {
         fn add(

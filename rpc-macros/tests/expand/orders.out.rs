@@ -73,7 +73,12 @@ const _: () = {
             .idempotent()
             .with_timeout(::core::time::Duration::from_millis(300))
             .with_key("number")
-            .with_docs("Finds an order by its number.");
+            .with_docs("Finds an order by its number.")
+            .with_schema(|catalog| __rpc::schema::signature(
+                catalog,
+                __RPC_FIND_ARGUMENTS,
+                &__RPC_FIND_REPLY,
+            ));
         /// The method `/baedal.orders.v1.Orders/Follow`.
         pub const FOLLOW: &'static __rpc::Method = &__rpc::Method::new(
                 "baedal.orders.v1.Orders",
@@ -84,7 +89,12 @@ const _: () = {
                     __RPC_FOLLOW_REPLY.is_stream(),
                 ),
             )
-            .with_docs("Follows an order until it is delivered.");
+            .with_docs("Follows an order until it is delivered.")
+            .with_schema(|catalog| __rpc::schema::signature(
+                catalog,
+                __RPC_FOLLOW_ARGUMENTS,
+                &__RPC_FOLLOW_REPLY,
+            ));
     }
     impl<__Implementation: Orders> Orders for ::std::sync::Arc<__Implementation> {
         fn find(

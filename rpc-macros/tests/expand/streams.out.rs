@@ -109,7 +109,12 @@ const _: () = {
                     __RPC_IMPORT_REPLY.is_stream(),
                 ),
             )
-            .with_docs("A stream of requests.");
+            .with_docs("A stream of requests.")
+            .with_schema(|catalog| __rpc::schema::signature(
+                catalog,
+                __RPC_IMPORT_ARGUMENTS,
+                &__RPC_IMPORT_REPLY,
+            ));
         /// The method `/baedal.orders.v1.Tracking/Follow`.
         pub const FOLLOW: &'static __rpc::Method = &__rpc::Method::new(
                 "baedal.orders.v1.Tracking",
@@ -120,7 +125,12 @@ const _: () = {
                     __RPC_FOLLOW_REPLY.is_stream(),
                 ),
             )
-            .with_docs("A stream of replies with an error of its own, behind an alias.");
+            .with_docs("A stream of replies with an error of its own, behind an alias.")
+            .with_schema(|catalog| __rpc::schema::signature(
+                catalog,
+                __RPC_FOLLOW_ARGUMENTS,
+                &__RPC_FOLLOW_REPLY,
+            ));
         /// The method `/baedal.orders.v1.Tracking/Track`.
         pub const TRACK: &'static __rpc::Method = &__rpc::Method::new(
                 "baedal.orders.v1.Tracking",
@@ -131,7 +141,12 @@ const _: () = {
                     __RPC_TRACK_REPLY.is_stream(),
                 ),
             )
-            .with_docs("Both.");
+            .with_docs("Both.")
+            .with_schema(|catalog| __rpc::schema::signature(
+                catalog,
+                __RPC_TRACK_ARGUMENTS,
+                &__RPC_TRACK_REPLY,
+            ));
         #[cfg(any())]
         /// The method `/baedal.orders.v1.Tracking/Later`.
         pub const LATER: &'static __rpc::Method = &__rpc::Method::new(
@@ -143,7 +158,12 @@ const _: () = {
                     __RPC_LATER_REPLY.is_stream(),
                 ),
             )
-            .with_docs("Not in this build.");
+            .with_docs("Not in this build.")
+            .with_schema(|catalog| __rpc::schema::signature(
+                catalog,
+                __RPC_LATER_ARGUMENTS,
+                &__RPC_LATER_REPLY,
+            ));
     }
     impl<__Implementation: Tracking> Tracking for ::std::sync::Arc<__Implementation> {
         fn import(

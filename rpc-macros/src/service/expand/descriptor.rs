@@ -75,7 +75,8 @@ pub(super) fn constants(service: &Service) -> TokenStream {
                 __rpc::Kind::of(#arguments.is_stream(), #reply.is_stream()),
             )
             #options
-            .with_docs(#docs);
+            .with_docs(#docs)
+            .with_schema(|catalog| __rpc::schema::signature(catalog, #arguments, &#reply));
         }
     });
     quote! {
@@ -100,7 +101,8 @@ fn options(method: &Method) -> TokenStream {
         let name = &argument.name;
         quote!(.with_key(#name))
     });
-    quote!(#idempotent #cancel #timeout #key)
+    let deprecated = method.deprecated.then(|| quote!(.deprecated()));
+    quote!(#idempotent #cancel #timeout #key #deprecated)
 }
 
 /// `&[Self::FIND, ..]`: the methods of the service, for its descriptor.
