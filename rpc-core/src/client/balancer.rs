@@ -6,7 +6,7 @@ use crate::{
         diagnosis::Diagnosis,
         fleet::Fleet,
         journey::{Attempt, Journey},
-        live::{InFlight, Live, Paced},
+        live::{InFlight, Live, Paced, Picked},
     },
     ending::Ending,
     observer::AttemptEnded,
@@ -39,10 +39,10 @@ impl Balancer {
     }
 
     /// The attempt that goes to `live` from `begun` on.
-    fn held(&self, live: Arc<Live>, request: &Request, journey: &Journey, begun: Instant) -> Held {
-        journey.sent(&live);
+    fn held(&self, picked: Picked, request: &Request, journey: &Journey, begun: Instant) -> Held {
+        journey.sent(&picked.0);
         let paced = if request.method.kind.request_streams() { Paced::ByClient } else { Paced::ByServer };
-        Held { in_flight: InFlight::new(live, begun, request.context.deadline()), paced, _owner: self.owner.clone() }
+        Held { in_flight: InFlight::new(picked, begun, request.context.deadline()), paced, _owner: self.owner.clone() }
     }
 
     /// An attempt while somebody watches.
@@ -57,19 +57,19 @@ impl Balancer {
             observers.tell(|observer| observer.attempt_ended(&ended));
         });
         let result = held.in_flight.live().service.call(request).await;
-        ending.watch(held.ended(result))
+        ending.watch(held.ended(result, &self.fleet))
     }
 
     /// The same when there is no connection yet.
     #[cold]
     async fn late(&self, request: Request, journey: &Journey) -> Result<Response, Status> {
-        let live = self.fleet.wait(&request.hints, journey).await.map_err(refused)?;
-        let held = self.held(live, &request, journey, Instant::now());
+        let picked = self.fleet.wait(&request.hints, journey).await.map_err(refused)?;
+        let held = self.held(picked, &request, journey, Instant::now());
         if self.observers.is_some() {
             return self.observed(request, held).await;
         }
         let result = held.in_flight.live().service.call(request).await;
-        held.ended(result)
+        held.ended(result, &self.fleet)
     }
 }
 
@@ -79,14 +79,14 @@ impl Service for Balancer {
         async move {
             let attempt = Attempt::begin(&journey);
             let result = match self.fleet.pick(&request.hints, &journey, attempt) {
-                Some(live) if !self.observers.is_some() => {
-                    let held = self.held(live, &request, &journey, attempt.begun);
+                Some(picked) if !self.observers.is_some() => {
+                    let held = self.held(picked, &request, &journey, attempt.begun);
                     let result = held.in_flight.live().service.call(request).await;
-                    held.ended(result)
+                    held.ended(result, &self.fleet)
                 }
                 // Boxed: most calls find a connection at once, and are not watched.
-                Some(live) => {
-                    let held = self.held(live, &request, &journey, attempt.begun);
+                Some(picked) => {
+                    let held = self.held(picked, &request, &journey, attempt.begun);
                     Box::pin(self.observed(request, held)).await
                 }
                 None => Box::pin(self.late(request, &journey)).await,
@@ -109,11 +109,11 @@ async fn after_a_turn(status: Status) -> Result<Response, Status> {
 
 impl Held {
     /// An attempt has been answered: what it held goes on with the body of the answer.
-    fn ended(mut self, result: Result<Response, Status>) -> Result<Response, Status> {
+    fn ended(mut self, result: Result<Response, Status>, fleet: &Fleet) -> Result<Response, Status> {
         self.in_flight.answered(&result, self.paced);
         match result {
             Ok(response) => Ok(Response { body: response.body.guarded(self), ..response }),
-            Err(status) => Err(placed(status, self.in_flight.live())),
+            Err(status) => Err(placed(status, self.in_flight.live(), fleet)),
         }
     }
 }
@@ -126,9 +126,12 @@ fn refused(why: Diagnosis) -> Status {
 
 /// Adds where it happened, for the log: the message may travel on to a caller who should not see addresses.
 #[cold]
-fn placed(status: Status, live: &Live) -> Status {
+fn placed(status: Status, live: &Live, fleet: &Fleet) -> Status {
     if std::error::Error::source(&status).is_some() {
         return status;
     }
-    status.with_source(format!("from {live}"))
+    match fleet.ejected() {
+        None => status.with_source(format!("from {live}")),
+        Some(ejected) => status.with_source(format!("from {live}; {ejected}")),
+    }
 }

@@ -6,7 +6,6 @@ use crate::{
     client::{
         ChannelBuilder, Timeouts,
         fleet::{Changes, Fleet},
-        journey::{Attempt, Journey},
     },
     context::deadline_in,
     registry::{ServiceName, Watch},
@@ -61,9 +60,7 @@ impl Channel {
     /// # Errors
     /// `Unavailable`, with the reason, when there is none. The channel goes on trying, so it may still be used.
     pub async fn ready(&self, limit: Duration) -> Result<(), Status> {
-        let hints = Hints { transports: self.options.transports, ..Hints::default() };
-        let journey = Journey::new();
-        self.wait_until(limit, |fleet| fleet.pick(&hints, &journey, Attempt::begin(&journey)).is_some()).await
+        self.wait_until(limit, |fleet| fleet.is_ready(self.options.transports)).await
     }
 
     async fn wait_until(&self, limit: Duration, reached: impl Fn(&Fleet) -> bool) -> Result<(), Status> {

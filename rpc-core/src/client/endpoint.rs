@@ -6,12 +6,16 @@ use crate::{
         link::Place,
         live::{Choice, Live},
         load::Load,
+        outliers::Record,
         roster::Fallback,
+        standing::Standing,
+        warmth::{self, Warmth},
     },
     registry::{Instance, Source},
     transport::Transport,
 };
 use std::{collections::BTreeSet, sync::Arc};
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// One server, as its client sees it: what its record says, and a link for each protocol that both speak, the
@@ -22,8 +26,22 @@ pub(crate) struct Endpoint {
     pub(crate) load: Arc<Load>,
     pub(crate) links: Vec<Link>,
     pub(crate) listing: Listing,
+    pub(crate) standing: Standing,
+    arrival: Arrival,
+    /// Since when it is warming up, if it has to.
+    pub(crate) warmth: Option<Warmth>,
+    /// Answers and failures when counting began.
+    counted: (u32, u32),
     // Ends the tasks of the links.
     stop: DropGuard,
+}
+
+/// When a server came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// With the first list: it may have been there for long.
+    First,
+    Later,
 }
 
 /// Whether a server is on the list.
@@ -42,6 +60,8 @@ pub(crate) struct Link {
     pub(crate) hello: Hello,
     /// Why the last attempt to connect failed.
     pub(crate) failure: Option<Status>,
+    /// Asks the task that keeps it connected for a new connection.
+    pub(crate) renew: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -66,7 +86,7 @@ pub(crate) enum Hello {
 
 impl Endpoint {
     /// With a link for each of the transports (the preferred first) that the record declares.
-    pub(crate) fn new(id: u32, instance: Arc<Instance>, transports: &[Arc<dyn Transport>]) -> Self {
+    pub(crate) fn new(id: u32, instance: Arc<Instance>, transports: &[Arc<dyn Transport>], arrival: Arrival) -> Self {
         let links = transports.iter().filter_map(|transport| {
             let endpoint = instance.endpoints.iter().find(|endpoint| {
                 !endpoint.tls && (endpoint.protocol == transport.protocol() || endpoint.protocol == transport.name())
@@ -77,11 +97,23 @@ impl Endpoint {
                 phase: Phase::Idle,
                 hello: Hello::Fine,
                 failure: None,
+                renew: Arc::default(),
             })
         });
         let links = links.collect();
         let stop = CancellationToken::new().drop_guard();
-        Self { id, instance, load: Arc::default(), links, listing: Listing::Listed, stop }
+        Self {
+            id,
+            instance,
+            load: Arc::default(),
+            links,
+            listing: Listing::Listed,
+            standing: Standing::default(),
+            arrival,
+            warmth: None,
+            counted: (0, 0),
+            stop,
+        }
     }
 
     /// The link that calls take when the protocol is left open: the first whose hello has not failed, and failing all,
@@ -95,10 +127,60 @@ impl Endpoint {
         self.links.iter().find(|link| link.transport.name() == transport)
     }
 
-    pub(crate) fn choice(&self, link: Option<&Link>) -> Option<Choice> {
+    /// Its connection, with so many tenths of its weight.
+    pub(crate) fn choice(&self, link: Option<&Link>, tenths: u32) -> Option<Choice> {
         match &link?.phase {
-            Phase::Ready(live) => Some(Choice::new(live.clone(), self.instance.weight.max(1))),
+            Phase::Ready(live) => {
+                Some(Choice::new(live.clone(), self.instance.weight.clamp(1, u32::MAX / warmth::WARM) * tenths))
+            }
             _ => None,
+        }
+    }
+
+    /// Whether it takes calls, or would, were it not ejected.
+    pub(crate) fn is_used(&self) -> bool {
+        self.is_ready() || !self.standing.is_admitted()
+    }
+
+    /// It is connected: one that has come lately begins to warm up. Gives whether it does.
+    pub(crate) fn warm_up(&mut self, now: Instant) -> bool {
+        let begins = self.arrival == Arrival::Later && self.warmth.is_none();
+        if begins {
+            self.warmth = Some(Warmth::new(now));
+        }
+        begins
+    }
+
+    pub(crate) fn tenths(&self, now: Instant) -> u32 {
+        self.warmth.map_or(warmth::WARM, |warmth| warmth.tenths(now))
+    }
+
+    /// When something is to be done about it.
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
+        match self.standing {
+            Standing::Ejected { until, .. } => Some(until),
+            Standing::Probing { .. } => None,
+            Standing::Admitted { .. } => self.warmth.and_then(|warmth| warmth.next(now)),
+        }
+    }
+
+    /// Counts its answers and failures from here.
+    pub(crate) fn count_anew(&mut self) {
+        self.counted = (self.load.answers(), self.load.failures());
+    }
+
+    /// What it did since.
+    pub(crate) fn record(&self) -> Record {
+        let (answers, failures) = self.counted;
+        let answers = self.load.answers().wrapping_sub(answers);
+        Record { answers, failures: self.load.failures().wrapping_sub(failures) }
+    }
+
+    /// Has its connections made anew. Calls in flight keep theirs.
+    pub(crate) fn renew(&mut self) {
+        for link in self.links.iter_mut().filter(|link| link.is_ready()) {
+            link.phase = Phase::Connecting;
+            link.renew.notify_one();
         }
     }
 
@@ -108,13 +190,13 @@ impl Endpoint {
 
     /// Whether it was tried and has not worked.
     pub(crate) fn is_failing(&self) -> bool {
-        !self.is_ready() && self.links.iter().any(|link| link.failure.is_some())
+        !self.standing.is_admitted() || (!self.is_ready() && self.links.iter().any(|link| link.failure.is_some()))
     }
 
     /// What a task needs to keep a link connected. `source` says where the record is from: configuration knows addresses
     /// but no ids.
     pub(crate) fn place(&self, link: usize, source: Source) -> Option<Place> {
-        let Link { transport, address, .. } = self.links.get(link)?;
+        let Link { transport, address, renew, .. } = self.links.get(link)?;
         Some(Place {
             endpoint: self.id,
             link,
@@ -122,6 +204,7 @@ impl Endpoint {
             expected: (source != Source::Fixed).then(|| self.instance.id.clone()),
             transport: transport.clone(),
             address: address.clone(),
+            renew: renew.clone(),
             stop: self.stop.token().clone(),
         })
     }
@@ -182,9 +265,10 @@ impl Endpoint {
         };
         let complaint = |link: &Link| {
             let (address, transport) = (&link.address, link.transport.name());
-            match &link.failure {
-                Some(failure) => format!("{address} over {transport}: {}", failure.message()),
-                None => format!("{address} over {transport}: connecting"),
+            match (&link.failure, self.standing.reason()) {
+                (None, Some(reason)) => format!("{address} over {transport}: ejected after {reason}"),
+                (Some(failure), _) => format!("{address} over {transport}: {}", failure.message()),
+                (None, None) => format!("{address} over {transport}: connecting"),
             }
         };
         self.links.iter().filter(of).map(complaint).collect()

@@ -8,11 +8,13 @@ use crate::{
         journey::{Attempt, Journey, Nth},
         latency::Clock,
         link::{self, Failure, Place},
-        live::Live,
+        live::{Live, Picked, Purpose},
         picker::Draw,
         roster::{ReadySet, Roster},
+        standing::Effect,
+        tend::{self, Alarm, Verdict},
     },
-    observer::{FellBack, Listed, target},
+    observer::{Ejected, FellBack, Listed, target},
     registry::{ServiceName, Snapshot, Watch},
     transport::{Connection, ConnectionState, Limits},
 };
@@ -21,7 +23,7 @@ use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// All servers of one service. Calls read the set of ready connections without waiting or locking; whatever changes
 /// it (lists, connections that come and go) happens beside them, in tasks.
@@ -33,6 +35,7 @@ pub(crate) struct Fleet {
     service: ServiceName,
     observers: Observers,
     clock: Clock,
+    pub(crate) alarm: Arc<Alarm>,
     roster: Mutex<Roster>,
     ready: ArcSwap<ReadySet>,
     changed: watch::Sender<()>,
@@ -71,6 +74,7 @@ impl Fleet {
             service,
             observers,
             clock: Clock::new(),
+            alarm: Arc::default(),
             roster: Mutex::new(roster),
             ready: ArcSwap::default(),
             changed: watch::Sender::new(()),
@@ -81,6 +85,7 @@ impl Fleet {
     pub(crate) fn follow(self: &Arc<Self>, mut watch: Watch) {
         let fleet = self.clone();
         fleet.apply(watch.snapshot());
+        self.tasks.spawn(tend::run(self.clone()));
         self.tasks.spawn(async move {
             loop {
                 let snapshot = watch.changed().await;
@@ -111,22 +116,32 @@ impl Fleet {
     }
 
     /// Picks a ready connection for an attempt that begins now.
-    pub(crate) fn pick(&self, hints: &Hints, journey: &Journey, attempt: Attempt) -> Option<Arc<Live>> {
+    pub(crate) fn pick(&self, hints: &Hints, journey: &Journey, attempt: Attempt) -> Option<Picked> {
         let ready = self.ready.load();
         let pool = ready.pool(hints.transports)?;
         let draw = Draw { random: fastrand::u64(..), now: attempt.begun, clock: self.clock };
         let live = match attempt.nth {
-            Nth::First => pool.pick(draw, &[]),
+            Nth::First => {
+                if let Some(live) = pool.probe() {
+                    return Some((live.clone(), Purpose::Probe));
+                }
+                pool.pick(draw, &[])
+            }
             Nth::Later => journey.with_tried(|tried| pool.pick(draw, tried)),
         };
-        live.cloned()
+        live.map(|live| (live.clone(), Purpose::Call))
+    }
+
+    /// Whether there is a connection to pick.
+    pub(crate) fn is_ready(&self, transports: Transports) -> bool {
+        self.ready.load().pool(transports).is_some_and(|pool| !pool.is_empty())
     }
 
     /// Waits until there is a connection to pick.
     ///
     /// # Errors
     /// Why there never will be one.
-    pub(crate) async fn wait(self: &Arc<Self>, hints: &Hints, journey: &Journey) -> Result<Arc<Live>, Diagnosis> {
+    pub(crate) async fn wait(self: &Arc<Self>, hints: &Hints, journey: &Journey) -> Result<Picked, Diagnosis> {
         self.ask(hints.transports);
         // Every one that waits has a receiver, so they need not be counted a second time.
         if self.changed.receiver_count() >= MAX_WAITING {
@@ -178,7 +193,7 @@ impl Fleet {
             change(roster);
             let settled = roster.settle();
             // Under the lock, so that an older set never replaces a newer one.
-            self.ready.store(Arc::new(roster.ready()));
+            self.ready.store(Arc::new(roster.ready(Instant::now())));
             settled
         });
         for place in settled.connect {
@@ -195,7 +210,43 @@ impl Fleet {
             let fell_back = FellBack { service, endpoint: address, from, to, because };
             self.observers.tell(|observer| observer.fell_back(&fell_back));
         }
+        if settled.wake {
+            self.alarm.ring();
+        }
         self.changed.send_replace(());
+    }
+
+    /// Does what is to be done about servers that fail or warm up. Gives when it is to be called next.
+    pub(crate) fn tend(self: &Arc<Self>, now: Instant) -> Option<Instant> {
+        let verdicts = self.with_roster(|roster| roster.tend(now, &self.alarm, || fastrand::u64(..)));
+        let (due, warming) = self.with_roster(|roster| (roster.due(now), roster.is_warming(now)));
+        if warming || !verdicts.is_empty() {
+            self.update(|_| {});
+        }
+        for Verdict { address, effect, reason } in verdicts {
+            let service = self.service.as_str();
+            match effect {
+                Effect::Eject(time) => {
+                    tracing::warn!(
+                        target: target::CLIENT, service, %address, %reason, ?time, "a server that fails gets no calls"
+                    );
+                    let ejected = Ejected { service, endpoint: &address, reason: &reason, time };
+                    self.observers.tell(|observer| observer.ejected(&ejected));
+                }
+                Effect::Readmit => {
+                    tracing::info!(target: target::CLIENT, service, %address, "a server is well again");
+                    self.observers.tell(|observer| observer.readmitted(service, &address));
+                }
+                Effect::Probe => {}
+            }
+        }
+        due
+    }
+
+    /// The servers that are kept from calls, and why, in words; `None` when there are none.
+    pub(crate) fn ejected(&self) -> Option<String> {
+        let words = &self.ready.load().ejected;
+        (!words.is_empty()).then(|| words.clone())
     }
 }
 
@@ -207,8 +258,15 @@ impl Fleet {
             let life = Life::new(self.observers.clone(), address.clone(), transport);
             self.tasks.spawn(life.follow(connection.state));
         }
-        let live = Live::new(place.endpoint, address, transport, connection.service, place.load.clone(), self.clock);
-        self.update(|roster| roster.connected(place, Arc::new(live)));
+        let live = Live::new(
+            place.endpoint,
+            address,
+            transport,
+            connection.service,
+            place.load.clone(),
+            (self.clock, self.alarm.clone()),
+        );
+        self.update(|roster| roster.connected(place, Arc::new(live), Instant::now()));
     }
 
     pub(crate) fn lost(self: &Arc<Self>, place: &Place) {

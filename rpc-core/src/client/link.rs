@@ -6,7 +6,10 @@ use crate::{
     transport::{ConnectTarget, Connection, ConnectionState, ProtocolRefused, Transport},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
 /// How long connecting may take, its hello included.
@@ -23,6 +26,8 @@ pub(crate) struct Place {
     pub(crate) expected: Option<String>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) address: Address,
+    /// Another connection is wanted in the place of this one.
+    pub(crate) renew: Arc<Notify>,
     /// The endpoint is not wanted any more.
     pub(crate) stop: CancellationToken,
 }
@@ -71,8 +76,11 @@ async fn keep(fleet: Arc<Fleet>, place: Place) {
 async fn serve(fleet: &Arc<Fleet>, place: &Place, connection: Connection) {
     let mut state = connection.state.clone();
     fleet.connected(place, connection);
-    // An error: whatever kept it has gone, and so has it.
-    let _ = state.wait_for(|state| *state != ConnectionState::Open).await;
+    tokio::select! {
+        // An error: whatever kept it has gone, and so has it.
+        _ = state.wait_for(|state| *state != ConnectionState::Open) => {}
+        () = place.renew.notified() => {}
+    }
     // Calls in flight hold what they need of it.
     fleet.lost(place);
 }

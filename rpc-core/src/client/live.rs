@@ -3,9 +3,11 @@
 use crate::{
     Address, BoxService, Response, Status,
     client::{
+        gate::Probe,
         latency::{Clock, Stamp},
         load::{Before, Load},
         picker::Candidate,
+        tend::Alarm,
         trouble::Blame,
         verdict::Verdict,
     },
@@ -29,6 +31,7 @@ pub(crate) struct Live {
     pub(crate) service: BoxService,
     load: Arc<Load>,
     clock: Clock,
+    alarm: Arc<Alarm>,
     /// Whether a call has been lost with it.
     lost: AtomicBool,
 }
@@ -40,9 +43,14 @@ impl Live {
         transport: &'static str,
         service: BoxService,
         load: Arc<Load>,
-        clock: Clock,
+        (clock, alarm): (Clock, Arc<Alarm>),
     ) -> Self {
-        Self { endpoint, address, transport, service, load, clock, lost: AtomicBool::new(false) }
+        Self { endpoint, address, transport, service, load, clock, alarm, lost: AtomicBool::new(false) }
+    }
+
+    /// Whether the server is to be probed, and by the caller.
+    pub(crate) fn pass(&self) -> bool {
+        self.load.gate().pass()
     }
 }
 
@@ -52,6 +60,9 @@ impl fmt::Display for Live {
     }
 }
 
+/// A connection that was picked, and what for.
+pub(crate) type Picked = (Arc<Live>, Purpose);
+
 /// An attempt at a call. Until it is dropped, it counts as in flight and holds its connection.
 #[derive(Debug)]
 pub(crate) struct InFlight {
@@ -60,6 +71,15 @@ pub(crate) struct InFlight {
     deadline: Option<Instant>,
     before: Before,
     answer: Answer,
+    purpose: Purpose,
+}
+
+/// What an attempt is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Call,
+    /// For the call, and to see whether the server is well again.
+    Probe,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +91,9 @@ enum Answer {
 
 impl InFlight {
     /// One that begins at `begun`, and that nobody waits for any more after `deadline`.
-    pub(crate) fn new(live: Arc<Live>, begun: Instant, deadline: Option<Instant>) -> Self {
+    pub(crate) fn new((live, purpose): Picked, begun: Instant, deadline: Option<Instant>) -> Self {
         let before = live.load.begin();
-        Self { live, begun, deadline, before, answer: Answer::Awaited }
+        Self { live, begun, deadline, before, answer: Answer::Awaited, purpose }
     }
 
     pub(crate) fn live(&self) -> &Arc<Live> {
@@ -95,6 +115,15 @@ impl InFlight {
             let now = Instant::now();
             self.live.load.took(self.live.clock.stamp(now), now.saturating_duration_since(self.begun));
         }
+        if self.purpose == Purpose::Probe {
+            self.back(Probe::Well);
+        }
+    }
+
+    #[cold]
+    fn back(&self, probe: Probe) {
+        self.live.load.gate().back(probe);
+        self.live.alarm.ring();
     }
 
     #[cold]
@@ -112,7 +141,13 @@ impl InFlight {
     }
 
     fn blame(&self, blame: Blame) {
-        self.live.load.failed(self.live.clock.stamp(Instant::now()), blame);
+        let trouble = self.live.load.failed(self.live.clock.stamp(Instant::now()), blame);
+        if blame == Blame::Run {
+            self.live.alarm.failure(trouble.run());
+            if self.purpose == Purpose::Probe {
+                self.back(Probe::Unwell);
+            }
+        }
     }
 
     /// The time is up.
@@ -145,6 +180,10 @@ impl Drop for InFlight {
         self.live.load.end();
         if self.answer == Answer::Awaited {
             self.left();
+        }
+        if self.purpose == Purpose::Probe {
+            // Unless it has said by now how the server is.
+            self.back(Probe::Again);
         }
     }
 }

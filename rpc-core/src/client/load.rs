@@ -1,11 +1,12 @@
 //! How loaded a server is, as its client sees it.
 
 use crate::client::{
+    gate::Gate,
     latency::{self, Latency, Stamp},
     trouble::{Blame, Trouble},
 };
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -20,6 +21,10 @@ pub(crate) struct Load {
     calls: AtomicU64,
     latency: AtomicU64,
     trouble: AtomicU64,
+    /// Failures so far; it comes round.
+    failures: AtomicU32,
+    /// For the probe while the server is ejected.
+    gate: Gate,
 }
 
 /// What was there when a call began.
@@ -97,6 +102,9 @@ impl Load {
     /// It has not answered, or badly. A failure that comes fast says nothing of how fast answers are.
     #[cold]
     pub(crate) fn failed(&self, now: Stamp, blame: Blame) -> Trouble {
+        if blame == Blame::Run {
+            self.failures.fetch_add(1, Relaxed);
+        }
         let change = |trouble| Some(Trouble::from_bits(trouble).failed(now, blame).to_bits());
         // With a loop: no later failure makes up for a lost one.
         let before = self.trouble.fetch_update(Relaxed, Relaxed, change).unwrap_or_default();
@@ -111,6 +119,23 @@ impl Load {
         let usual = self.latency().micros(now);
         self.observe(|latency| latency.at_least(now, waited));
         latency::micros(waited) >= usual && self.answers() == before.answers
+    }
+
+    /// How many failures there have been; it comes round.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures.load(Relaxed)
+    }
+
+    /// What lets the probe through while the server is ejected.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Forgets what it did before it was ejected.
+    pub(crate) fn pardon(&self) {
+        self.gate.shut();
+        self.trouble.store(0, Relaxed);
+        self.latency.store(0, Relaxed);
     }
 
     fn observe(&self, change: impl FnOnce(Latency) -> Latency) {

@@ -20,9 +20,13 @@ mod picker;
 mod verdict;
 
 // What is known of each server.
+mod gate;
 mod latency;
 mod load;
+mod outliers;
+mod standing;
 mod trouble;
+mod warmth;
 
 // Beside the calls: what keeps the list of ready connections current.
 mod backoff;
@@ -33,6 +37,7 @@ mod fleet;
 mod link;
 mod live;
 mod roster;
+mod tend;
 
 #[cfg(test)]
 mod tests;

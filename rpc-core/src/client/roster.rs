@@ -4,10 +4,13 @@ use crate::{
     Address, Status, Transports,
     client::{
         diagnosis::{Cause, Diagnosis, List},
-        endpoint::{Endpoint, Hello, Link, Listing, Phase},
+        endpoint::{Arrival, Endpoint, Hello, Link, Listing, Phase},
         link::{Failure, Place},
         live::{Choice, Live},
         picker::{Draw, Picker},
+        standing::Standing,
+        tend::Watch,
+        warmth,
     },
     registry::{Availability, Instance, InstanceStatus, ServiceName, Snapshot, Source},
     transport::Transport,
@@ -17,6 +20,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::Arc,
 };
+use tokio::time::Instant;
 
 /// The servers of one service: what the registry says of them, and what has become of their connections.
 pub(crate) struct Roster {
@@ -32,6 +36,11 @@ pub(crate) struct Roster {
     /// The protocols that calls have insisted on.
     insisted: BTreeSet<&'static str>,
     next: u32,
+    /// Whether there has been a list.
+    arrival: Arrival,
+    pub(crate) watch: Watch,
+    /// Whether the task that tends it should look.
+    wake: bool,
     /// Which servers a client connects to first, when there are very many, differs from client to client.
     order: RandomState,
 }
@@ -42,6 +51,8 @@ pub(crate) struct Settled {
     /// Links that somebody has to connect from now on.
     pub(crate) connect: Vec<Place>,
     pub(crate) fallbacks: Vec<Fallback>,
+    /// Whether the task that tends it should look.
+    pub(crate) wake: bool,
 }
 
 /// A slower protocol stands in for one whose hello failed.
@@ -55,6 +66,8 @@ pub(crate) struct Fallback {
 /// The connections that take calls.
 #[derive(Debug, Default)]
 pub(crate) struct ReadySet {
+    /// Which servers are kept from calls, in words; empty when none is.
+    pub(crate) ejected: String,
     automatic: Pool,
     only: Vec<(&'static str, Pool)>,
 }
@@ -63,6 +76,8 @@ pub(crate) struct ReadySet {
 #[derive(Debug)]
 pub(crate) struct Pool {
     choices: Vec<Choice>,
+    /// Servers that were ejected, and that one call should go to.
+    probes: Vec<Arc<Live>>,
     picker: Picker,
 }
 
@@ -81,6 +96,9 @@ impl Roster {
             automatic: false,
             insisted: BTreeSet::new(),
             next: 1,
+            arrival: Arrival::First,
+            watch: Watch::default(),
+            wake: false,
             order: RandomState::new(),
         }
     }
@@ -127,6 +145,7 @@ impl Roster {
                 Err(reason) => self.useless.push(reason),
             }
         }
+        self.arrival = Arrival::Later;
         for (id, endpoint) in &mut self.endpoints {
             // A list from before the registry went away proves no absence.
             let doubtful = snapshot.source == Source::Stale && endpoint.is_ready();
@@ -149,7 +168,7 @@ impl Roster {
         if instance.weight == 0 {
             return Err(format!("{id} has weight 0"));
         }
-        if Endpoint::new(0, Arc::new(instance.clone()), &self.transports).links.is_empty() {
+        if Endpoint::new(0, Arc::new(instance.clone()), &self.transports, self.arrival).links.is_empty() {
             let declared: Vec<_> = instance.endpoints.iter().map(|endpoint| endpoint.protocol.as_str()).collect();
             let declared = if declared.is_empty() { "no protocol".to_owned() } else { declared.join(", ") };
             return Err(format!("{id} declares {declared}, and this client speaks {}", self.speaks()));
@@ -165,7 +184,7 @@ impl Roster {
                 endpoint.listing = Listing::Listed;
             }
             _ => {
-                let endpoint = Endpoint::new(self.next, instance.clone(), &self.transports);
+                let endpoint = Endpoint::new(self.next, instance.clone(), &self.transports, self.arrival);
                 self.next += 1;
                 self.endpoints.insert(instance.id.clone(), endpoint);
             }
@@ -180,12 +199,14 @@ impl Roster {
 
 /// What becomes of connections.
 impl Roster {
-    pub(crate) fn connected(&mut self, place: &Place, live: Arc<Live>) {
+    pub(crate) fn connected(&mut self, place: &Place, live: Arc<Live>, now: Instant) {
         self.change(place, |link| {
             link.phase = Phase::Ready(live);
             link.hello = Hello::Fine;
             link.failure = None;
         });
+        let endpoint = self.endpoints.values_mut().find(|endpoint| endpoint.id == place.endpoint);
+        self.wake |= endpoint.is_some_and(|endpoint| endpoint.warm_up(now));
     }
 
     pub(crate) fn lost(&mut self, place: &Place) {
@@ -225,7 +246,7 @@ impl Roster {
 
     /// Draws the consequences of all changes since the last time.
     pub(crate) fn settle(&mut self) -> Settled {
-        let mut settled = Settled::default();
+        let mut settled = Settled { wake: std::mem::take(&mut self.wake), ..Settled::default() };
         // One that has left the list is kept while nobody else can be called. Calls in flight on it do not need this.
         let alone = !self.endpoints.values().any(|endpoint| endpoint.listing == Listing::Listed && endpoint.is_ready());
         self.endpoints.retain(|_, endpoint| endpoint.listing == Listing::Listed || (alone && endpoint.is_ready()));
@@ -258,26 +279,69 @@ impl Roster {
         Some(eager.map(|(_, id, _)| id.clone()).collect())
     }
 
-    /// The connections that take calls.
-    pub(crate) fn ready(&self) -> ReadySet {
+    /// The connections that take calls at `now`.
+    pub(crate) fn ready(&self, now: Instant) -> ReadySet {
         ReadySet {
-            automatic: self.pool(Endpoint::automatic),
+            ejected: self.ejected(),
+            automatic: self.pool(now, Endpoint::automatic),
             only: self
                 .transports
                 .iter()
-                .map(|transport| (transport.name(), self.pool(|endpoint| endpoint.link(transport.name()))))
+                .map(|transport| (transport.name(), self.pool(now, |endpoint| endpoint.link(transport.name()))))
                 .collect(),
         }
     }
 
-    fn pool(&self, link: impl Fn(&Endpoint) -> Option<&Link>) -> Pool {
-        let of = |listing| {
+    fn pool(&self, now: Instant, link: impl Fn(&Endpoint) -> Option<&Link>) -> Pool {
+        let ready = |listing| {
             let endpoints = self.endpoints.values().filter(move |endpoint| endpoint.listing == listing);
-            endpoints.filter_map(|endpoint| endpoint.choice(link(endpoint))).collect::<Vec<_>>()
+            endpoints.filter(|endpoint| link(endpoint).is_some_and(Link::is_ready)).collect::<Vec<_>>()
         };
-        let listed = of(Listing::Listed);
-        // A server that has left the list but not gone is better than none.
-        Pool::new(if listed.is_empty() { of(Listing::Gone) } else { listed })
+        let mut ready = match ready(Listing::Listed) {
+            // A server that has left the list but not gone is better than none.
+            none if none.is_empty() => ready(Listing::Gone),
+            listed => listed,
+        };
+        let (admitted, ejected): (Vec<_>, Vec<_>) = ready.iter().partition(|endpoint| endpoint.standing.is_admitted());
+        // In a panic, where fewer than half are left, calls go to all: the few would not bear it (Envoy).
+        if admitted.len() * 2 >= ready.len() {
+            ready = admitted;
+        }
+        let cold = ready.iter().filter(|endpoint| endpoint.tenths(now) < warmth::WARM).count();
+        let cools = warmth::applies(cold, ready.len());
+        let tenths = |endpoint: &Endpoint| if cools { endpoint.tenths(now) } else { warmth::WARM };
+        let choices = ready.iter().filter_map(|endpoint| endpoint.choice(link(endpoint), tenths(endpoint)));
+        let probes = ejected.iter().filter(|endpoint| matches!(endpoint.standing, Standing::Probing { .. }));
+        let probes = probes.filter_map(|endpoint| Some(endpoint.choice(link(endpoint), 1)?.live));
+        Pool::new(choices.collect(), probes.collect())
+    }
+
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.values()
+    }
+
+    pub(crate) fn endpoints_mut(&mut self) -> impl Iterator<Item = &mut Endpoint> {
+        self.endpoints.values_mut()
+    }
+
+    /// Whether some server has not got its whole share yet.
+    pub(crate) fn is_warming(&self, now: Instant) -> bool {
+        // Those whose last step is just now are warm already, and not yet known to be.
+        self.endpoints.values().any(|endpoint| endpoint.warmth.is_some_and(|warmth| warmth.is_fresh(now)))
+    }
+
+    /// The servers that are kept from calls, and why.
+    fn ejected(&self) -> String {
+        let words = |endpoint: &Endpoint| {
+            Some(format!("{} after {}", endpoint.links.first()?.address, endpoint.standing.reason()?))
+        };
+        let places: Vec<_> = self.endpoints.values().filter_map(words).take(Diagnosis::MAX_PLACES).collect();
+        let admitted = self.endpoints.values().filter(|endpoint| endpoint.standing.is_admitted()).count();
+        match (places.is_empty(), admitted) {
+            (true, _) => String::new(),
+            (_, 0) => format!("all ejected: {}", places.join(", ")),
+            _ => format!("ejected: {}", places.join(", ")),
+        }
     }
 }
 
@@ -327,19 +391,28 @@ impl ReadySet {
 }
 
 impl Pool {
-    fn new(choices: Vec<Choice>) -> Self {
+    fn new(choices: Vec<Choice>, probes: Vec<Arc<Live>>) -> Self {
         let picker = Picker::new(&choices);
-        Self { choices, picker }
+        Self { choices, probes, picker }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.choices.is_empty()
     }
 
     pub(crate) fn pick(&self, draw: Draw, tried: &[u32]) -> Option<&Arc<Live>> {
         let index = self.picker.pick(&self.choices, draw, tried)?;
         self.choices.get(index).map(|choice| &choice.live)
     }
+
+    /// A server that is to be probed by the caller.
+    pub(crate) fn probe(&self) -> Option<&Arc<Live>> {
+        if self.probes.is_empty() { None } else { self.probes.iter().find(|live| live.pass()) }
+    }
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self::new(Vec::new())
+        Self::new(Vec::new(), Vec::new())
     }
 }

@@ -48,7 +48,6 @@ impl Trouble {
     }
 
     /// Failures since the last answer.
-    #[cfg(test)]
     pub(crate) fn run(self) -> u16 {
         self.run
     }

@@ -1,6 +1,6 @@
 //! Everything that is told, counted.
 
-use super::{AttemptEnded, CallEnded, Event, FellBack, Handled, Listed, Observer, Unclassified};
+use super::{AttemptEnded, CallEnded, Ejected, Event, FellBack, Handled, Listed, Observer, Unclassified};
 use crate::{
     Address, Code, Method, Status,
     registry::RegistrationState,
@@ -167,6 +167,14 @@ impl Observer for Counters {
 
     fn fell_back(&self, _: &FellBack<'_>) {
         self.count(Event::FellBack, |_| {});
+    }
+
+    fn ejected(&self, _: &Ejected<'_>) {
+        self.count(Event::Ejected, |_| {});
+    }
+
+    fn readmitted(&self, _: &str, _: &Address) {
+        self.count(Event::Readmitted, |_| {});
     }
 
     fn listed(&self, _: &Listed<'_>) {

@@ -28,6 +28,10 @@ pub enum Event {
     ConnectFailed,
     /// [`Observer::fell_back`](super::Observer::fell_back).
     FellBack,
+    /// [`Observer::ejected`](super::Observer::ejected).
+    Ejected,
+    /// [`Observer::readmitted`](super::Observer::readmitted).
+    Readmitted,
     /// [`Observer::listed`](super::Observer::listed).
     Listed,
     /// [`Observer::registration`](super::Observer::registration).
@@ -50,7 +54,7 @@ pub enum Event {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::CallBegan,
         Self::CallEnded,
         Self::Picked,
@@ -59,6 +63,8 @@ impl Event {
         Self::Connection,
         Self::ConnectFailed,
         Self::FellBack,
+        Self::Ejected,
+        Self::Readmitted,
         Self::Listed,
         Self::Registration,
         Self::Handling,
@@ -81,6 +87,8 @@ impl Event {
             Self::Connection => "rpc.client.connection",
             Self::ConnectFailed => "rpc.client.connect_failed",
             Self::FellBack => "rpc.client.fallback",
+            Self::Ejected => "rpc.client.ejected",
+            Self::Readmitted => "rpc.client.readmitted",
             Self::Listed => "rpc.client.list",
             Self::Registration => "rpc.server.registration",
             Self::Handling => "rpc.server.call.began",
@@ -144,6 +152,26 @@ pub struct FellBack<'a> {
     pub to: &'static str,
     /// What became of the hello.
     pub because: &'a Status,
+}
+
+/// A server gets no calls for a while, since it fails.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Ejected<'a> {
+    /// Whose servers these are.
+    pub service: &'a str,
+    /// The server.
+    pub endpoint: &'a Address,
+    /// What it did, in words; the text is not an interface.
+    pub reason: &'a dyn fmt::Display,
+    /// For how long; after that a single call tries it.
+    pub time: Duration,
+}
+
+impl fmt::Debug for Ejected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ejected({} of {} for {:?} after {})", self.endpoint, self.service, self.time, self.reason)
+    }
 }
 
 /// A list of instances, as a client has it.
@@ -229,6 +257,8 @@ mod tests {
                 "rpc.client.connection",
                 "rpc.client.connect_failed",
                 "rpc.client.fallback",
+                "rpc.client.ejected",
+                "rpc.client.readmitted",
                 "rpc.client.list",
                 "rpc.server.registration",
                 "rpc.server.call.began",

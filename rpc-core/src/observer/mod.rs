@@ -6,7 +6,7 @@ mod log;
 pub(crate) mod span;
 
 pub use counters::{Counters, Counts, Outcomes};
-pub use event::{AttemptEnded, CallEnded, Event, FellBack, Handled, Listed, Unclassified, Visitor};
+pub use event::{AttemptEnded, CallEnded, Ejected, Event, FellBack, Handled, Listed, Unclassified, Visitor};
 pub use span::{Tracing, target};
 
 use crate::{
@@ -46,6 +46,13 @@ pub trait Observer: Send + Sync + 'static {
 
     /// An instance's protocol is not used for a while, since its hello was refused or not answered.
     fn fell_back(&self, fallback: &FellBack<'_>) {}
+
+    /// A server that fails gets no calls for a while. A single call tries it after that, and once one went well
+    /// [`readmitted`](Self::readmitted) follows.
+    fn ejected(&self, ejected: &Ejected<'_>) {}
+
+    /// A server of `service` that was ejected is well again, and gets its share of the calls within 20 s.
+    fn readmitted(&self, service: &str, endpoint: &Address) {}
 
     /// A client has a list of instances, another than before.
     fn listed(&self, list: &Listed<'_>) {}

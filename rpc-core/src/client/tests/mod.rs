@@ -2,5 +2,6 @@
 
 mod calls;
 mod connections;
+mod ejection;
 mod simulation;
 mod world;

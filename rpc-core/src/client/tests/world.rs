@@ -4,7 +4,7 @@ use crate::{
     Address, Body, BoxFuture, CallId, Delivery, Io, Kind, Method, Observer, Observers, Payload, Request, Response,
     Service, Status, Tasks,
     client::{Channel, ChannelBuilder, Connector},
-    observer::{AttemptEnded, CallEnded, FellBack, Listed},
+    observer::{AttemptEnded, CallEnded, Ejected, FellBack, Listed},
     registry::{Endpoint, Instance, Memory, Registration, Registry, ServiceName},
     service_fn,
     transport::{
@@ -331,6 +331,14 @@ impl Observer for Log {
 
     fn connect_failed(&self, endpoint: &Address, transport: &'static str, _: &Status) {
         self.add(format!("no connection to {endpoint} over {transport}"));
+    }
+
+    fn ejected(&self, ejected: &Ejected<'_>) {
+        self.add(format!("ejected {} after {}", ejected.endpoint, ejected.reason));
+    }
+
+    fn readmitted(&self, _: &str, endpoint: &Address) {
+        self.add(format!("readmitted {endpoint}"));
     }
 
     fn fell_back(&self, fallback: &FellBack<'_>) {

@@ -1,0 +1,163 @@
+//! Keeps an eye on servers: ejects those that fail, probes them, takes them back, and warms up those that come.
+
+use crate::{
+    Address,
+    client::{
+        endpoint::{Endpoint, Listing},
+        fleet::Fleet,
+        gate::Probe,
+        outliers,
+        roster::Roster,
+        standing::{Effect, Reason, Sign},
+        warmth::Warmth,
+    },
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+
+/// Wakes the task that keeps an eye on servers; a fleet without failures has nothing to wake it.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm {
+    notify: Notify,
+    /// Whether failures were seen since the last comparison.
+    failures: AtomicBool,
+}
+
+impl Alarm {
+    /// A call has failed, the last of a run of so many.
+    pub(crate) fn failure(&self, run: u16) {
+        let first = !self.failures.load(Relaxed) && !self.failures.swap(true, Relaxed);
+        // Not every time: where nobody may be ejected, all fail, and fast.
+        if first || run == Watch::RUN || (run > 0 && run.is_multiple_of(64)) {
+            self.ring();
+        }
+    }
+
+    pub(crate) fn ring(&self) {
+        self.notify.notify_one();
+    }
+}
+
+/// When what was counted is compared next.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    compare: Option<Instant>,
+}
+
+impl Watch {
+    /// Failures in a row that a server is ejected for (Envoy and Finagle: 5).
+    const RUN: u16 = 5;
+    /// For how long is counted before comparing (Envoy and gRFC A50: 10 s).
+    const INTERVAL: Duration = Duration::from_secs(10);
+}
+
+/// Something to tell.
+pub(crate) struct Verdict {
+    pub(crate) address: Address,
+    pub(crate) effect: Effect,
+    pub(crate) reason: Reason,
+}
+
+/// Tends the fleet for as long as its tasks live.
+pub(crate) async fn run(fleet: Arc<Fleet>) {
+    loop {
+        let due = fleet.tend(Instant::now());
+        let ring = fleet.alarm.notify.notified();
+        match due {
+            Some(due) => _ = timeout_at(due, ring).await,
+            None => ring.await,
+        }
+    }
+}
+
+impl Roster {
+    /// When something is to be done next, without an alarm.
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
+        let endpoints = self.endpoints().filter_map(|endpoint| endpoint.due(now));
+        endpoints.chain(self.watch.compare).min()
+    }
+
+    /// Does what is to be done at `now`; `random` makes the times of ejection differ.
+    pub(crate) fn tend(&mut self, now: Instant, alarm: &Alarm, mut random: impl FnMut() -> u64) -> Vec<Verdict> {
+        let mut signs: Vec<_> = self.endpoints().filter_map(|endpoint| Some((endpoint.id, sign(endpoint)?))).collect();
+        match self.watch.compare {
+            Some(compare) if compare <= now => {
+                signs.extend(self.outliers());
+                self.watch.compare = None;
+                alarm.failures.store(false, Relaxed);
+            }
+            None if alarm.failures.load(Relaxed) => {
+                self.watch.compare = Some(now + Watch::INTERVAL);
+                self.endpoints_mut().for_each(Endpoint::count_anew);
+            }
+            _ => {}
+        }
+        signs.into_iter().filter_map(|(id, sign)| self.step(id, now, sign, random())).collect()
+    }
+
+    fn outliers(&self) -> Vec<(u32, Sign)> {
+        let used: Vec<_> = self.endpoints().filter(|endpoint| endpoint.is_used()).collect();
+        let records: Vec<_> = used.iter().map(|endpoint| endpoint.record()).collect();
+        let outliers = used.iter().zip(outliers::outliers(&records));
+        let sign = |(good, mean)| Sign::Fails(Reason::Outlier { good, mean });
+        outliers.filter_map(|(endpoint, outlier)| Some((endpoint.id, sign(outlier?)))).collect()
+    }
+
+    /// Whether a server that fails may be ejected: never more than half, and only while somebody else does better,
+    /// for where all fail alike it is not the server.
+    fn may_eject(&self, id: u32) -> bool {
+        let used = || self.endpoints().filter(|endpoint| endpoint.listing == Listing::Listed && endpoint.is_used());
+        let ejected = used().filter(|endpoint| !endpoint.standing.is_admitted()).count();
+        let does_better = |endpoint: &Endpoint| {
+            endpoint.id != id && endpoint.load.trouble().run() == 0 && endpoint.load.answers() > 0
+        };
+        (ejected + 1) * 2 <= used().count() && used().any(does_better)
+    }
+
+    fn step(&mut self, id: u32, now: Instant, sign: Sign, random: u64) -> Option<Verdict> {
+        if matches!(sign, Sign::Fails(_)) && !self.may_eject(id) {
+            return None;
+        }
+        let endpoint = self.endpoints_mut().find(|endpoint| endpoint.id == id)?;
+        let before = endpoint.standing;
+        let (after, effect) = before.step(now, sign, random);
+        endpoint.standing = after;
+        let effect = effect?;
+        match effect {
+            Effect::Probe => endpoint.load.gate().open(),
+            Effect::Readmit => {
+                endpoint.load.pardon();
+                endpoint.warmth = Some(Warmth::new(now));
+            }
+            Effect::Eject(_) => {
+                endpoint.load.gate().shut();
+                // The way to it may be dead, and not the server.
+                endpoint.renew();
+            }
+        }
+        let reason = after.reason().or(before.reason())?;
+        Some(Verdict { address: endpoint.links.first()?.address.clone(), effect, reason })
+    }
+}
+
+/// What has happened to a server.
+fn sign(endpoint: &Endpoint) -> Option<Sign> {
+    if endpoint.standing.is_admitted() {
+        let run = endpoint.load.trouble().run();
+        return (run >= Watch::RUN).then_some(Sign::Fails(Reason::Run(run)));
+    }
+    Some(match endpoint.load.gate().outcome() {
+        Some(Probe::Well) => Sign::Well,
+        Some(Probe::Unwell) => Sign::Unwell,
+        _ => Sign::Time,
+    })
+}

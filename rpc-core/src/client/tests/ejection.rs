@@ -1,0 +1,211 @@
+//! What becomes of servers that fail, and of those that come.
+
+use super::world::*;
+use crate::{Status, client::Channel, registry::Registry};
+use std::{sync::Arc, time::Duration};
+
+const LIMIT: Duration = Duration::from_secs(3);
+
+async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+fn broken() -> Handler {
+    fails(Status::internal("broken").from_peer())
+}
+
+/// Calls one after the other, with a little time in between. Gives how many failed.
+async fn call(channel: &Channel, count: usize) -> usize {
+    let mut failed = 0;
+    for _ in 0..count {
+        failed += usize::from(channel.call(&PLACE, empty(), None).await.is_err());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    failed
+}
+
+/// How many of so many calls go to a server.
+async fn share(world: &World, channel: &Channel, address: &str, count: usize) -> usize {
+    let before = world.calls(address);
+    call(channel, count).await;
+    world.calls(address) - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_fails_is_ejected_and_comes_back_by_way_of_one_probe() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    channel.ready(LIMIT).await.unwrap();
+    call(&channel, 50).await;
+    world.handle("a:1", broken());
+    // It is shunned after each failure, so this takes a while where calls do not overlap.
+    let mut failed = 0;
+    while log.count("ejected") == 0 {
+        failed += call(&channel, 100).await;
+        assert!(failed < 20, "{failed} calls failed");
+    }
+    assert_eq!(log.count("ejected a:1 after 5 failures in a row"), 1);
+    assert_eq!(failed, 5);
+    assert_eq!(log.count("connection to a:1 over fast Open"), 2, "it is connected to anew");
+
+    // After five seconds at most a single call is its probe, and as it fails, it is left for longer.
+    pass(5).await;
+    assert_eq!(call(&channel, 500).await, 1);
+    assert_eq!(log.count("ejected a:1"), 2);
+    world.handle("a:1", answers());
+    pass(10).await;
+    assert_eq!(log.count("readmitted"), 0, "nobody has called");
+    assert_eq!(call(&channel, 2).await, 0);
+    assert_eq!(log.count("readmitted a:1"), 1);
+
+    // It gets a tenth of its share at first.
+    let cold = share(&world, &channel, "a:1", 300).await;
+    assert!((1..40).contains(&cold), "{cold}");
+    pass(20).await;
+    let warm = share(&world, &channel, "a:1", 300).await;
+    assert!((70..130).contains(&warm), "{warm}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_fail_nobody_is_ejected() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    channel.ready(LIMIT).await.unwrap();
+    call(&channel, 50).await;
+    for address in ["a:1", "b:1", "c:1"] {
+        world.handle(address, broken());
+    }
+    assert_eq!(call(&channel, 500).await, 500);
+    // One may be the last to answer well, and the others be ejected meanwhile, but never more than half.
+    assert!(log.count("ejected") <= 1);
+    for address in ["a:1", "b:1", "c:1"] {
+        world.handle(address, answers());
+    }
+    assert_eq!(call(&channel, 100).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_more_than_half_are_ejected_and_in_a_panic_all_are_called() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1", "d:1", "e:1"]).await;
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    channel.ready(LIMIT).await.unwrap();
+    call(&channel, 50).await;
+    for address in ["a:1", "b:1", "c:1"] {
+        world.handle(address, broken());
+    }
+    for _ in 0..40 {
+        call(&channel, 50).await;
+        pass(3).await;
+    }
+    let ejected = |address: &str| log.count(&format!("ejected {address}")) > 0;
+    let out: Vec<_> = ["a:1", "b:1", "c:1"].into_iter().filter(|address| ejected(address)).collect();
+    assert_eq!(out.len(), 2, "{:?}", log.lines().iter().filter(|line| line.contains("ejected")).collect::<Vec<_>>());
+    assert!(!ejected("d:1") && !ejected("e:1"));
+
+    // The failing one that may not be ejected tells who is.
+    let source = loop {
+        if let Err(status) = channel.call(&PLACE, empty(), None).await {
+            break std::error::Error::source(&status).unwrap().to_string();
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    assert!(source.contains(&format!("; ejected: {} after ", out[0])), "{source}");
+
+    // Only one of four that are connected is left: it would not bear the calls of all.
+    world.kill("d:1");
+    let left = ["a:1", "b:1", "c:1"].into_iter().find(|address| !ejected(address)).unwrap();
+    world.kill(left);
+    for address in &out {
+        world.handle(address, answers());
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let share = share(&world, &channel, out[0], 300).await;
+    assert!(share > 50, "{share}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_hangs_is_ejected() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    channel.ready(LIMIT).await.unwrap();
+    call(&channel, 50).await;
+    world.handle("a:1", Arc::new(|_| Box::pin(std::future::pending())));
+    let mut failed = 0;
+    while log.count("ejected") == 0 {
+        failed += call(&channel, 50).await;
+        assert!(failed <= 5, "{failed} calls were not answered");
+    }
+    assert_eq!(failed, 5);
+    assert_eq!(log.count("ejected a:1 after 5 failures in a row"), 1);
+    assert_eq!(call(&channel, 100).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_breaks_is_one_failure_however_many_calls_were_on_it() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    channel.ready(LIMIT).await.unwrap();
+    call(&channel, 50).await;
+    let slowly = |outcome: Result<(), Status>| {
+        let handler = move |_| {
+            let outcome = outcome.clone();
+            let answer = async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                outcome.map(|()| crate::Response::new(empty()))
+            };
+            Box::pin(answer) as crate::BoxFuture<'static, _>
+        };
+        Arc::new(handler) as Handler
+    };
+    world.handle("a:1", slowly(Err(Status::unavailable("connection lost"))));
+    world.handle("b:1", slowly(Ok(())));
+    world.handle("c:1", slowly(Ok(())));
+    let calls = (0..60).map(|_| channel.call(&PLACE, empty(), None));
+    let failed = futures_util::future::join_all(calls).await.into_iter().filter(Result::is_err).count();
+    assert!(failed >= 10, "{failed}");
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(log.count("ejected"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_comes_later_gets_its_share_step_by_step() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    // Those of the first list have their whole share at once.
+    let first = share(&world, &channel, "a:1", 300).await;
+    assert!((70..130).contains(&first), "{first}");
+
+    world.start("d:1", answers());
+    let _d = registry.register(instance("d:1")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let mut shares = Vec::new();
+    for _ in 0..4 {
+        shares.push(share(&world, &channel, "d:1", 400).await);
+        pass(6).await;
+    }
+    assert!((5..30).contains(&shares[0]), "{shares:?}");
+    assert!(shares[0] < shares[1] && shares[1] < shares[3], "{shares:?}");
+    assert!((75..130).contains(&shares[3]), "{shares:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_most_are_new_nobody_is_held_back() {
+    let (world, registry, _records) = fleet(&["a:1"]).await;
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    let mut records = Vec::new();
+    for address in ["b:1", "c:1"] {
+        world.start(address, answers());
+        records.push(registry.register(instance(address)).await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let old = share(&world, &channel, "a:1", 300).await;
+    assert!((70..130).contains(&old), "{old}");
+}
