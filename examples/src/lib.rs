@@ -4,12 +4,13 @@
 //! of several teams it is a crate of its own (say `orders-api`) that depends on `rpc` without its default features.
 //! The modules below it belong to the server ([`serve`], [`kitchen`] and what it keeps), to callers whose streams
 //! outlive a server ([`follower`], [`rider`], [`resume`]), to whoever has orders in a file ([`sheet`]), and to the command lines of
-//! the programs ([`args`]).
+//! the programs ([`args`]). [`json_lines`] is a wire of one's own.
 
 pub mod args;
 pub mod book;
 pub mod delivery;
 pub mod follower;
+pub mod json_lines;
 pub mod kitchen;
 pub mod resume;
 pub mod rider;

@@ -35,10 +35,11 @@ pub use config::{ClientConfig, Config, MethodConfig, Origin, Retries, ServerConf
 pub use discover::Discover;
 pub use error::{Error, Result};
 pub use rpc_core::{
-    Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Layer, Metadata, MetadataError, Method,
-    Observer, Observers, Payload, Request, Response, RpcError, Service, Status, Streaming, TraceContext, Transports,
+    Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Io, Layer, Metadata, MetadataError,
+    Method, Observer, Observers, Payload, Request, Response, RpcError, Service, Status, Streaming, Tasks, TraceContext,
+    Transports, Value,
     client::{Channel, Client},
-    observer, registry,
+    framed, observer, registry,
     server::NamedService,
     service_fn, transport,
 };

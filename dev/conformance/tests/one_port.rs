@@ -1,4 +1,4 @@
-//! Both protocols on one port, told apart by their first bytes.
+//! All protocols on one port, told apart by their first bytes.
 
 use rpc::{Client, Transports};
 use rpc_conformance::{
@@ -16,8 +16,9 @@ use std::{collections::HashMap, sync::Arc};
 
 const GRPC: &[u8] = b"PRI * HT";
 const TARPC: &[u8] = b"\xf5RPC\r\n\x1a\n";
+const JSON_LINES: &[u8] = b"{\"@frame";
 
-/// One server, one port, one proxy before it, and a client that knows of both protocols there.
+/// One server, one port, one proxy before it, and a client that knows of all protocols there.
 async fn open() -> (Running, FaultProxy, LabClient) {
     let id = Instance::random_id();
     let mut server = Server::new().instance(id.clone());
@@ -42,7 +43,7 @@ async fn open() -> (Running, FaultProxy, LabClient) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_client_is_answered_in_its_own_protocol() {
     let (_server, proxy, lab) = open().await;
-    for name in ["grpc", "tarpc"] {
+    for name in ["grpc", "tarpc", "json-lines"] {
         let lab = lab.with_transport(Transports::Only(name));
         for _ in 0..10 {
             assert_eq!(lab.reflect().await.unwrap().transport.as_deref(), Some(name));
@@ -52,8 +53,8 @@ async fn each_client_is_answered_in_its_own_protocol() {
     for first in proxy.first_bytes() {
         *kinds.entry(first).or_insert(0) += 1;
     }
-    assert!(kinds.contains_key(GRPC) && kinds.contains_key(TARPC), "{kinds:?}");
-    assert_eq!(kinds.len(), 2, "the two protocols and nothing else: {kinds:?}");
+    assert!([GRPC, TARPC, JSON_LINES].iter().all(|first| kinds.contains_key(*first)), "{kinds:?}");
+    assert_eq!(kinds.len(), 3, "the three protocols and nothing else: {kinds:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
-//! The programs, as people run them: every test here starts processes.
+//! The programs, as people run them: nearly every test here starts processes.
 
 mod configuration;
+mod json_lines;
 mod process;
 mod programs;
 mod quickstart;

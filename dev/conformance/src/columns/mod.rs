@@ -32,9 +32,13 @@ pub trait Column: Send + Sync + 'static {
     fn open(&self, plan: Plan) -> BoxFuture<'_, Site>;
 }
 
-/// Every wire.
+/// Every wire: the two of the framework, and the one that the examples make of the core's kit.
 pub fn wires() -> Vec<Arc<dyn Transport>> {
-    vec![Arc::new(rpc_grpc::Grpc::default()), Arc::new(rpc_tarpc::Tarpc::default())]
+    vec![
+        Arc::new(rpc_grpc::Grpc::default()),
+        Arc::new(rpc_tarpc::Tarpc::default()),
+        Arc::new(orders::json_lines::json_lines()),
+    ]
 }
 
 /// All columns, in the order of the table.

@@ -32,6 +32,7 @@ async fn first_bytes(column: Arc<dyn Column>) -> Verdict {
     let expected: &[u8] = match column.transport() {
         "grpc" => b"PRI * HT",
         "tarpc" => &[0xf5, b'R', b'P', b'C', b'\r', b'\n', 0x1a, b'\n'],
+        "json-lines" => b"{\"@frame",
         _ => return Err(NotApplicable),
     };
     let site = column.open(Plan::default()).await;
@@ -160,6 +161,7 @@ async fn comes_back(column: Arc<dyn Column>) -> Verdict {
 async fn garbage(column: Arc<dyn Column>) -> Verdict {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const MAGIC: &[u8] = b"\xf5RPC\r\n\x1a\n";
+    const LINE: &[u8] = b"{\"@frame\":\"hello\",\"version\":1}\n{\"@frame\":\"call\",\"id\":";
     let site = column.open(Plan::default()).await;
     let line = site.line()?;
     let ledger = &site.plan.bench.ledger;
@@ -169,7 +171,8 @@ async fn garbage(column: Arc<dyn Column>) -> Verdict {
         let mut chance = rpc_testkit::Seed::new(7).rng();
         for round in 0..60 {
             let mut bytes: Vec<u8> = (0..chance.usize(0..4000)).map(|_| chance.u8(..)).collect();
-            let front: &[u8] = [b"", PREFACE, MAGIC, b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00"][round % 5];
+            let front: &[u8] =
+                [b"", PREFACE, MAGIC, b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00", LINE][round % 6];
             bytes.splice(0..0, front.iter().copied());
             let mut stream = TcpStream::connect(line.address.to_string()).await.unwrap();
             // The server may have left before the last byte.
