@@ -20,9 +20,8 @@ use std::time::Duration;
 /// assumes that it is one of this framework's. [`with_keep_alive`](Self::with_keep_alive) changes the interval for all.
 ///
 /// # Unix sockets
-/// Clients built on gRPC's C core (Python, Ruby, C++) and some others send the socket's path as `:authority`, which the
-/// HTTP/2 library below refuses as malformed (`PROTOCOL_ERROR`; hyperium/h2#487). They are to be told to send another:
-/// `grpc.default_authority = localhost`. This client sends `localhost`.
+/// Clients built on gRPC's C core (Python, Ruby, C++) send the socket's path, percent-encoded, as `:authority`. The
+/// HTTP/2 library below would refuse that; on such sockets it is shown another name. This client sends `localhost`.
 ///
 /// # What it does not do
 /// It neither compresses nor takes what is compressed: `Unimplemented`, as the specification has it.

@@ -177,6 +177,10 @@ pub(crate) async fn send(shared: &Shared, chunks: &mut impl Chunks, to: &mut Sen
 pub(crate) fn fail(status: &Status, respond: &mut SendResponse<Bytes>) {
     let mut response = http::Response::new(());
     *response.headers_mut() = trailers::failed(status);
+    if status.code() == Code::Unimplemented {
+        // It may be the encoding that is not; who asked in another one is to be told what is.
+        response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
+    }
     response.headers_mut().insert(header::CONTENT_TYPE, headers::GRPC);
     let _ = respond.send_response(response, true);
 }

@@ -29,6 +29,7 @@ mod upload;
 mod watched;
 
 // The server's end: the connection, and a call on its way in and back.
+mod authority;
 mod handle;
 mod serve;
 

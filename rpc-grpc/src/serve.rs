@@ -1,10 +1,10 @@
 //! The server's end of a connection.
 
-use crate::{frames, handle, headers, keep_alive};
+use crate::{authority::Renamed, frames, handle, headers, keep_alive};
 use bytes::Bytes;
 use h2::{RecvStream, server};
 use rpc_core::{
-    Io, Peer, Tasks,
+    Address, Io, Peer, Tasks,
     transport::{ConnectionInfo, Drain, DrainPhase, Limits, Routes},
 };
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -34,6 +34,10 @@ pub(crate) struct Shared {
 
 /// Becomes the server on a byte stream, until the stream or the drain ends.
 pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: Tasks, drain: Drain) {
+    let io = match info.local {
+        Some(Address::Unix(_)) => Io::new(Renamed::new(io)),
+        _ => io,
+    };
     let handshake = server::Builder::new()
         .initial_window_size(frames::STREAM_WINDOW)
         .initial_connection_window_size(frames::CONNECTION_WINDOW)

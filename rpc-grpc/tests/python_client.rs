@@ -8,7 +8,7 @@ use rpc_testkit::python_with_grpcio;
 use std::{path::Path, process::Stdio, time::Duration};
 use tokio::{io::AsyncWriteExt, process::Command};
 
-const CHECKS: [&str; 13] = [
+const CHECKS: [&str; 17] = [
     "echo",
     "codes",
     "details",
@@ -18,6 +18,10 @@ const CHECKS: [&str; 13] = [
     "limits",
     "streams",
     "failing_stream",
+    "large_stream",
+    "stream_deadline",
+    "stream_cancelled",
+    "stream_of_garbage",
     "panic",
     "unknown_method",
     "compressed",

@@ -181,6 +181,41 @@ async fn answers_that_are_dropped_are_cancelled_there() {
     tokio::time::timeout(Duration::from_secs(10), sender.closed()).await.expect("the upload goes on without its call");
 }
 
+/// More than all windows hold, and not read at first: what is not taken is not sent.
+#[tokio::test]
+async fn a_large_stream_comes_as_it_is_read() {
+    let foreign = Foreign::start().await;
+    let connection = foreign.connect().await;
+    let asked = Order { content: Bytes::from(vec![7; 256 * 1024]), ..order("", 100) };
+    let mut counted = call(&connection, &COUNT, body(asked)).await.unwrap().body.stream();
+    let small = call(&connection, &ECHO, body(order("", 1)));
+    assert_eq!(answered(small.await.unwrap()).count, 1, "a stream that nobody reads holds nobody up");
+    for n in 0..100 {
+        let order = take(counted.next().await.unwrap().unwrap()).unwrap();
+        assert_eq!((order.count, order.content.len()), (n, 256 * 1024));
+    }
+    assert!(counted.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_stream_keeps_its_deadline_and_ends_there_when_it_is_dropped() {
+    let mut foreign = Foreign::start().await;
+    let connection = foreign.connect().await;
+    let context = Context::default().with_deadline(Instant::now() + Duration::from_secs(2));
+    let mut counted = call_in(&connection, &COUNT, context, body(order("hang", 2))).await.unwrap().body.stream();
+    for n in 0..2 {
+        assert_eq!(take(counted.next().await.unwrap().unwrap()).unwrap().count, n);
+    }
+    let error = counted.next().await.unwrap().unwrap_err();
+    assert!(matches!(error.code(), Code::DeadlineExceeded | Code::Cancelled), "{error}");
+
+    let mut counted = call(&connection, &COUNT, body(order("hang", 1))).await.unwrap().body.stream();
+    counted.next().await.unwrap().unwrap();
+    drop(counted);
+    // grpcio tells the handler of its deadline now or later.
+    while foreign.line().await != "cancelled after 1" {}
+}
+
 #[tokio::test]
 async fn large_messages_and_limits() {
     const LIMIT: usize = 4 * 1024 * 1024;

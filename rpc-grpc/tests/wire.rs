@@ -407,6 +407,7 @@ async fn requests_of_nonsense_are_an_error_and_the_connection_lives() {
             (StatusCode::OK, Some(code)),
             "{headers:?} {body:?} {answer:?}"
         );
+        assert_eq!(answer.get("grpc-accept-encoding").is_some(), code == Code::Unimplemented, "{answer:?}");
         let unprocessed = headers.iter().any(|(name, _)| *name == "path");
         assert_eq!(answer.contains_key("rpc-unprocessed"), unprocessed, "{headers:?}");
     }

@@ -5,6 +5,7 @@ client.py TARGET cancel  makes a call that waits, and cancels it when a line com
 """
 
 import sys
+import time
 from os.path import dirname
 
 import grpc
@@ -111,6 +112,45 @@ def failing_stream(stub):
         assert (got, error.code()) == ([0, 1, 2], code), (got, error)
 
 
+def large_stream(stub):
+    """More than all windows hold, both ways, and nobody reads at first."""
+    sent = [pb.Order(count=n, content=bytes([n]) * 256 * 1024) for n in range(100)]
+    answers = stub.Chat(iter(sent), timeout=120)
+    first = next(answers)
+    time.sleep(0.3)
+    assert [first, *answers] == sent
+
+
+def stream_deadline(stub):
+    got = []
+
+    def read():
+        for order in stub.Count(pb.Order(number="hang", count=3), timeout=1):
+            got.append(order.count)
+
+    error = failure(read)
+    assert (got, error.code()) == ([0, 1, 2], grpc.StatusCode.DEADLINE_EXCEEDED), (got, error)
+
+
+def stream_cancelled(stub):
+    counted = stub.Count(pb.Order(number="hang", count=1), timeout=60)
+    assert next(counted).count == 0
+    counted.cancel()
+    assert failure(lambda: next(counted)).code() == grpc.StatusCode.CANCELLED
+
+    def orders():
+        yield pb.Order(count=1)
+        raise RuntimeError("as asked")
+
+    assert failure(lambda: stub.Sum(orders(), timeout=60)).code() in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED)
+
+
+def stream_of_garbage(stub):
+    sum_up = channel.stream_unary("/t.Kitchen/Sum", lambda sent: sent, pb.Order.FromString)
+    error = failure(lambda: sum_up(iter([pb.Order(count=1).SerializeToString(), b"\xff\xff\xff"]), timeout=10))
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, error
+
+
 def panic(stub):
     error = failure(lambda: stub.Echo(pb.Order(number="panic"), timeout=10))
     assert error.code() == grpc.StatusCode.INTERNAL, error
@@ -137,9 +177,6 @@ def garbage(stub):
 
 
 options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
-if sys.argv[1].startswith("unix:"):
-    # Left alone, grpcio makes the path its `:authority`, which Rust's HTTP/2 refuses as no authority.
-    options.append(("grpc.default_authority", "localhost"))
 with grpc.insecure_channel(sys.argv[1], options=options) as channel:
     kitchen = services.KitchenStub(channel)
     if "cancel" in sys.argv:
@@ -150,7 +187,8 @@ with grpc.insecure_channel(sys.argv[1], options=options) as channel:
         print("ok cancel", flush=True)
         sys.stdin.readline()
     else:
-        for check in [echo, codes, details, metadata, too_much_metadata, deadline, limits, streams, failing_stream, panic,
+        for check in [echo, codes, details, metadata, too_much_metadata, deadline, limits, streams, failing_stream, large_stream,
+                      stream_deadline, stream_cancelled, stream_of_garbage, panic,
                       unknown_method, compressed, garbage]:
             check(kitchen)
             print("ok", check.__name__, flush=True)

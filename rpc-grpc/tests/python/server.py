@@ -50,7 +50,12 @@ class Kitchen(services.KitchenServicer):
 
     def Count(self, order, context):
         for number in range(order.count):
-            yield pb.Order(count=number)
+            yield pb.Order(count=number, content=order.content)
+        if order.number == "hang":
+            ended = threading.Event()
+            context.add_callback(ended.set)
+            ended.wait()
+            print("cancelled after", order.count, flush=True)
         if order.number == "fail":
             context.abort(grpc.StatusCode.NOT_FOUND, "at the end")
 
