@@ -5,5 +5,6 @@ mod json_lines;
 mod process;
 mod programs;
 mod quickstart;
+mod readme;
 mod rolling;
 mod zookeeper;
