@@ -1,6 +1,6 @@
 //! What a call carries: one message or a stream of them.
 
-use crate::{Context, Payload, Status};
+use crate::{Context, Metadata, Payload, Status, Trailers};
 use futures_core::Stream;
 use std::{
     fmt,
@@ -67,7 +67,10 @@ impl Body {
     {
         match self {
             Self::Message(_) => self,
-            Self::Stream(stream) => Self::Stream(PayloadStream::new(wrap(stream))),
+            Self::Stream(stream) => {
+                let trailers = stream.trailers.clone();
+                Self::Stream(PayloadStream { trailers, ..PayloadStream::new(wrap(stream)) })
+            }
         }
     }
 }
@@ -78,15 +81,16 @@ type Inner = Pin<Box<dyn Stream<Item = Result<Payload, Status>> + Send>>;
 ///
 /// It ends with its first error, whatever it was made of; and once it has ended it lets go of that, so that who keeps it
 /// keeps nothing.
-pub struct PayloadStream(
+pub struct PayloadStream {
     // Never locked: it makes the stream `Sync`, so that a layer may hold `&Request` across an await.
-    Mutex<Option<Inner>>,
-);
+    inner: Mutex<Option<Inner>>,
+    trailers: Option<Trailers>,
+}
 
 impl PayloadStream {
     /// Forgets the type of a stream.
     pub fn new(stream: impl Stream<Item = Result<Payload, Status>> + Send + 'static) -> Self {
-        Self(Mutex::new(Some(Box::pin(stream))))
+        Self { inner: Mutex::new(Some(Box::pin(stream))), trailers: None }
     }
 
     /// The next message; `None` after the last, and after an error.
@@ -94,9 +98,25 @@ impl PayloadStream {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
+    /// With metadata behind its last item. [`Body::map_stream`] keeps it.
+    #[must_use]
+    pub fn with_trailers(self, trailers: impl Into<Option<Trailers>>) -> Self {
+        Self { trailers: trailers.into(), ..self }
+    }
+
+    /// What stands behind the last item; `None` before the stream has ended, and when there is nothing.
+    pub fn trailers(&self) -> Option<&Metadata> {
+        self.trailers.as_ref().and_then(Trailers::get)
+    }
+
+    /// Where that will stand, for who gives the stream away.
+    pub fn trailing(&self) -> Option<Trailers> {
+        self.trailers.clone()
+    }
+
     /// Ends it here: nothing more comes, and its sender stops.
     pub(crate) fn end(&mut self) {
-        *self.0.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.inner.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -104,7 +124,7 @@ impl Stream for PayloadStream {
     type Item = Result<Payload, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        poll_fused(self.0.get_mut().unwrap_or_else(PoisonError::into_inner), cx)
+        poll_fused(self.inner.get_mut().unwrap_or_else(PoisonError::into_inner), cx)
     }
 }
 

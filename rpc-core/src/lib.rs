@@ -22,6 +22,7 @@ mod request;
 mod service;
 mod status;
 mod streaming;
+mod trailers;
 
 // What generated code calls, and what it says of itself.
 pub mod schema;
@@ -57,3 +58,4 @@ pub use status::{Delivery, Detail, Origin, RpcError, Status};
 pub use streaming::{IntoItem, Streaming};
 pub use tasks::Tasks;
 pub use tower_layer::{Layer, Stack};
+pub use trailers::Trailers;

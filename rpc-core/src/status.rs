@@ -1,13 +1,13 @@
 //! What a failed call says.
 
-use crate::{Code, schema::Failures};
+use crate::{Code, Metadata, schema::Failures};
 use bytes::Bytes;
 use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
 /// The failure of a call: a [`Code`], a message for people, typed details for programs, and the cause on this side.
 ///
-/// One pointer wide. Code, message and details travel; everything else is known to this process alone. In particular
-/// [`delivery`](Self::delivery), which decides whether a call may be sent again, is set only by a transport or the
+/// One pointer wide. Code, message, details and metadata travel; everything else is known to this process alone. In
+/// particular [`delivery`](Self::delivery), which decides whether a call may be sent again, is set only by a transport or the
 /// balancer, is never encoded, and is reset where a call enters a server: a dependency's "never sent" is not a fact
 /// about the caller's own call.
 #[derive(Clone)]
@@ -20,6 +20,7 @@ struct Inner {
     origin: Origin,
     message: Cow<'static, str>,
     details: Vec<Detail>,
+    metadata: Metadata,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -71,6 +72,7 @@ impl Status {
             origin: Origin::Local,
             message: message.into(),
             details: Vec::new(),
+            metadata: Metadata::EMPTY,
             source: None,
         }))
     }
@@ -90,6 +92,11 @@ impl Status {
         &self.0.details
     }
 
+    /// What stands beside the failure: gRPC's trailing metadata.
+    pub fn metadata(&self) -> &Metadata {
+        &self.0.metadata
+    }
+
     /// How far the call got.
     pub fn delivery(&self) -> Delivery {
         self.0.delivery
@@ -104,6 +111,14 @@ impl Status {
     #[must_use]
     pub fn with_detail(mut self, detail: Detail) -> Self {
         self.0.details.push(detail);
+        self
+    }
+
+    /// Puts metadata beside the failure, which travels to the caller and no further: a status that came over a wire and is
+    /// passed on leaves its metadata behind.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.0.metadata = metadata;
         self
     }
 
@@ -135,10 +150,14 @@ impl Status {
         self
     }
 
-    /// What of a handler's failure its caller may know: code, message and details. Whether a call *that the handler
-    /// made* was sent says nothing of the caller's own call.
+    /// What of a handler's failure its caller may know: code, message, details, and the handler's own metadata. Whether a
+    /// call *that the handler made* was sent says nothing of the caller's own call, and what stood beside its failure was
+    /// for the handler.
     #[must_use]
     pub fn at_edge(mut self) -> Self {
+        if self.0.origin == Origin::Remote {
+            self.0.metadata = Metadata::EMPTY;
+        }
         self.0.delivery = Delivery::Unknown;
         self.0.origin = Origin::Remote;
         self.0.source = None;
@@ -191,11 +210,12 @@ impl Status {
 
 impl fmt::Debug for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { code, delivery, origin, message, details, source } = &*self.0;
+        let Inner { code, delivery, origin, message, details, metadata, source } = &*self.0;
         f.debug_struct("Status")
             .field("code", code)
             .field("message", message)
             .field("details", &details.len())
+            .field("metadata", &metadata.len())
             .field("delivery", delivery)
             .field("origin", origin)
             .field("source", source)
@@ -266,5 +286,14 @@ mod tests {
         assert_eq!(relayed.origin(), Origin::Remote);
         assert!(relayed.source().is_none());
         assert_eq!(relayed.to_string(), "Unavailable: orders is away");
+    }
+
+    #[test]
+    fn metadata_travels_one_hop() {
+        let mut metadata = Metadata::default();
+        metadata.insert("retry-after", "3").unwrap();
+        let own = Status::unavailable("later").with_metadata(metadata.clone());
+        assert_eq!(own.clone().at_edge().metadata(), &metadata);
+        assert!(own.from_peer().at_edge().metadata().is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! Streams of messages in the signatures of services.
 
-use crate::{Payload, PayloadStream, RpcError, Status, body::poll_fused};
+use crate::{Metadata, Payload, PayloadStream, RpcError, Status, Trailers, body::poll_fused};
 use futures_core::Stream;
 use std::{
     fmt,
@@ -15,7 +15,11 @@ use std::{
 /// [`from_iter`](Self::from_iter) or [`channel`](Self::channel), a caller reads one with [`next`](Self::next). Passing
 /// a received stream on unread re-encodes nothing. Dropping it tells the sender to stop, and so does its first error:
 /// nothing comes behind one.
-pub struct Streaming<T, E = Status>(Inner<T, E>);
+pub struct Streaming<T, E = Status> {
+    inner: Inner<T, E>,
+    /// What this side puts behind it.
+    trailers: Option<Trailers>,
+}
 
 type Items<T, E> = Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>;
 
@@ -28,7 +32,7 @@ enum Inner<T, E> {
 impl<T: 'static, E: 'static> Streaming<T, E> {
     /// From a stream of messages, or of `Result<message, error>`.
     pub fn new<I: IntoItem<T, E> + 'static>(stream: impl Stream<Item = I> + Send + 'static) -> Self {
-        Self(Inner::Typed(Mutex::new(Some(Box::pin(futures_util::StreamExt::map(stream, I::into_item))))))
+        Self::typed(Some(Box::pin(futures_util::StreamExt::map(stream, I::into_item))))
     }
 
     /// From anything that can be iterated over; what is asked for next is made then.
@@ -42,7 +46,11 @@ impl<T: 'static, E: 'static> Streaming<T, E> {
 
     /// Of nothing.
     pub fn empty() -> Self {
-        Self(Inner::Typed(Mutex::new(None)))
+        Self::typed(None)
+    }
+
+    fn typed(items: Option<Items<T, E>>) -> Self {
+        Self { inner: Inner::Typed(Mutex::new(items)), trailers: None }
     }
 
     /// A stream and the sender that feeds it, at most `capacity` messages ahead of the reader.
@@ -63,23 +71,41 @@ impl<T, E> Streaming<T, E> {
     pub async fn next(&mut self) -> Option<Result<T, E>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
+
+    /// With metadata behind the last message, for a stream of replies that a handler returns.
+    #[must_use]
+    pub fn with_trailers(self, trailers: Trailers) -> Self {
+        Self { trailers: Some(trailers), ..self }
+    }
+
+    /// What the server put behind the last message; `None` before the stream has ended well, and when there is nothing.
+    /// What stands beside an error is in its [`Status`].
+    pub fn trailers(&self) -> Option<&Metadata> {
+        match (&self.inner, &self.trailers) {
+            (_, Some(trailers)) => trailers.get(),
+            (Inner::Wire { payloads, .. }, None) => payloads.trailers(),
+            (Inner::Typed(_), None) => None,
+        }
+    }
 }
 
 /// For generated code.
 #[doc(hidden)]
 impl<T: 'static, E: RpcError> Streaming<T, E> {
     pub fn from_payloads(payloads: PayloadStream, take: fn(Payload) -> Result<T, Status>) -> Self {
-        Self(Inner::Wire { payloads, take, fail: E::from_status })
+        Self { inner: Inner::Wire { payloads, take, fail: E::from_status }, trailers: None }
     }
 
     pub fn into_payloads(self, wrap: fn(T) -> Payload) -> PayloadStream {
-        match self.0 {
-            Inner::Wire { payloads, .. } => payloads,
+        // What came behind a stream that is passed on was for this side: only its own goes further.
+        match self.inner {
+            Inner::Wire { payloads, .. } => payloads.with_trailers(self.trailers),
             Inner::Typed(stream) => {
                 let mut stream = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
                 PayloadStream::new(futures_util::stream::poll_fn(move |cx| {
                     poll_fused(&mut stream, cx).map(|item| item.map(|item| item.map(wrap).map_err(E::into_status)))
                 }))
+                .with_trailers(self.trailers)
             }
         }
     }
@@ -89,7 +115,7 @@ impl<T, E> Stream for Streaming<T, E> {
     type Item = Result<T, E>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Typed(stream) => poll_fused(stream.get_mut().unwrap_or_else(PoisonError::into_inner), cx),
             Inner::Wire { payloads, take, fail } => {
                 let next = std::task::ready!(Pin::new(&mut *payloads).poll_next(cx));

@@ -10,7 +10,7 @@ use crate::{
 use futures_core::Stream;
 use h2::RecvStream;
 use http::{HeaderMap, StatusCode};
-use rpc_core::{Body, Code, Metadata, Method, Payload, PayloadStream, Response, Status};
+use rpc_core::{Body, Code, Metadata, Method, Payload, PayloadStream, Response, Status, Trailers};
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
@@ -36,9 +36,15 @@ pub(crate) async fn read(
     read_metadata(&head.headers, &mut metadata)?;
     let mut messages = Messages::new(body, max_message);
     if method.kind.response_streams() {
-        let replies =
-            Replies { messages: Some(messages), early: early.is_some(), progress, in_flight: Some(in_flight) };
-        return Ok(Response { metadata, body: Body::Stream(PayloadStream::new(replies)) });
+        let trailers = Trailers::new();
+        let replies = Replies {
+            messages: Some(messages),
+            early: early.is_some(),
+            progress,
+            in_flight: Some(in_flight),
+            trailers: trailers.clone(),
+        };
+        return Ok(Response { metadata, body: Body::Stream(PayloadStream::new(replies).with_trailers(trailers)) });
     }
     let message = match messages.next().await {
         Ok(Some(message)) => message,
@@ -97,18 +103,32 @@ struct Replies {
     early: bool,
     progress: Progress,
     in_flight: Option<InFlight>,
+    trailers: Trailers,
+}
+
+impl Replies {
+    /// The outcome; what stands beside a good one is kept.
+    fn end(trailers: &Trailers, headers: Option<&HeaderMap>) -> Result<(), Status> {
+        outcome(headers)?;
+        if let Some(headers) = headers.filter(|headers| headers.len() > 1) {
+            let mut metadata = Metadata::default();
+            read_metadata(headers, &mut metadata)?;
+            trailers.set(metadata);
+        }
+        Ok(())
+    }
 }
 
 impl Stream for Replies {
     type Item = Result<Payload, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { messages, early, progress, in_flight } = &mut *self;
+        let Self { messages, early, progress, in_flight, trailers } = &mut *self;
         let Some(source) = messages else { return Poll::Ready(None) };
         let end = match ready!(source.poll_next(cx)) {
             Ok(Some(message)) => return Poll::Ready(Some(Ok(Payload::Encoded(message)))),
             Ok(None) if *early => Ok(()),
-            Ok(None) => outcome(source.take_trailers().as_ref()),
+            Ok(None) => Self::end(trailers, source.take_trailers().as_ref()),
             Err(error) => Err(fault(error, progress)),
         };
         *messages = None;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use h2::{RecvStream, SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use rpc_core::{Body, Code, Delivery, Metadata, Payload, PayloadStream, Request, Service, Status};
+use rpc_core::{Body, Code, Delivery, Metadata, Payload, PayloadStream, Request, Service, Status, Trailers};
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -147,9 +147,10 @@ async fn answer(shared: &Shared, reply: Reply, mut respond: SendResponse<Bytes>)
             trailers::ok()
         }
         ReplyBody::Stream(stream) => {
+            let behind = stream.trailing();
             let mut frames = Frames::new(stream, shared.limits.max_message);
             match send(shared, &mut frames, &mut to).await {
-                Sent::All => trailers::ok(),
+                Sent::All => ended(behind.as_ref().and_then(Trailers::get)),
                 Sent::Failed(status) => trailers::failed(&status),
                 Sent::Abandoned => return,
             }
@@ -170,6 +171,15 @@ pub(crate) async fn send(shared: &Shared, chunks: &mut impl Chunks, to: &mut Sen
             .unwrap_or_else(|_| Poll::Ready(Sent::Failed(panicked())))
     });
     sent.await
+}
+
+/// The trailers of a stream that ended well.
+fn ended(metadata: Option<&Metadata>) -> HeaderMap {
+    let mut trailers = trailers::ok();
+    match metadata.map(|metadata| headers::write_metadata(metadata, &mut trailers)) {
+        Some(Err(status)) => trailers::failed(&Status::internal(format!("the handler's {}", status.message()))),
+        _ => trailers,
+    }
 }
 
 /// An answer without messages: all of it stands in the headers.

@@ -1,9 +1,10 @@
 //! A status as it stands in headers: `grpc-status`, `grpc-message`, `grpc-status-details-bin`.
 
+use crate::headers;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message;
-use rpc_core::{Code, Delivery, Detail, Status};
+use rpc_core::{Code, Delivery, Detail, Metadata, Status};
 use std::borrow::Cow;
 use tonic::metadata::{Binary, MetadataValue};
 
@@ -65,6 +66,10 @@ pub(crate) fn failed(status: &Status) -> HeaderMap {
     if status.delivery() != Delivery::Unknown {
         headers.insert(UNPROCESSED, HeaderValue::from_static("1"));
     }
+    if let Err(error) = headers::write_metadata(status.metadata(), &mut headers) {
+        // The failure is worth more than what stands beside it.
+        tracing::warn!(%error, "metadata of a status is not sent");
+    }
     headers
 }
 
@@ -113,7 +118,11 @@ fn read_failure(code: &[u8], headers: &HeaderMap) -> Result<(), Status> {
     for Any { type_url, value } in headers.get(DETAILS).map(read_details).unwrap_or_default() {
         status = status.with_detail(Detail { type_url: type_url.into(), value });
     }
-    Err(status)
+    let mut metadata = Metadata::default();
+    if let Err(error) = headers::read_metadata(headers, &mut metadata) {
+        tracing::debug!(%error, "not all metadata of a status is taken");
+    }
+    Err(status.with_metadata(metadata))
 }
 
 /// Details that cannot be read are left out: code and message are worth having without them.

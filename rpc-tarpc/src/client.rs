@@ -4,7 +4,7 @@ use crate::{
     codec::{self, LONGEST},
     frame::{Reader, kind},
     frames::WireError,
-    hello::{self, Hello},
+    hello::{self, Features, Hello},
     message::{Call, CallBody, Req, Resp},
     stream,
     wire::{End, Wire},
@@ -62,6 +62,7 @@ fn config(calls: usize) -> client::Config {
 pub(crate) async fn open(io: &mut Io, target: &ConnectTarget) -> Result<(ClientEnd, Limits), Status> {
     let ours = Hello {
         limits: target.limits,
+        features: Features::OURS,
         instance: target.instance.clone(),
         name: Some(concat!("rpc-tarpc ", env!("CARGO_PKG_VERSION")).to_owned()),
         refusal: None,

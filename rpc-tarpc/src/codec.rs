@@ -38,6 +38,8 @@ mod flag {
     pub(super) const OF_A_CALL: u8 = TRACE | METADATA | BAGGAGE | STREAM | PUSHED;
 
     pub(super) const UNPROCESSED: u8 = 1;
+    /// Of a status, behind its details. Only for peers that know [`Features::TRAILERS`](crate::hello::Features).
+    pub(super) const BESIDE: u8 = 2;
 }
 
 /// The remaining time of a call without a deadline.
@@ -187,6 +189,10 @@ fn put_response_body(buffer: &mut BytesMut, response: &Resp, limit: usize) -> Re
                     put_status(buffer, status, limit);
                 }
                 StreamEnd::Gone => buffer.put_u8(3),
+                StreamEnd::DoneWith(trailers) => {
+                    buffer.put_u8(4);
+                    put_metadata(buffer, trailers);
+                }
             }
             buffer.extend_from_slice(items.as_bytes());
         }
@@ -212,7 +218,15 @@ fn put_optional_metadata(buffer: &mut BytesMut, metadata: &Metadata) {
 /// Appends a status. Details that would be over `limit` in all are left out, and the message says so.
 pub(crate) fn put_status(buffer: &mut BytesMut, status: &Status, limit: usize) {
     buffer.put_u8(status.code().number());
-    buffer.put_u8(if status.delivery() == Delivery::Unprocessed { flag::UNPROCESSED } else { 0 });
+    let unprocessed = if status.delivery() == Delivery::Unprocessed { flag::UNPROCESSED } else { 0 };
+    buffer.put_u8(unprocessed | if status.metadata().is_empty() { 0 } else { flag::BESIDE });
+    put_text_and_details(buffer, status, limit);
+    if !status.metadata().is_empty() {
+        put_metadata(buffer, status.metadata());
+    }
+}
+
+fn put_text_and_details(buffer: &mut BytesMut, status: &Status, limit: usize) {
     let size: usize = status.details().iter().map(|detail| detail.type_url.len() + detail.value.len() + 6).sum();
     let fits = size <= limit
         && status.details().len() <= usize::from(u16::MAX)
@@ -354,10 +368,14 @@ fn metadata(frame: &mut Reader) -> Result<Result<Metadata, MetadataError>, Malfo
 fn optional_metadata(frame: &mut Reader) -> Result<Result<Metadata, Status>, Malformed> {
     match frame.u8()? {
         0 => Ok(Ok(Metadata::default())),
-        flag::METADATA => Ok(metadata(frame)?
-            .map_err(|error| Status::internal(format!("the server sent metadata that is not allowed: {error}")))),
+        flag::METADATA => Ok(metadata(frame)?.map_err(|error| forbidden(&error))),
         _ => Err(Malformed("a response with unknown flags")),
     }
+}
+
+#[cold]
+fn forbidden(error: &MetadataError) -> Status {
+    Status::internal(format!("the server sent metadata that is not allowed: {error}"))
 }
 
 /// Reads the id and the rest of a response. A message over `limit` bytes becomes a failure.
@@ -379,6 +397,10 @@ pub(crate) fn response(frame: &mut Reader, limit: usize) -> Result<(u64, Resp), 
                 1 => StreamEnd::Done,
                 2 => StreamEnd::Failed(status(frame)?),
                 3 => StreamEnd::Gone,
+                4 => match metadata(frame)? {
+                    Ok(trailers) => StreamEnd::DoneWith(trailers),
+                    Err(error) => StreamEnd::Failed(forbidden(&error)),
+                },
                 _ => return Err(Malformed("a stream that goes on in an unknown way")),
             };
             match Items::read(frame)? {
@@ -412,6 +434,10 @@ pub(crate) fn status(frame: &mut Reader) -> Result<Status, Malformed> {
         let type_url = text(frame)?.into();
         let length = frame.u32()? as usize;
         status = status.with_detail(Detail { type_url, value: Bytes::copy_from_slice(&frame.bytes(length)?) });
+    }
+    if flags & flag::BESIDE != 0 {
+        // A failure is worth having without it.
+        status = status.with_metadata(metadata(frame)?.unwrap_or_default());
     }
     Ok(status)
 }

@@ -149,6 +149,16 @@ fn messages_and_failures() {
     assert_eq!((status.code(), status.message(), status.details()), (Code::NotFound, "no order 7", &[detail][..]));
     assert_eq!(status.delivery(), Delivery::Unknown);
 
+    // Since the feature `trailers`.
+    let golden =
+        b"\0\0\0\x2d\x03\0\0\0\0\0\0\0\x07\x01\x05\x02\0\0\0\0\x02\x06tenant\0\x05seoul\x09token-bin\0\x02\0\xff";
+    let response = Resp::Failed(Status::not_found("").with_metadata(pairs()));
+    same(&bytes_of_response(&response), golden);
+    let (_, read) = codec::response(&mut body(golden, kind::RESPONSE), LIMIT).unwrap();
+    let Resp::Failed(status) = read else { panic!("{read:?}") };
+    assert_eq!(status.metadata(), &pairs());
+    same(&bytes_of_response(&response.without_trailers()), b"\0\0\0\x10\x03\0\0\0\0\0\0\0\x07\x01\x05\0\0\0\0\0");
+
     let golden = b"\0\0\0\x10\x03\0\0\0\0\0\0\0\x07\x01\x0c\x01\0\0\0\0";
     let status = Status::unimplemented("").with_delivery(Delivery::Unprocessed);
     same(&bytes_of_response(&Resp::Failed(status)), golden);
@@ -174,6 +184,17 @@ fn items_and_what_ends_streams() {
         let Resp::Items { items, end } = read else { panic!("{read:?}") };
         assert_eq!((items.len(), std::mem::discriminant(&end)), (2, expected), "{end:?}");
     }
+    // Since the feature `trailers`.
+    let golden = b"\0\0\0\x32\x03\0\0\0\0\0\0\0\x07\x02\x04\x02\x06tenant\0\x05seoul\x09token-bin\0\x02\0\xff\0\0\0\x02ab\0\0\0\0";
+    let response = Resp::Items { items: items(), end: StreamEnd::DoneWith(pairs()) };
+    same(&bytes_of_response(&response), golden);
+    let (_, read) = codec::response(&mut body(golden, kind::RESPONSE), LIMIT).unwrap();
+    let Resp::Items { items, end: StreamEnd::DoneWith(trailers) } = read else { panic!("{read:?}") };
+    assert_eq!((items.len(), trailers), (2, pairs()));
+    let Resp::Items { end: StreamEnd::Done, .. } = response.without_trailers() else {
+        panic!("an old client would not know it")
+    };
+
     for (response, golden) in [
         (Resp::Begun { metadata: Metadata::default() }, &b"\0\0\0\x0b\x03\0\0\0\0\0\0\0\x07\x03\0"[..]),
         (Resp::Taken, b"\0\0\0\x0a\x03\0\0\0\0\0\0\0\x07\x04"),

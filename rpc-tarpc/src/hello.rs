@@ -61,12 +61,29 @@ impl Refusal {
 pub(crate) struct Hello {
     /// What it accepts.
     pub(crate) limits: Limits,
+    /// What it understands beyond what version 1 began with.
+    pub(crate) features: Features,
     /// From a client: whom it expects. From a server: who it is.
     pub(crate) instance: Option<String>,
     /// What it calls itself, for logs.
     pub(crate) name: Option<String>,
     /// From a server: why it refuses, by number, and a sentence.
     pub(crate) refusal: Option<(u8, String)>,
+}
+
+/// What a side understands beyond what version 1 began with: it is sent to nobody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Features(u64);
+
+impl Features {
+    /// All that this side knows.
+    pub(crate) const OURS: Self = Self(Self::TRAILERS);
+    /// Metadata of failures, and behind streams.
+    const TRAILERS: u64 = 1;
+
+    pub(crate) fn trailers(self) -> bool {
+        self.0 & Self::TRAILERS != 0
+    }
 }
 
 impl Hello {
@@ -95,8 +112,7 @@ impl Hello {
         limits[..4].copy_from_slice(&clamp(self.limits.max_message).to_be_bytes());
         limits[4..].copy_from_slice(&clamp(self.limits.max_concurrent_calls).to_be_bytes());
         put_field(&mut fields, field::LIMITS, &limits);
-        // No feature is defined yet; the field holds the place.
-        put_field(&mut fields, field::FEATURES, &0u64.to_be_bytes());
+        put_field(&mut fields, field::FEATURES, &self.features.0.to_be_bytes());
         if let Some(instance) = &self.instance {
             put_field(&mut fields, field::INSTANCE, cut(instance, 1024).as_bytes());
         }
@@ -123,6 +139,7 @@ impl Hello {
                     let (message, calls) = (value.u32()? as usize, value.u32()? as usize);
                     hello.limits = Limits::default().with_max_message(message).with_max_concurrent_calls(calls);
                 }
+                field::FEATURES => hello.features = Features(value.u64()?),
                 field::INSTANCE => hello.instance = Some(text(value)?),
                 field::NAME => hello.name = Some(text(value)?),
                 field::REFUSAL => hello.refusal = Some((value.u8()?, text(value)?)),
@@ -323,6 +340,7 @@ mod tests {
     fn hello() -> Hello {
         Hello {
             limits: Limits::default().with_max_message(1 << 20).with_max_concurrent_calls(64),
+            features: Features::default(),
             instance: Some("orders-7".to_owned()),
             name: Some("shop".to_owned()),
             refusal: None,
@@ -345,6 +363,13 @@ mod tests {
             \0\x02\0\x08\0\0\0\0\0\0\0\0\
             \0\x03\0\x08orders-7";
         assert_eq!(accepted.escape_ascii().to_string(), server.escape_ascii().to_string());
+
+        let knowing =
+            Hello { features: Features::OURS, limits: hello().limits, ..Hello::default() }.encode_client(1..=1);
+        let client = b"\xF5RPC\r\n\x1A\n\0\x01\0\x01\0\x18\
+            \0\x01\0\x08\0\x10\0\0\0\0\0\x40\
+            \0\x02\0\x08\0\0\0\0\0\0\0\x01";
+        assert_eq!(knowing.escape_ascii().to_string(), client.escape_ascii().to_string());
 
         let refusal = Some((Refusal::Version.number(), "no".to_owned()));
         let refused = Hello { refusal, limits: hello().limits, ..Hello::default() }.encode_server(0);

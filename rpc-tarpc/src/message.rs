@@ -127,6 +127,27 @@ pub enum StreamEnd {
     Failed(Status),
     /// The call is over; its own response says why.
     Gone,
+    /// It ended well, with metadata behind it.
+    DoneWith(Metadata),
+}
+
+impl Resp {
+    /// What of it a peer understands that knows nothing of trailers.
+    pub(crate) fn without_trailers(self) -> Self {
+        let bare = |status: Status| status.with_metadata(Metadata::default());
+        match self {
+            Self::Failed(status) => Self::Failed(bare(status)),
+            Self::Items { items, end } => {
+                let end = match end {
+                    StreamEnd::DoneWith(_) => StreamEnd::Done,
+                    StreamEnd::Failed(status) => StreamEnd::Failed(bare(status)),
+                    end => end,
+                };
+                Self::Items { items, end }
+            }
+            response => response,
+        }
+    }
 }
 
 impl Req {

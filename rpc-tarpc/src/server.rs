@@ -5,7 +5,7 @@ use crate::{
     codec::{self, Incoming, IncomingCall},
     frame::{Reader, kind},
     frames::WireError,
-    hello::{self, Hello},
+    hello::{self, Features, Hello},
     items::Items,
     message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd},
     session::{Streams, TooMany},
@@ -37,7 +37,8 @@ const FAREWELL: Duration = Duration::from_millis(300);
 
 /// Serves one connection.
 pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, tasks: Tasks, mut drain: Drain) {
-    let ours = Hello { limits: info.limits, instance: info.instance, name: None, refusal: None };
+    let features = Features::OURS;
+    let ours = Hello { limits: info.limits, features, instance: info.instance, name: None, refusal: None };
     let draining = drain.phase() >= DrainPhase::Draining;
     let Some(theirs) = hello::receive(&mut io, &ours, draining).await else { return };
     tracing::debug!(peer = ?info.peer, client = theirs.name, "a client of tarpc/1");
@@ -48,6 +49,7 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
         routes: routes.clone(),
         limits: info.limits,
         outgoing: info.limits.max_message.min(theirs.limits.max_message),
+        features: theirs.features,
         context,
         template: context::current(),
         last: 0,
@@ -162,6 +164,8 @@ pub(crate) struct ServerEnd {
     routes: Routes,
     limits: Limits,
     outgoing: usize,
+    /// What the client understands.
+    features: Features,
     /// What every call begins with: the peer.
     context: Context,
     template: context::Context,
@@ -267,7 +271,10 @@ impl End for ServerEnd {
 
     fn encode(&mut self, out: Self::Out, write: &mut BytesMut, _position: u64) -> Result<(), Status> {
         match out.message {
-            Ok(response) => codec::put_response(write, out.request_id, &response, self.outgoing),
+            Ok(response) => {
+                let response = if self.features.trailers() { response } else { response.without_trailers() };
+                codec::put_response(write, out.request_id, &response, self.outgoing);
+            }
             Err(error) => {
                 codec::put_failure(write, out.request_id, &Status::internal(error.detail), self.outgoing);
             }

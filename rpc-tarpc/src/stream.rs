@@ -10,6 +10,7 @@ use futures_core::Stream;
 use futures_util::FutureExt;
 use rpc_core::{
     Body, BoxFuture, Context, Delivery, Metadata, Origin, Payload, PayloadStream, Request, Response, Status, Tasks,
+    Trailers,
     framed::{OpenCall, Position},
 };
 use std::{
@@ -109,8 +110,10 @@ async fn replies(
     // Nobody polls the requests of a call whose replies are not being read, so from here on they have a task of their
     // own. The stream of replies owns it.
     let pump = pushing.map(|pushing| Pump::start(tasks, pushing));
+    let trailers = Trailers::new();
     Ok(response(
         metadata,
+        trailers.clone(),
         Replies {
             line,
             id,
@@ -123,12 +126,13 @@ async fn replies(
             over: false,
             pump,
             open: Some(open),
+            trailers,
         },
     ))
 }
 
-fn response(metadata: Metadata, replies: Replies) -> Response {
-    Response { metadata, body: Body::Stream(PayloadStream::new(replies)) }
+fn response(metadata: Metadata, trailers: Trailers, replies: Replies) -> Response {
+    Response { metadata, body: Body::Stream(PayloadStream::new(replies).with_trailers(trailers)) }
 }
 
 #[cold]
@@ -227,6 +231,7 @@ struct Replies {
     over: bool,
     pump: Option<Pump>,
     open: Option<OpenCall>,
+    trailers: Trailers,
 }
 
 impl Replies {
@@ -292,6 +297,10 @@ impl Replies {
         self.poll_call(cx);
         match std::mem::replace(&mut self.end, StreamEnd::More) {
             StreamEnd::Done => Poll::Ready(Ok(())),
+            StreamEnd::DoneWith(trailers) => {
+                self.trailers.set(trailers);
+                Poll::Ready(Ok(()))
+            }
             StreamEnd::Failed(status) => Poll::Ready(Err(status)),
             StreamEnd::Gone => {
                 self.end = StreamEnd::Gone;

@@ -2,7 +2,7 @@
 
 mod bench;
 
-pub use bench::Bench;
+pub use bench::{Bench, signature};
 
 use rpc::Status;
 use rpc::prelude::*;
@@ -144,6 +144,10 @@ pub trait Lab {
     /// Counts from 1 to `last`, one item each.
     async fn count(&self, last: u64) -> Result<Streaming<u64>, Status>;
 
+    /// Counts from 1 to `last`, and says so in metadata behind the last item, with as many entries more as there is room for
+    /// or `entries` says.
+    async fn sign(&self, last: u64, entries: u32) -> Result<Streaming<u64>, Status>;
+
     /// Adds up what it is sent, as job 0.
     async fn gather(&self, numbers: Streaming<u64>) -> Result<Tally, Status>;
 
@@ -171,6 +175,9 @@ pub trait Lab {
 
     /// Passes on, unread, what the next laboratory counts.
     async fn relay_count(&self, last: u64) -> Result<Streaming<u64>, Status>;
+
+    /// Passes on, unread, what the next laboratory signs, or how it refuses.
+    async fn relay_sign(&self, last: u64, refuse: bool) -> Result<Streaming<u64>, Status>;
 
     /// Passes on, unread, what the next laboratory is to gather.
     async fn relay_gather(&self, numbers: Streaming<u64>) -> Result<Tally, Status>;

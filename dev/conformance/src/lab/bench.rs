@@ -4,7 +4,7 @@ use super::{Circumstances, DETAIL, Ending, Lab, LabClient, LabError, Parcel, Tal
 use crate::ledger::Ledger;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rpc::prelude::*;
-use rpc::{Code, Detail, Status};
+use rpc::{Code, Detail, Metadata, Status, Trailers};
 use std::{task::Poll, time::Duration};
 
 /// The laboratory: what its handlers remember, and the next one, if calls are relayed.
@@ -44,9 +44,18 @@ impl Bench {
     }
 }
 
+/// What stands behind a stream of so many items, or beside a failure.
+pub fn signature(items: u64) -> Metadata {
+    let mut metadata = Metadata::default();
+    let inserted = metadata.insert("items", items.to_string());
+    inserted.and_then(|()| metadata.insert_bytes("mark-bin", vec![0, 255, 10])).expect("short pairs");
+    metadata
+}
+
 fn refusal(code: Code, message: String, detail: &[u8]) -> Status {
     Status::new(code, message)
         .with_detail(Detail { type_url: DETAIL.into(), value: detail.to_vec().into() })
+        .with_metadata(signature(7))
         .with_source("a secret of the server")
 }
 
@@ -111,6 +120,22 @@ impl Lab for Bench {
 
     async fn count(&self, last: u64) -> Result<Streaming<u64>, Status> {
         Ok(Streaming::from_iter(1..=last))
+    }
+
+    async fn sign(&self, last: u64, entries: u32) -> Result<Streaming<u64>, Status> {
+        let trailers = Trailers::new();
+        let own = trailers.clone();
+        let behind = stream::poll_fn(move |_| {
+            let mut metadata = signature(last);
+            for entry in 0..entries {
+                if metadata.insert(format!("more-{entry}"), "x".repeat(40)).is_err() {
+                    break;
+                }
+            }
+            own.set(metadata);
+            Poll::Ready(None)
+        });
+        Ok(Streaming::new(stream::iter(1..=last).chain(behind)).with_trailers(trailers))
     }
 
     async fn gather(&self, mut numbers: Streaming<u64>) -> Result<Tally, Status> {
@@ -188,6 +213,13 @@ impl Lab for Bench {
 
     async fn relay_count(&self, last: u64) -> Result<Streaming<u64>, Status> {
         self.next()?.count(last).await
+    }
+
+    async fn relay_sign(&self, last: u64, refuse: bool) -> Result<Streaming<u64>, Status> {
+        if refuse {
+            self.next()?.refuse(Code::NotFound.number().into(), "no".to_owned(), vec![1]).await?;
+        }
+        self.next()?.sign(last, 0).await
     }
 
     async fn relay_gather(&self, numbers: Streaming<u64>) -> Result<Tally, Status> {

@@ -9,16 +9,18 @@ mod failures;
 mod kinds;
 mod limits;
 mod load;
+mod trailers;
 
 use crate::{columns::Site, lab::Lab, ledger::SOON, scenario::Scenario};
 use futures_util::{StreamExt, stream};
 use rpc::{Status, Streaming};
 
 /// Those of each file.
-pub(super) const ALL: [&[Scenario]; 9] = [
+pub(super) const ALL: [&[Scenario]; 10] = [
     kinds::ALL,
     limits::ALL,
     failures::ALL,
+    trailers::ALL,
     circumstances::ALL,
     deadlines::ALL,
     cancellation::ALL,
