@@ -36,8 +36,8 @@ pub use discover::Discover;
 pub use error::{Error, Result};
 pub use rpc_core::{
     Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Io, Layer, Metadata, MetadataError,
-    Method, Observer, Observers, Payload, Request, Response, RpcError, Service, Status, Streaming, Tasks, TraceContext, Trailers,
-    Transports, Value,
+    Method, Observer, Observers, Payload, Request, Response, RpcError, Service, Status, Streaming, Tasks, TraceContext,
+    Trailers, Transports, Value,
     client::{Channel, Client},
     framed, observer, registry,
     server::NamedService,
