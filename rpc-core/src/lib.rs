@@ -14,6 +14,7 @@ mod context;
 mod deadline;
 mod ending;
 mod fnv;
+mod layers;
 pub mod message;
 mod metadata;
 mod method;
@@ -38,6 +39,7 @@ mod io;
 pub mod observer;
 pub mod registry;
 mod tasks;
+pub mod tower;
 pub mod transport;
 
 // The way in: listener, layers, router.
@@ -48,6 +50,7 @@ pub use body::{Body, PayloadStream};
 pub use code::Code;
 pub use context::{CallId, Context, Peer, TraceContext};
 pub use io::{AsyncIo, Io};
+pub use layers::Layers;
 pub use metadata::{Metadata, MetadataError, Value};
 pub use method::{Cancel, Idempotency, Kind, Method, ServiceDescriptor};
 pub use observer::{Observer, Observers};

@@ -41,7 +41,7 @@ pub use rpc_core::{
     client::{Channel, Client},
     framed, observer, registry,
     server::NamedService,
-    service_fn, transport,
+    service_fn, tower, transport,
 };
 #[cfg(feature = "grpc")]
 pub use rpc_grpc::Mounted;

@@ -1,7 +1,10 @@
 //! From what a configuration names to a registry.
 
 use crate::{Error, Result};
-use rpc_core::registry::{File, Fixed, Memory, Registry, RegistryError, Target};
+use rpc_core::{
+    Address,
+    registry::{Dns, File, Fixed, Here, Memory, Registry, RegistryError, Target},
+};
 use std::{path::PathBuf, sync::Arc};
 
 /// Opens the registry that a configuration names. Needs a runtime.
@@ -14,9 +17,13 @@ pub(crate) fn open(target: &Target) -> Result<Arc<dyn Registry>> {
         Target::Memory => Ok(Arc::new(Memory::new())),
         Target::Fixed { addresses, assume } => Ok(Arc::new(Fixed::new(addresses.clone(), assume.clone()))),
         Target::ZooKeeper { .. } => return zookeeper(target),
+        Target::Dns { name: Address::Tcp { host, port }, assume } => {
+            Ok(Arc::new(Dns::new(host.clone(), *port, assume.clone())))
+        }
+        Target::Local => Ok(Arc::new(Here::new())),
         _ => {
-            return Err(Error::new(format!("{target} is not built yet"))
-                .with_remedy("use zookeeper://, file:///, static:// or memory://"));
+            return Err(Error::new(format!("nothing is known of registries such as {target}"))
+                .with_remedy("use zookeeper://, file:///, static://, dns://, local:// or memory://"));
         }
     };
     opened.map_err(|error| cannot_open(target, error))

@@ -1,13 +1,13 @@
 //! A server that serves, and how it ends.
 
-use crate::App;
+use crate::{App, app::Serving};
+use futures_util::future::join_all;
 use rpc_core::{
     Address,
     registry::{Registration, RegistrationState, Registry},
     transport::DrainPhase,
 };
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// A server that serves. Dropping it cuts every call; [`shutdown`](Self::shutdown) ends it in peace.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Running {
     registrations: Vec<Registration>,
     propagation: Duration,
     /// Clients that handlers use must live as long as the handlers do, so the App goes last.
-    _app: App,
+    serving: Serving,
 }
 
 /// How long each step of a drain may take: under 9 s in all, since `docker stop` kills after 10.
@@ -37,10 +37,10 @@ impl Running {
         core: rpc_core::server::Running,
         registrations: Vec<Registration>,
         registry: &dyn Registry,
-        app: App,
+        app: &App,
     ) -> Self {
         let propagation = if registry.is_remote() { Self::PROPAGATION } else { Self::LOCAL_PROPAGATION };
-        Self { core, registrations, propagation, _app: app }
+        Self { core, registrations, propagation, serving: app.begun() }
     }
 
     /// Where it listens; the port is the real one when 0 was asked for.
@@ -58,11 +58,19 @@ impl Running {
     /// this machine), says goodbye on its connections (GOAWAY), and lets the calls in flight end for up to 6 s. Those
     /// left are answered `Unavailable: server draining`. True when there were none.
     pub async fn shutdown(self) -> bool {
-        let limit = Instant::now() + Self::WITHDRAWAL;
-        let mut withdrawn = true;
-        for registration in self.registrations {
-            withdrawn &= registration.close(limit - Instant::now()).await;
-        }
+        self.drain().await.0
+    }
+
+    /// The same, and if it was the last server of its App, the clients that its handlers used end as well.
+    pub(crate) async fn end(self) -> bool {
+        let (peaceful, serving) = self.drain().await;
+        serving.last().await;
+        peaceful
+    }
+
+    async fn drain(self) -> (bool, Serving) {
+        let closing = self.registrations.into_iter().map(|registration| registration.close(Self::WITHDRAWAL));
+        let withdrawn = join_all(closing).await.into_iter().all(|gone| gone);
         tracing::debug!(withdrawn, "no longer on the list");
         tokio::time::sleep(self.propagation).await;
         self.core.advance(DrainPhase::Draining);
@@ -70,6 +78,6 @@ impl Running {
         if !peaceful {
             tracing::warn!("calls were still in flight when the drain ended");
         }
-        peaceful
+        (peaceful, self.serving)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{App, Config, Error, Result, Running, advertise, container, offer::Offer, signals::Signals, tls};
 use rpc_core::{
-    Address,
+    Address, BoxService, Layer, Layers, Service,
     registry::{Instance, Registry, ServiceName},
     server::{NamedService, ServerError},
     transport::Transport,
@@ -19,6 +19,7 @@ use std::{fmt, sync::Arc};
 pub struct Server {
     app: App,
     core: rpc_core::server::Server,
+    layers: Layers,
     on_ready: Option<OnReady>,
     /// The first thing that was wrong with what it was told; said when it starts, so that building it stays a chain.
     mistake: Option<Error>,
@@ -36,7 +37,8 @@ impl Server {
     }
 
     pub(crate) fn new(app: App) -> Self {
-        Self { app, core: rpc_core::server::Server::new(), on_ready: None, mistake: None }
+        let layers = app.server_layers().clone();
+        Self { app, core: rpc_core::server::Server::new(), layers, on_ready: None, mistake: None }
     }
 
     /// Adds a service: what `..Server::new` gives.
@@ -47,6 +49,41 @@ impl Server {
             Ok(core) => self.core = core,
             Err(twice) => self.mistake = self.mistake.or_else(|| Some(Error::new(twice.to_string()))),
         }
+        self
+    }
+
+    /// A layer around all its services: inside the layers that every server has (observe, catch panics, keep the
+    /// deadline) and those of the [`App`], outside the router. The first one added is the outermost. A call that it
+    /// answers itself never reaches a handler:
+    ///
+    /// ```
+    /// use rpc::{BoxService, Layer, Request, Response, Service, Status};
+    ///
+    /// struct KnowsCallers;
+    ///
+    /// impl Layer<BoxService> for KnowsCallers {
+    ///     type Service = KnownCallers;
+    ///     fn layer(&self, inner: BoxService) -> KnownCallers {
+    ///         KnownCallers(inner)
+    ///     }
+    /// }
+    ///
+    /// struct KnownCallers(BoxService);
+    ///
+    /// impl Service for KnownCallers {
+    ///     async fn call(&self, request: Request) -> Result<Response, Status> {
+    ///         match request.context.metadata().get("authorization") {
+    ///             Some(_) => self.0.call(request).await,
+    ///             None => Err(Status::new(rpc::Code::Unauthenticated, "say who calls: `authorization`")),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let server = rpc::App::builder().build().server().layer(KnowsCallers);
+    /// ```
+    #[must_use]
+    pub fn layer(mut self, layer: impl Layer<BoxService, Service: Service> + Send + Sync + 'static) -> Self {
+        self.layers = self.layers.and(layer);
         self
     }
 
@@ -69,7 +106,7 @@ impl Server {
         let name = signals.next().await.name();
         tracing::info!(signal = name, "draining; a second signal exits at once");
         tokio::select! {
-            _ = running.shutdown() => Ok(()),
+            _ = running.end() => Ok(()),
             second = signals.next() => {
                 tracing::warn!(signal = second.name(), "exiting at once, whatever is still in flight");
                 std::process::exit(second.exit_code())
@@ -103,7 +140,7 @@ impl Server {
         }
 
         let id = Instance::random_id();
-        let mut core = self.core.instance(&id);
+        let mut core = self.core.instance(&id).layers(self.layers);
         for transport in &transports {
             core = core.transport(transport.clone());
         }
@@ -130,7 +167,7 @@ impl Server {
             registration.observe(id.clone(), self.app.observers().clone());
             registrations.push(registration);
         }
-        let running = Running::new(running, registrations, &*registry, self.app);
+        let running = Running::new(running, registrations, &*registry, &self.app);
         if let Some(ready) = self.on_ready {
             ready(&running);
         }

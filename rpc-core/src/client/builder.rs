@@ -1,15 +1,38 @@
 //! Puts a channel to remote servers together.
 
 use crate::{
-    Layer, Observers, Service, Tasks, Transports,
+    Layers, Observers, Tasks, Transports,
     client::{
-        Channel, Connector, DeadlineLayer, RetryPolicy, Sockets, Timeouts, balancer::Balancer, fleet::Fleet,
-        observe::ObserveLayer, retry::RetryLayer, roster::Roster, trace::TraceLayer,
+        Channel, Connector, RetryPolicy, Sockets, Timeouts, balancer::Balancer, fleet::Fleet, roster::Roster,
+        stack::Stack,
     },
     registry::{ServiceName, Watch},
+    server::Local,
     transport::{Limits, Transport},
 };
 use std::sync::Arc;
+
+/// Where the servers of a channel are.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Servers {
+    /// Wherever a registry says.
+    Listed(Watch),
+    /// In this process. Nothing is connected, balanced or made again then; the other layers are the same.
+    Here(Local),
+}
+
+impl From<Watch> for Servers {
+    fn from(watch: Watch) -> Self {
+        Self::Listed(watch)
+    }
+}
+
+impl From<Local> for Servers {
+    fn from(local: Local) -> Self {
+        Self::Here(local)
+    }
+}
 
 /// Puts a channel together whose calls go to the servers that a registry lists; see [`Channel::builder`].
 ///
@@ -19,26 +42,24 @@ use std::sync::Arc;
 #[must_use]
 pub struct ChannelBuilder {
     service: ServiceName,
-    watch: Watch,
+    servers: Servers,
     transports: Vec<Arc<dyn Transport>>,
     connector: Arc<dyn Connector>,
-    retry: RetryPolicy,
     limits: Limits,
-    observers: Observers,
+    stack: Stack,
     timeouts: Timeouts,
     wires: Transports,
 }
 
 impl ChannelBuilder {
-    pub(crate) fn new(service: ServiceName, watch: Watch) -> Self {
+    pub(crate) fn new(service: ServiceName, servers: Servers) -> Self {
         Self {
             service,
-            watch,
+            servers,
             transports: Vec::new(),
             connector: Arc::new(Sockets),
-            retry: RetryPolicy::default(),
             limits: Limits::default(),
-            observers: Observers::default(),
+            stack: Stack::default(),
             timeouts: Timeouts::default(),
             wires: Transports::default(),
         }
@@ -58,7 +79,7 @@ impl ChannelBuilder {
 
     /// Whether failed calls are made again.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
+        self.stack.retry = policy;
         self
     }
 
@@ -70,7 +91,19 @@ impl ChannelBuilder {
 
     /// Who is told of calls and connections: an [`Observer`](crate::Observer) in an `Arc`, or several.
     pub fn observer(mut self, observers: impl Into<Observers>) -> Self {
-        self.observers = observers.into();
+        self.stack.observers = observers.into();
+        self
+    }
+
+    /// Layers of the user's that see each call once: inside the deadline, outside the retries.
+    pub fn layers(mut self, layers: Layers) -> Self {
+        self.stack.per_call = self.stack.per_call.and_all(layers);
+        self
+    }
+
+    /// Layers of the user's that see every attempt at a call: inside the retries, outside the balancer.
+    pub fn layers_per_attempt(mut self, layers: Layers) -> Self {
+        self.stack.per_attempt = self.stack.per_attempt.and_all(layers);
         self
     }
 
@@ -93,23 +126,20 @@ impl ChannelBuilder {
     /// Outside a tokio runtime, since it starts tasks.
     #[must_use]
     pub fn build(self) -> Channel {
+        let watch = match self.servers {
+            Servers::Listed(watch) => watch,
+            Servers::Here(local) => {
+                return Channel::made(self.stack.around_local(local), None, self.timeouts, self.wires);
+            }
+        };
         let owner = Tasks::owner();
+        let observers = self.stack.observers.clone();
         let mut roster = Roster::new(self.service, self.transports);
         roster.ask(self.wires);
-        let fleet = Fleet::new(roster, self.connector, self.limits, self.observers.clone(), owner.handle());
-        let fleet = Arc::new(fleet);
-        fleet.follow(self.watch);
-
-        let balancer = Balancer::new(fleet.clone(), self.observers.clone(), owner);
-        let retry = RetryLayer { policy: self.retry, observers: self.observers.clone() }.layer(balancer);
-        let deadline = DeadlineLayer.layer(retry);
-        let trace = TraceLayer(self.observers.spans());
-        let service = if self.observers.is_some() {
-            trace.layer(ObserveLayer(self.observers).layer(deadline)).boxed()
-        } else {
-            trace.layer(deadline).boxed()
-        };
-        Channel::remote(service, fleet, self.timeouts, self.wires)
+        let fleet = Arc::new(Fleet::new(roster, self.connector, self.limits, observers.clone(), owner.handle()));
+        fleet.follow(watch);
+        let balancer = Balancer::new(fleet.clone(), observers, owner);
+        Channel::made(self.stack.around(balancer), Some(fleet), self.timeouts, self.wires)
     }
 }
 

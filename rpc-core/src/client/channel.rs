@@ -4,11 +4,11 @@ use crate::{
     Body, BoxService, CallId, Context, Delivery, Hints, Metadata, MetadataError, Method, Request, Response, Service,
     ServiceDescriptor, Status, Transports,
     client::{
-        ChannelBuilder, Timeouts,
+        ChannelBuilder, Servers, Timeouts,
         fleet::{Changes, Fleet},
     },
     context::deadline_in,
-    registry::{ServiceName, Watch},
+    registry::ServiceName,
 };
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -37,14 +37,19 @@ impl Channel {
         Self { service: service.boxed(), options: Arc::default(), fleet: None }
     }
 
-    /// The parts of a channel to the servers of a service, wherever `watch` says that they are.
-    pub fn builder(service: ServiceName, watch: Watch) -> ChannelBuilder {
-        ChannelBuilder::new(service, watch)
+    /// The parts of a channel to the servers of a service: those that a registry lists, or one in this process.
+    pub fn builder(service: ServiceName, servers: impl Into<Servers>) -> ChannelBuilder {
+        ChannelBuilder::new(service, servers.into())
     }
 
-    pub(crate) fn remote(service: BoxService, fleet: Arc<Fleet>, timeouts: Timeouts, transports: Transports) -> Self {
+    pub(crate) fn made(
+        service: BoxService,
+        fleet: Option<Arc<Fleet>>,
+        timeouts: Timeouts,
+        transports: Transports,
+    ) -> Self {
         let options = Options { timeouts, transports, ..Options::default() };
-        Self { service, options: Arc::new(options), fleet: Some(fleet) }
+        Self { service, options: Arc::new(options), fleet }
     }
 
     /// Waits, at most `limit`, until the registry has said where the servers are, be it that there are none.
@@ -77,6 +82,15 @@ impl Channel {
             let message = format!("no server within {limit:?}: {}", why.summary());
             Status::unavailable(message).with_delivery(Delivery::NeverSent).with_source(why)
         })
+    }
+
+    /// Takes no new calls, lets those in flight end for at most `grace`, and closes its connections; all clones are the
+    /// same channel. True when every call has ended in peace. A channel into this process has nothing to close.
+    pub async fn close(&self, grace: Duration) -> bool {
+        match &self.fleet {
+            Some(fleet) => fleet.close(grace).await,
+            None => true,
+        }
     }
 
     /// Makes a call: what every method of every generated client does. `key` is the hash of its `#[rpc(key)]`

@@ -33,6 +33,8 @@ pub(crate) enum Cause {
     NoTransport { wanted: &'static str, have: String },
     /// Too many calls wait for a server already.
     Crowded,
+    /// The channel was closed.
+    Closed,
 }
 
 /// How good a list is.
@@ -48,7 +50,7 @@ impl Diagnosis {
 
     /// Whether waiting is in vain.
     pub(crate) fn is_final(&self) -> bool {
-        matches!(self.cause, Cause::NoTransport { .. })
+        matches!(self.cause, Cause::NoTransport { .. } | Cause::Closed)
     }
 
     /// What may travel: no addresses.
@@ -73,6 +75,7 @@ impl Diagnosis {
                 "0 of {instances} servers of {service} can be called, by a list from before the registry went away"
             ),
             Cause::NoTransport { wanted, have } => format!("this client does not speak `{wanted}`; it has {have}"),
+            Cause::Closed => format!("this client of {service} has been shut down; make calls before that"),
             Cause::Crowded => {
                 format!("{} calls wait for a server of {service} already; make fewer at once", fleet::MAX_WAITING)
             }
@@ -82,7 +85,7 @@ impl Diagnosis {
     /// What a call fails with that does not wait.
     pub(crate) fn code(&self) -> Code {
         match self.cause {
-            Cause::NoTransport { .. } => Code::FailedPrecondition,
+            Cause::NoTransport { .. } | Cause::Closed => Code::FailedPrecondition,
             Cause::Crowded => Code::ResourceExhausted,
             _ => Code::Unavailable,
         }

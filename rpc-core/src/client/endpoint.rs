@@ -11,7 +11,7 @@ use crate::{
         standing::Standing,
         warmth::{self, Warmth},
     },
-    registry::{Instance, Source},
+    registry::{Identity, Instance, Source},
     transport::Transport,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -201,7 +201,8 @@ impl Endpoint {
             endpoint: self.id,
             link,
             load: self.load.clone(),
-            expected: (source != Source::Fixed).then(|| self.instance.id.clone()),
+            expected: (source != Source::Fixed && self.instance.identity == Identity::Its)
+                .then(|| self.instance.id.clone()),
             transport: transport.clone(),
             address: address.clone(),
             renew: renew.clone(),

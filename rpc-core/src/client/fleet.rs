@@ -22,8 +22,10 @@ use arc_swap::ArcSwap;
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 /// All servers of one service. Calls read the set of ready connections without waiting or locking; whatever changes
 /// it (lists, connections that come and go) happens beside them, in tasks.
@@ -39,6 +41,7 @@ pub(crate) struct Fleet {
     roster: Mutex<Roster>,
     ready: ArcSwap<ReadySet>,
     changed: watch::Sender<()>,
+    closed: CancellationToken,
 }
 
 /// How many calls may wait for a server at once. Were it any number, an outage would fill the memory of every client;
@@ -78,6 +81,7 @@ impl Fleet {
             roster: Mutex::new(roster),
             ready: ArcSwap::default(),
             changed: watch::Sender::new(()),
+            closed: CancellationToken::new(),
         }
     }
 
@@ -85,8 +89,8 @@ impl Fleet {
     pub(crate) fn follow(self: &Arc<Self>, mut watch: Watch) {
         let fleet = self.clone();
         fleet.apply(watch.snapshot());
-        self.tasks.spawn(tend::run(self.clone()));
-        self.tasks.spawn(async move {
+        self.until_closed(tend::run(self.clone()));
+        self.until_closed(async move {
             loop {
                 let snapshot = watch.changed().await;
                 fleet.apply(snapshot);
@@ -113,6 +117,12 @@ impl Fleet {
         if snapshot.is_known() {
             self.observers.tell(|observer| observer.listed(&listed));
         }
+    }
+
+    /// Works for it until it is closed.
+    fn until_closed(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let closed = self.closed.clone();
+        self.tasks.spawn(async move { _ = closed.run_until_cancelled(work).await });
     }
 
     /// Picks a ready connection for an attempt that begins now.
@@ -159,6 +169,16 @@ impl Fleet {
             journey.waits(why);
             changes.wait().await;
         }
+    }
+
+    /// Takes no new calls, and closes what is connected once the calls in flight are over. Whether they all were within
+    /// `grace`; those left are cut.
+    pub(crate) async fn close(self: &Arc<Self>, grace: Duration) -> bool {
+        self.closed.cancel();
+        self.update(Roster::close);
+        let peaceful = tokio::time::timeout(grace, self.tasks.finished()).await.is_ok();
+        self.tasks.abort();
+        peaceful
     }
 
     /// Why nothing can be picked.

@@ -5,6 +5,7 @@
 // What a generated client holds, and how it is made.
 mod builder;
 mod channel;
+mod stack;
 mod timeouts;
 
 // Per call.
@@ -42,7 +43,7 @@ mod tend;
 #[cfg(test)]
 mod tests;
 
-pub use builder::ChannelBuilder;
+pub use builder::{ChannelBuilder, Servers};
 pub use channel::{Channel, Client};
 pub use connector::{Connector, Sockets};
 pub use deadline::{Deadline, DeadlineLayer};

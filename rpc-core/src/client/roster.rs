@@ -41,6 +41,8 @@ pub(crate) struct Roster {
     pub(crate) watch: Watch,
     /// Whether the task that tends it should look.
     wake: bool,
+    /// Whether the channel takes no calls any more.
+    closed: bool,
     /// Which servers a client connects to first, when there are very many, differs from client to client.
     order: RandomState,
 }
@@ -99,6 +101,7 @@ impl Roster {
             arrival: Arrival::First,
             watch: Watch::default(),
             wake: false,
+            closed: false,
             order: RandomState::new(),
         }
     }
@@ -130,6 +133,9 @@ impl Roster {
     /// A list has come.
     pub(crate) fn apply(&mut self, snapshot: Arc<Snapshot>) {
         self.snapshot = snapshot.clone();
+        if self.closed {
+            return;
+        }
         if !snapshot.is_known() {
             // Not knowing is no news about the servers that are there.
             return;
@@ -158,6 +164,12 @@ impl Roster {
     /// How many instances of the list are of no use to this client.
     pub(crate) fn unusable(&self) -> usize {
         self.useless.len()
+    }
+
+    /// Takes no calls any more. Those in flight hold their connections themselves.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+        self.endpoints.clear();
     }
 
     fn use_of(&self, instance: &Instance) -> Result<(), String> {
@@ -348,6 +360,9 @@ impl Roster {
 /// Why nothing can be called.
 impl Roster {
     pub(crate) fn diagnose(&self, transports: Transports) -> Diagnosis {
+        if self.closed {
+            return self.diagnosis(Cause::Closed, Vec::new());
+        }
         if let Transports::Only(wanted) = transports
             && !self.transports.iter().any(|transport| transport.name() == wanted)
         {

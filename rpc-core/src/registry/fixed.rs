@@ -3,8 +3,8 @@
 use crate::{
     Address, BoxFuture, Tasks,
     registry::{
-        Availability, Endpoint, Instance, Registration, RegistrationState, Registry, RegistryError, ServiceName,
-        Snapshot, Source, Watch,
+        Availability, Endpoint, Identity, Instance, Registration, Registry, RegistryError, ServiceName, Snapshot,
+        Source, Watch,
     },
 };
 use std::sync::Arc;
@@ -36,20 +36,16 @@ impl Fixed {
 
     fn instance(&self, address: &Address, service: &ServiceName) -> Arc<Instance> {
         let endpoints = self.protocols.iter().map(|protocol| Endpoint::new(protocol, address.clone()));
-        Arc::new(Instance::new(address.to_string(), vec![service.clone()], endpoints.collect()))
+        let mut instance = Instance::new(address.to_string(), vec![service.clone()], endpoints.collect());
+        instance.identity = Identity::MadeUp;
+        Arc::new(instance)
     }
 }
 
 impl Registry for Fixed {
     fn register(&self, instance: Instance) -> BoxFuture<'_, Result<Registration, RegistryError>> {
-        let (registrar, registration) = Registration::new();
-        registrar.set(RegistrationState::Registered);
         tracing::info!(id = %instance.id, registry = self.url(), "a fixed list of servers takes no registrations");
-        self.tasks.handle().spawn(async move {
-            registrar.closing().await;
-            registrar.set(RegistrationState::Closed);
-        });
-        Box::pin(async { Ok(registration) })
+        Box::pin(async { Ok(Registration::nowhere(&self.tasks)) })
     }
 
     fn watch(&self, service: &ServiceName) -> Watch {
@@ -71,6 +67,7 @@ impl Registry for Fixed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::RegistrationState;
     use std::time::Duration;
 
     #[tokio::test]

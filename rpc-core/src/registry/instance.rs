@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 pub struct Instance {
     /// Unique for the life of the process; a restarted server has another.
     pub id: String,
+    /// Whose id that is.
+    pub identity: Identity,
     /// What it offers.
     pub services: Vec<ServiceName>,
     /// How it can be reached, once per protocol.
@@ -39,6 +41,16 @@ pub struct Endpoint {
     pub tls: bool,
 }
 
+/// Whose the id of an instance is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// The server's own: a client says whom it expects, and is not served by another process on the same port.
+    #[default]
+    Its,
+    /// Made up from the address, where nothing else is known: nobody in particular is expected there.
+    MadeUp,
+}
+
 /// Whether an instance takes traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InstanceStatus {
@@ -57,6 +69,7 @@ impl Instance {
     pub fn new(id: impl Into<String>, services: Vec<ServiceName>, endpoints: Vec<Endpoint>) -> Self {
         Self {
             id: id.into(),
+            identity: Identity::Its,
             services,
             endpoints,
             zone: None,

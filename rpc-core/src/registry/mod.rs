@@ -1,7 +1,9 @@
 //! Where servers are found.
 
+mod dns;
 mod file;
 mod fixed;
+mod here;
 mod instance;
 mod memory;
 mod name;
@@ -9,9 +11,11 @@ mod registration;
 mod snapshot;
 mod target;
 
+pub use dns::{Dns, Resolver, SystemResolver};
 pub use file::File;
 pub use fixed::Fixed;
-pub use instance::{Endpoint, Instance, InstanceStatus};
+pub use here::Here;
+pub use instance::{Endpoint, Identity, Instance, InstanceStatus};
 pub use memory::Memory;
 pub use name::{ServiceName, ServiceNameError};
 pub use registration::{Registrar, Registration, RegistrationState};

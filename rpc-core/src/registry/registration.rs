@@ -1,6 +1,6 @@
 //! A record that is kept where it is.
 
-use crate::Observers;
+use crate::{Observers, Tasks};
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -75,6 +75,17 @@ impl Registration {
         let told = Arc::new(Mutex::default());
         let registrar = Registrar { state: sender, close: close.clone(), told: told.clone() };
         (registrar, Self { state, close, told })
+    }
+
+    /// A registration at a place that keeps no records: it is there at once, and closes when it is asked to.
+    pub(crate) fn nowhere(tasks: &Tasks) -> Self {
+        let (registrar, registration) = Self::new();
+        registrar.set(RegistrationState::Registered);
+        tasks.handle().spawn(async move {
+            registrar.closing().await;
+            registrar.set(RegistrationState::Closed);
+        });
+        registration
     }
 
     /// Tells `observers` where the registration of `instance` is, and from now on of every change, until it is closed,

@@ -1,7 +1,7 @@
 //! A call into a server in this process.
 
 use crate::{
-    Body, Delivery, Kind, Observers, Payload, Peer, Request, Response, Service, Status, Tasks,
+    Body, Delivery, Kind, Layers, Observers, Payload, Peer, Request, Response, Service, Status, Tasks,
     client::Channel,
     server::{NamedService, Router},
     transport::{Limits, Routes},
@@ -21,23 +21,41 @@ pub enum Fidelity {
 impl Channel {
     /// A channel into a service in this process, through the layers that every server has.
     pub fn local(service: impl NamedService, fidelity: Fidelity) -> Self {
+        Self::new(Local::new(service, fidelity, Layers::default(), Observers::default()))
+    }
+}
+
+/// A service in this process, behind the layers that every server has. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Local {
+    routes: Routes,
+    limits: Limits,
+    fidelity: Fidelity,
+    /// Handlers that go on without their caller end with the last clone.
+    tasks: Tasks,
+}
+
+impl Local {
+    /// A service, the user's layers around it, and who watches.
+    pub fn new(service: impl NamedService, fidelity: Fidelity, layers: Layers, observers: Observers) -> Self {
         let mut router = Router::new();
         if let Err(error) = router.add(service) {
             // A router that is empty takes any one service.
             debug_assert!(false, "{error}");
         }
+        router.wrap(layers);
         let tasks = Tasks::owner();
-        let routes = router.into_routes(tasks.clone(), Observers::default());
-        Self::new(Local { routes, limits: Limits::default(), fidelity, _tasks: tasks })
+        let routes = router.into_routes(tasks.clone(), observers);
+        Self { routes, limits: Limits::default(), fidelity, tasks }
     }
-}
 
-struct Local {
-    routes: Routes,
-    limits: Limits,
-    fidelity: Fidelity,
-    /// Handlers that go on without their caller end with the channel.
-    _tasks: Tasks,
+    /// Waits, at most `limit`, for the handlers that go on without their callers, and ends those that are left. True
+    /// when there were none.
+    pub async fn finished(&self, limit: std::time::Duration) -> bool {
+        let peaceful = tokio::time::timeout(limit, self.tasks.finished()).await.is_ok();
+        self.tasks.abort();
+        peaceful
+    }
 }
 
 impl Service for Local {

@@ -17,7 +17,7 @@ mod local;
 mod router;
 
 pub use deadline::{Deadline, DeadlineLayer};
-pub use local::Fidelity;
+pub use local::{Fidelity, Local};
 pub use observe::{Observe, ObserveLayer};
 pub use panic::{CatchPanic, CatchPanicLayer};
 pub use router::{NamedService, Router, RouterError};

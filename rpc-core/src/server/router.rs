@@ -1,7 +1,7 @@
 //! From the name of a service to its implementation.
 
 use crate::{
-    Body, BoxService, Delivery, Method, Observers, Payload, PayloadStream, Request, Response, Service,
+    Body, BoxService, Delivery, Layers, Method, Observers, Payload, PayloadStream, Request, Response, Service,
     ServiceDescriptor, Status, Tasks,
     fnv::Fnv,
     server::{completion, stack},
@@ -24,6 +24,7 @@ pub struct Router {
     /// times as fast as the standard library's answer to those who could.
     methods: HashMap<&'static str, &'static Method, BuildHasherDefault<Fnv>>,
     descriptors: Vec<&'static ServiceDescriptor>,
+    layers: Layers,
 }
 
 impl Router {
@@ -47,6 +48,11 @@ impl Router {
         Ok(())
     }
 
+    /// Puts the layers of a user around all services, inside those that every server has.
+    pub fn wrap(&mut self, layers: Layers) {
+        self.layers = std::mem::take(&mut self.layers).and_all(layers);
+    }
+
     /// The services, in the order in which they were added.
     pub fn descriptors(&self) -> &[&'static ServiceDescriptor] {
         &self.descriptors
@@ -56,7 +62,13 @@ impl Router {
     /// that go on without their caller do so in `tasks`.
     pub fn into_routes(self, tasks: Tasks, observers: Observers) -> Routes {
         let router = Arc::new(self);
-        Routes::new(router.clone(), stack::layered(Dispatch { router, tasks }, observers))
+        let dispatch = Dispatch { router: router.clone(), tasks };
+        let service = if router.layers.is_empty() {
+            stack::layered(dispatch, observers)
+        } else {
+            stack::layered(Edge(router.layers.around(dispatch.boxed())), observers)
+        };
+        Routes::new(router, service)
     }
 
     /// A server has a handful of services, and nearly always the name is the very one that was registered: looking
@@ -105,6 +117,20 @@ impl Service for Dispatch {
         };
         // A handler's status crosses the edge here; the router's own, above, is a fact about this very call.
         match completion::call(handler, request, &self.tasks).await {
+            Ok(Response { metadata, body: body @ Body::Message(_) }) => Ok(Response { metadata, body }),
+            Ok(response) => Ok(Response { body: response.body.map_stream(at_edge), ..response }),
+            Err(status) => Err(status.at_edge()),
+        }
+    }
+}
+
+/// Around the layers of a user, whose statuses cross the edge like those of a handler: they may be a dependency's. What
+/// the router itself has to say was said before, when the transport looked for the method.
+struct Edge(BoxService);
+
+impl Service for Edge {
+    async fn call(&self, request: Request) -> Result<Response, Status> {
+        match self.0.call(request).await {
             Ok(Response { metadata, body: body @ Body::Message(_) }) => Ok(Response { metadata, body }),
             Ok(response) => Ok(Response { body: response.body.map_stream(at_edge), ..response }),
             Err(status) => Err(status.at_edge()),

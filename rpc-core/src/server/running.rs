@@ -1,7 +1,7 @@
 //! A server: services behind one port.
 
 use crate::{
-    Address, Io, Observers, Tasks,
+    Address, Io, Layers, Observers, Tasks,
     observer::{Unclassified, Visitor, target},
     server::{
         NamedService, Router, RouterError,
@@ -44,6 +44,13 @@ impl Server {
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transports.push(transport);
+        self
+    }
+
+    /// Puts the layers of a user around all services: inside those that every server has, outside the router.
+    #[must_use]
+    pub fn layers(mut self, layers: Layers) -> Self {
+        self.router.wrap(layers);
         self
     }
 

@@ -1,11 +1,16 @@
 //! Puts an [`App`] together.
 
-use super::{App, Inner};
+use super::{AllLayers, App, Inner};
 use crate::{Config, Result};
-use rpc_core::{Observer, Observers, observer::Tracing, registry::Registry, transport::Transport};
+use rpc_core::{
+    BoxService, Layer, Observer, Observers, Service, observer::Tracing, registry::Registry, transport::Transport,
+};
 use std::{
     fmt,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize},
+    },
 };
 
 /// Makes an [`App`].
@@ -14,6 +19,7 @@ pub struct AppBuilder {
     transports: Vec<Arc<dyn Transport>>,
     observers: Observers,
     registry: Option<Arc<dyn Registry>>,
+    layers: AllLayers,
 }
 
 impl Default for AppBuilder {
@@ -23,6 +29,7 @@ impl Default for AppBuilder {
             transports: Vec::new(),
             observers: Observers::default().with_tracing(Tracing::On),
             registry: None,
+            layers: AllLayers::default(),
         }
     }
 }
@@ -77,6 +84,63 @@ impl AppBuilder {
         self
     }
 
+    /// A layer around the calls of all its clients, which sees each call once, whatever the number of attempts: inside
+    /// the deadline, outside the retries. The first one added is the outermost. Where credentials attach:
+    ///
+    /// ```
+    /// use rpc::{BoxService, Layer, Request, Response, Service, Status};
+    ///
+    /// struct Credentials(&'static str);
+    ///
+    /// impl Layer<BoxService> for Credentials {
+    ///     type Service = Authorized;
+    ///     fn layer(&self, inner: BoxService) -> Authorized {
+    ///         Authorized { inner, token: self.0 }
+    ///     }
+    /// }
+    ///
+    /// struct Authorized {
+    ///     inner: BoxService,
+    ///     token: &'static str,
+    /// }
+    ///
+    /// impl Service for Authorized {
+    ///     async fn call(&self, mut request: Request) -> Result<Response, Status> {
+    ///         let mut metadata = request.context.metadata().clone();
+    ///         metadata.insert("authorization", self.token).map_err(|error| Status::internal(error.to_string()))?;
+    ///         request.context = request.context.with_metadata(metadata);
+    ///         self.inner.call(request).await
+    ///     }
+    /// }
+    ///
+    /// let app = rpc::App::builder().client_layer(Credentials("Bearer 1234")).build();
+    /// ```
+    ///
+    /// Middleware that was written for tower comes in through [`TowerLayer`](crate::tower::TowerLayer).
+    #[must_use]
+    pub fn client_layer(mut self, layer: impl Layer<BoxService, Service: Service> + Send + Sync + 'static) -> Self {
+        self.layers.client = self.layers.client.and(layer);
+        self
+    }
+
+    /// A layer around every attempt at the calls of all its clients: inside the retries, before a server is chosen.
+    #[must_use]
+    pub fn client_layer_per_attempt(
+        mut self,
+        layer: impl Layer<BoxService, Service: Service> + Send + Sync + 'static,
+    ) -> Self {
+        self.layers.attempt = self.layers.attempt.and(layer);
+        self
+    }
+
+    /// A layer around the services of all its servers, those in this process among them: inside the layers that every
+    /// server has, outside the router. Layers of one [`Server`](crate::Server) stand inside these.
+    #[must_use]
+    pub fn server_layer(mut self, layer: impl Layer<BoxService, Service: Service> + Send + Sync + 'static) -> Self {
+        self.layers.server = self.layers.server.and(layer);
+        self
+    }
+
     /// The App. Connects to nothing yet.
     pub fn build(self) -> App {
         let mut transports = compiled_in();
@@ -88,11 +152,15 @@ impl AppBuilder {
             config: self.config,
             transports,
             observers: self.observers,
+            layers: self.layers,
             given: self.registry,
             registries: Mutex::default(),
             channels: Mutex::default(),
+            locals: Mutex::default(),
             sections: Mutex::default(),
             warned: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            serving: AtomicUsize::new(0),
         }))
     }
 }

@@ -4,8 +4,8 @@ use super::{App, lock, terms::Terms};
 use crate::{Error, Result};
 use rpc_core::{
     ServiceDescriptor,
-    client::{Channel, Client},
-    registry::{Availability, Registry, ServiceName, Watch},
+    client::{Channel, Client, Servers},
+    registry::{Availability, Registry, ServiceName, Target, Watch},
 };
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -28,24 +28,40 @@ impl App {
             return Err(Error::new(format!("a client of {name} needs a tokio runtime, and here is none"))
                 .with_remedy("make clients in what `#[tokio::main]` or `Runtime::block_on` runs"));
         }
+        if self.0.ended.load(Relaxed) {
+            return Err(Error::new(format!("a client of {name} was asked for after the App had been shut down"))
+                .with_remedy("make clients before that, or another App"));
+        }
         let terms = self.terms(C::SERVICE)?;
         let service: ServiceName = name
             .parse()
             .map_err(|error| Error::new(format!("`{name}` cannot be the name of a service")).with_source(error))?;
-        let registry = match &terms.target {
-            Some(target) => self.open(target)?,
-            None => self.registry()?,
+        let servers = match terms.target.as_ref().or(self.registry_of_all()) {
+            Some(Target::Local) => Servers::Here(self.local(name)?),
+            Some(target) => Servers::Listed(self.listed(&*self.open(target)?, &service, &terms).await?),
+            None => Servers::Listed(self.listed(&*self.registry()?, &service, &terms).await?),
         };
-        let mut watch = registry.watch(&service);
+        // Of two who come at once, both get the same channel.
+        let mut channels = lock(&self.0.channels);
+        let channel = channels.entry(name).or_insert_with(|| self.channel(service, servers, terms)).clone();
+        Ok(C::from_channel(channel))
+    }
+
+    /// What the configuration names as the registry of all, unless one was handed over.
+    fn registry_of_all(&self) -> Option<&Target> {
+        self.0.config.registry.as_ref().filter(|_| self.0.given.is_none())
+    }
+
+    /// The first list of the servers of a service.
+    async fn listed(&self, registry: &dyn Registry, service: &ServiceName, terms: &Terms) -> Result<Watch> {
+        let mut watch = registry.watch(service);
         if tokio::time::timeout(Self::FIRST_LIST, watch.known()).await.is_err() {
-            return Err(no_list(&*registry, &watch, name));
+            return Err(no_list(registry, &watch, service.as_str()));
         }
         if terms.tls.is_none() {
-            self.warn_of_plain_text(&watch, name);
+            self.warn_of_plain_text(&watch, service.as_str());
         }
-        // Of two who come at once, both get the same channel.
-        let channel = lock(&self.0.channels).entry(name).or_insert_with(|| self.channel(service, watch, terms)).clone();
-        Ok(C::from_channel(channel))
+        Ok(watch)
     }
 
     /// What the configuration says of clients of a service.
@@ -62,12 +78,15 @@ impl App {
         Terms::of(config, service)
     }
 
-    fn channel(&self, service: ServiceName, watch: Watch, terms: Terms) -> Channel {
-        let mut builder = Channel::builder(service, watch)
+    fn channel(&self, service: ServiceName, servers: Servers, terms: Terms) -> Channel {
+        let layers = &self.0.layers;
+        let mut builder = Channel::builder(service, servers)
             .timeouts(terms.timeouts)
             .transports(terms.transports)
             .retry(terms.retry)
-            .observer(self.0.observers.clone());
+            .observer(self.0.observers.clone())
+            .layers(layers.client.clone())
+            .layers_per_attempt(layers.attempt.clone());
         for transport in &self.0.transports {
             builder = builder.transport(transport.clone());
         }

@@ -2,21 +2,28 @@
 
 mod builder;
 mod clients;
+mod ending;
+mod locals;
 mod terms;
 
 pub use builder::AppBuilder;
+pub(crate) use ending::Serving;
 
 use crate::{Config, Error, Result, Server, registries};
 use rpc_core::{
-    Observers,
+    Layers, Observers,
     client::Channel,
     registry::{Registry, Target},
+    server::Local,
     transport::Transport,
 };
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicUsize},
+    },
 };
 
 /// What the clients and servers of a program share: its configuration, one session with each registry, and one channel
@@ -34,15 +41,30 @@ struct Inner {
     config: Config,
     transports: Vec<Arc<dyn Transport>>,
     observers: Observers,
+    layers: AllLayers,
     /// The registry of everybody, when it was handed over rather than named by the configuration.
     given: Option<Arc<dyn Registry>>,
     /// One session per URL.
     registries: Mutex<HashMap<String, Arc<dyn Registry>>>,
     channels: Mutex<HashMap<&'static str, Channel>>,
+    /// What clients whose target is `local://` call.
+    locals: Mutex<HashMap<&'static str, Local>>,
     /// Which service a section of the configuration with a short name was taken to mean.
     sections: Mutex<HashMap<String, &'static str>>,
     /// Whether it has been said that plain text leaves this machine.
     warned: AtomicBool,
+    /// Whether it has been shut down.
+    ended: AtomicBool,
+    /// How many servers of it run.
+    serving: AtomicUsize,
+}
+
+/// The layers of the user's, by where they stand.
+#[derive(Clone, Default)]
+struct AllLayers {
+    client: Layers,
+    attempt: Layers,
+    server: Layers,
 }
 
 /// The only static in the project; see [`App::process`].
@@ -107,6 +129,11 @@ impl App {
             (None, None) if self.0.config.registry_required => Err(no_registry(&self.0.config)),
             (None, None) => self.open(&registries::embedded()),
         }
+    }
+
+    /// The layers around the services of its servers.
+    pub(crate) fn server_layers(&self) -> &Layers {
+        &self.0.layers.server
     }
 
     /// Whether nobody has said which registry to use.

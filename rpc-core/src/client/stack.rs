@@ -1,0 +1,56 @@
+//! The layers that every channel has, wherever the servers are.
+
+use crate::{
+    BoxService, Layer, Layers, Observers, Service,
+    client::{DeadlineLayer, RetryPolicy, observe::ObserveLayer, retry::RetryLayer, trace::TraceLayer},
+};
+
+/// What is around the attempts of a channel, from the outside to the inside: trace, observe, keep the deadline, the user's
+/// layers per call, make a failed call again, the user's layers per attempt.
+///
+/// Where the user has none, the services are joined without a box between them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stack {
+    pub(crate) observers: Observers,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) per_call: Layers,
+    pub(crate) per_attempt: Layers,
+}
+
+impl Stack {
+    /// Around the balancer.
+    pub(crate) fn around(self, attempt: impl Service) -> BoxService {
+        let retry = RetryLayer { policy: self.retry, observers: self.observers.clone() };
+        if self.per_attempt.is_empty() {
+            self.per_call(retry.layer(attempt))
+        } else {
+            self.per_call(retry.layer(self.per_attempt.around(attempt.boxed())))
+        }
+    }
+
+    /// Around a service in this process: nothing gets lost on the way, and there is nowhere else to go.
+    pub(crate) fn around_local(self, local: impl Service) -> BoxService {
+        if self.per_attempt.is_empty() {
+            self.per_call(local)
+        } else {
+            self.per_call(self.per_attempt.around(local.boxed()))
+        }
+    }
+
+    fn per_call(&self, inner: impl Service) -> BoxService {
+        if self.per_call.is_empty() {
+            self.outside(DeadlineLayer.layer(inner))
+        } else {
+            self.outside(DeadlineLayer.layer(self.per_call.around(inner.boxed())))
+        }
+    }
+
+    fn outside(&self, inner: impl Service) -> BoxService {
+        let trace = TraceLayer(self.observers.spans());
+        if self.observers.is_some() {
+            trace.layer(ObserveLayer(self.observers.clone()).layer(inner)).boxed()
+        } else {
+            trace.layer(inner).boxed()
+        }
+    }
+}

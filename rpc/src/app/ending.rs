@@ -1,0 +1,86 @@
+//! The end of an [`App`].
+
+use super::{App, lock};
+use std::{
+    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed},
+    time::Duration,
+};
+
+impl App {
+    /// How long calls in flight may take to end.
+    const IN_FLIGHT: Duration = Duration::from_secs(6);
+    /// The same once the servers have ended: their handlers are gone, and so is nearly all of the time.
+    const AFTER_SERVERS: Duration = Duration::from_millis(50);
+
+    /// Ends its clients in peace: new calls fail, those in flight have up to 6 s to end, connections and sessions with
+    /// registries close. True when every call has ended. For programs that only call; servers are ended by
+    /// [`Running::shutdown`](crate::Running::shutdown), and before this, since their handlers may call.
+    ///
+    /// All clones are the same App: none makes clients any more.
+    pub async fn shutdown(&self) -> bool {
+        self.end(Self::IN_FLIGHT).await
+    }
+
+    async fn end(&self, grace: Duration) -> bool {
+        self.0.ended.store(true, Relaxed);
+        let servers = self.0.serving.load(Acquire);
+        if servers > 0 {
+            tracing::warn!(servers, "servers of this App still run; what their handlers call from now on fails");
+        }
+        let channels: Vec<_> = lock(&self.0.channels).drain().collect();
+        let mut peaceful = true;
+        let closing = channels.iter().map(|(name, channel)| async move { (*name, channel.close(grace).await) });
+        for (service, ended) in all(closing).await {
+            if !ended {
+                tracing::warn!(
+                    service,
+                    "calls of this client were still in flight when it was shut down; they are cut"
+                );
+            }
+            peaceful &= ended;
+        }
+        let locals: Vec<_> = lock(&self.0.locals).drain().map(|(_, local)| local).collect();
+        for ended in all(locals.iter().map(|local| local.finished(grace))).await {
+            peaceful &= ended;
+        }
+        lock(&self.0.registries).clear();
+        peaceful
+    }
+
+    /// A server of it has begun.
+    pub(crate) fn begun(&self) -> Serving {
+        self.0.serving.fetch_add(1, AcqRel);
+        Serving(self.clone())
+    }
+}
+
+/// A server that runs, for as long as this is held.
+pub(crate) struct Serving(App);
+
+impl Serving {
+    /// The server has ended: if it was the last one, the clients that its handlers used end as well.
+    pub(crate) async fn last(self) {
+        let app = self.0.clone();
+        drop(self);
+        if app.0.serving.load(Acquire) == 0 {
+            app.end(App::AFTER_SERVERS).await;
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.0.serving.fetch_sub(1, AcqRel);
+    }
+}
+
+impl std::fmt::Debug for Serving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Serving").field(&self.0).finish()
+    }
+}
+
+/// Waits for all of these at once.
+async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    futures_util::future::join_all(futures).await
+}

@@ -1,0 +1,102 @@
+//! Where a client's calls go is a matter of configuration.
+#![cfg(feature = "tarpc")]
+
+mod common;
+
+use common::{Echo, EchoClient, EchoServer, Mirror, config};
+use rpc::{App, Discover, prelude::*};
+
+/// The program that is moved about: it knows nothing of where the service is.
+async fn program(app: &App) -> rpc::Result<String> {
+    let echo: EchoClient = app.client().await?;
+    Ok(echo.say("hello".to_owned()).await?)
+}
+
+#[tokio::test]
+async fn a_client_is_moved_out_and_back_by_configuration_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = format!("registry = \"file://{}/registry\"\n", folder.path().display());
+    let servers = App::builder().config(config(&registry)).build();
+    let _running = servers.server().service(EchoServer::new(Mirror)).start().await.unwrap();
+    for (toml, answer) in [
+        (registry.clone(), "hello over tarpc"),
+        (format!("{registry}[client.Echo]\ntarget = \"local://\""), "hello over local"),
+        ("registry = \"local://\"".to_owned(), "hello over local"),
+    ] {
+        let app = App::builder().config(config(&toml)).build();
+        app.serve_local(EchoServer::new(Mirror)).unwrap();
+        assert_eq!(program(&app).await.unwrap(), answer, "{toml}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_on_no_registry_is_called_by_a_name_in_the_dns_or_by_its_address() {
+    for registry in ["local://", "static://127.0.0.1:1?assume=grpc", "dns://localhost:1"] {
+        let servers = App::builder().config(config(&format!("registry = \"{registry}\""))).build();
+        let running = servers.server().service(EchoServer::new(Mirror)).start().await.unwrap();
+        let port = running.address().to_string().rsplit_once(':').unwrap().1.to_owned();
+        for target in
+            [format!("dns://localhost:{port}?assume=tarpc/1"), format!("static://127.0.0.1:{port}?assume=tarpc/1")]
+        {
+            let app = App::builder().config(config(&format!("[client.Echo]\ntarget = \"{target}\""))).build();
+            assert_eq!(program(&app).await.unwrap(), "hello over tarpc", "{target}");
+        }
+        assert!(running.shutdown().await);
+    }
+}
+
+#[tokio::test]
+async fn what_is_served_here_is_served_once_and_before_it_is_called() {
+    let app = App::builder().config(config("[client.Echo]\ntarget = \"local://\"")).build();
+    let error = format!("{:?}", program(&app).await.unwrap_err());
+    assert!(error.contains("this process does not serve it") && error.contains("serve_local"), "{error}");
+    app.serve_local(EchoServer::new(Mirror)).unwrap();
+    let twice = format!("{:?}", app.serve_local(EchoServer::new(Mirror)).unwrap_err());
+    assert!(twice.contains("this process serves t.v1.Echo already"), "{twice}");
+    assert_eq!(program(&app).await.unwrap(), "hello over local");
+}
+
+mod other {
+    use super::*;
+
+    #[rpc_service(package = "u.v1")]
+    pub(crate) trait Echo {
+        async fn say(&self, text: String) -> Result<String, Status>;
+    }
+}
+
+#[tokio::test]
+async fn a_short_name_that_two_services_have_must_be_written_in_full() {
+    let app = App::builder().config(config("registry = \"memory://\"\n[client.Echo]\ntimeout = \"1s\"")).build();
+    app.client::<EchoClient>().await.unwrap();
+    app.client::<EchoClient>().await.unwrap();
+    let error = format!("{:?}", app.client::<other::EchoClient>().await.unwrap_err());
+    assert!(error.contains("[client.Echo] means t.v1.Echo, and u.v1.Echo as well"), "{error}");
+    assert!(error.contains("[client.u.v1.Echo]"), "{error}");
+    let full = "registry = \"memory://\"\n[client.t.v1.Echo]\ntimeout = \"1s\"\n[client.u.v1.Echo]\ntimeout = \"2s\"";
+    let app = App::builder().config(config(full)).build();
+    app.client::<EchoClient>().await.unwrap();
+    app.client::<other::EchoClient>().await.unwrap();
+}
+
+#[test]
+fn outside_a_runtime_there_is_an_error_and_no_panic() {
+    let waker = std::task::Waker::noop();
+    let mut asked = Box::pin(EchoClient::discover());
+    let polled = asked.as_mut().poll(&mut std::task::Context::from_waker(waker));
+    let std::task::Poll::Ready(Err(error)) = polled else { panic!("it should fail at once") };
+    assert!(format!("{error:?}").contains("needs a tokio runtime"), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_was_shut_down_makes_no_calls_any_more() {
+    let app = App::builder().config(config("registry = \"memory://\"")).build();
+    let running = app.server().service(EchoServer::new(Mirror)).start().await.unwrap();
+    let echo: EchoClient = app.client().await.unwrap();
+    echo.say("a".to_owned()).await.unwrap();
+    assert!(running.shutdown().await);
+    assert!(app.shutdown().await);
+    let status = echo.say("b".to_owned()).await.unwrap_err();
+    assert!(status.code() == rpc::Code::FailedPrecondition && status.message().contains("shut down"), "{status}");
+    assert!(app.client::<EchoClient>().await.is_err());
+}
