@@ -190,6 +190,7 @@ pub enum Instruction {
 
 /// Why the servers would not.
 #[derive(RpcError, thiserror::Error, Debug)]
+#[rpc(package = "baedal.orders.v1")]
 pub enum OrderError {
     /// Nobody has placed an order with this number.
     #[error("there is no order {number}")]
@@ -309,4 +310,13 @@ impl Position {
 /// A peer's text, before it is repeated.
 fn cut(text: &str) -> String {
     text.chars().take(Order::NUMBER_LENGTH).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    /// Programs in other languages, and older ones in this, keep their numbers.
+    #[test]
+    fn the_interface_is_what_orders_proto_says() {
+        rpc::assert_proto!("orders.proto", super::OrdersClient);
+    }
 }

@@ -145,7 +145,10 @@ impl Catalog {
                     DescriptorProto { name: of.name.to_owned(), docs: of.docs.to_owned(), ..Default::default() };
                 for failure in of.variants {
                     let nested = names::join(full_name, failure.detail.name);
-                    message.nested_type.push(catalog.message(&nested, &failure.detail));
+                    let mut detail = catalog.message(&nested, &failure.detail);
+                    let code = format!("Travels with the code {}.", names::screaming(&failure.code.to_string()));
+                    detail.docs = names::paragraphs(&detail.docs, &code);
+                    message.nested_type.push(detail);
                 }
                 catalog.fill(place, message);
             })

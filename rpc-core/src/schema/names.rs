@@ -52,6 +52,11 @@ fn snake(name: &str) -> String {
     snake
 }
 
+/// Documentation with one more paragraph.
+pub(super) fn paragraphs(docs: &str, more: &str) -> String {
+    if docs.is_empty() { more.to_owned() } else { format!("{docs}\n\n{more}") }
+}
+
 /// The file of a package; without a package, that of what comes first in it.
 pub(super) fn file(package: &str, first: &str) -> String {
     if !package.is_empty() {

@@ -104,15 +104,14 @@ fn describe(method: &Method, signature: Signature, package: &str) -> MethodDescr
 
 /// Protobuf has no place for the errors of a method, but its documentation.
 fn docs(written: &str, errors: &[(Code, String)], package: &str) -> String {
-    if errors.is_empty() {
-        return written.to_owned();
-    }
+    let mut enums: Vec<_> = errors.iter().map(|(_, detail)| names::parent(detail)).collect();
+    enums.sort_unstable();
+    enums.dedup();
     let within =
         |name: &str| name.strip_prefix(package).and_then(|name| name.strip_prefix('.')).unwrap_or(name).to_owned();
-    let errors: Vec<_> = errors
-        .iter()
-        .map(|(code, name)| format!("{} ({})", names::screaming(&code.to_string()), within(name)))
-        .collect();
-    let gap = if written.is_empty() { "" } else { "\n\n" };
-    format!("{written}{gap}Fails with {}.", errors.join(", "))
+    let enums: Vec<_> = enums.into_iter().map(within).collect();
+    if enums.is_empty() {
+        return written.to_owned();
+    }
+    names::paragraphs(written, &format!("Fails with a detail in {}.", enums.join(" or ")))
 }
