@@ -4,6 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use std::{
     fmt, io,
     pin::Pin,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -17,12 +18,33 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncIo for T {}
 pub struct Io {
     front: Bytes,
     inner: Box<dyn AsyncIo>,
+    /// Somebody wants to know how the far end begins.
+    overheard: Option<Overheard>,
+}
+
+/// The first bytes of the far end, once there are any.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overheard(Arc<OnceLock<[u8; 2]>>);
+
+impl Overheard {
+    /// Whether the far end has answered with a record of TLS: an alert, or its part of a handshake.
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self.0.get(), Some([0x15 | 0x16, 0x03]))
+    }
+
+    #[cold]
+    fn set(self, bytes: &[u8]) {
+        // In one piece, as they were sent; who sends less than two bytes is not recognised, and nothing is lost by that.
+        if let Some(first) = bytes.first_chunk() {
+            let _ = self.0.set(*first);
+        }
+    }
 }
 
 impl Io {
     /// Forgets the type of a byte stream.
     pub fn new(inner: impl AsyncIo) -> Self {
-        Self { front: Bytes::new(), inner: Box::new(inner) }
+        Self { front: Bytes::new(), inner: Box::new(inner), overheard: None }
     }
 
     /// Reads more bytes behind those in `seen`; 0 at the end of the stream. They are to be given back by
@@ -32,6 +54,11 @@ impl Io {
     /// What the stream says.
     pub async fn read_ahead(&mut self, seen: &mut BytesMut) -> io::Result<usize> {
         self.inner.read_buf(seen).await
+    }
+
+    /// How the far end begins, for an error that should name it.
+    pub(crate) fn overhear(&mut self) -> Overheard {
+        self.overheard.get_or_insert_default().clone()
     }
 
     /// Gives bytes back, to be read before everything else.
@@ -51,7 +78,15 @@ impl AsyncRead for Io {
             buffer.put_slice(&self.front.split_to(length));
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut *self.inner).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut *self.inner).poll_read(cx, buffer);
+        if self.overheard.is_some()
+            && buffer.filled().len() > before
+            && let Some(overheard) = self.overheard.take()
+        {
+            overheard.set(&buffer.filled()[before..]);
+        }
+        polled
     }
 }
 

@@ -36,6 +36,7 @@ pub mod client;
 mod address;
 pub mod framed;
 mod io;
+mod notices;
 pub mod observer;
 pub mod registry;
 mod tasks;

@@ -11,10 +11,14 @@ pub(crate) async fn lost(mut ping: PingPong, interval: Duration, timeout: Durati
         if !needed() {
             continue;
         }
-        // One that cannot be sent is of a connection that ends.
-        let answer = async { ping.ping(Ping::opaque()).await };
-        if tokio::time::timeout(timeout, answer).await.is_err() {
+        if !answers(&mut ping, timeout).await {
             return;
         }
     }
+}
+
+/// Asks the other side whether it is there.
+pub(crate) async fn answers(ping: &mut PingPong, limit: Duration) -> bool {
+    // One that cannot be sent is of a connection that ends.
+    tokio::time::timeout(limit, ping.ping(Ping::opaque())).await.is_ok()
 }

@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 /// How often a client is asked whether it is there; it is the only thing that ends a connection whose client lost its
 /// power.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// How long the first answer may take, which whoever has sent a preface and nothing else does not give.
+const GREETING: Duration = Duration::from_secs(10);
 /// How long it may take to answer.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the last answers may take to leave once the server has stopped. Less than what the port allows.
@@ -64,18 +66,21 @@ pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: T
         instance: info.instance,
         stopped: stopped.clone(),
     });
-    let Some(ping) = connection.ping_pong() else { return };
+    let Some(mut ping) = connection.ping_pong() else { return };
     // It ends with its stream, and that with the connection, which is a task that can be stopped.
     // In a box: a task is moved several times, and this one is some kilobytes.
     let begin = move |(request, respond): Call| {
         tasks.spawn_call(Box::pin(handle::handle(shared.clone(), request, respond)));
     };
+    let silent = async {
+        if keep_alive::answers(&mut ping, GREETING).await {
+            keep_alive::lost(ping, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, || true).await;
+        }
+    };
     tokio::select! {
         biased;
         () = accept(&mut connection, drain, stopped, begin) => {}
-        () = keep_alive::lost(ping, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, || true) => {
-            tracing::debug!("a client has not answered for {KEEP_ALIVE_TIMEOUT:?}; its connection is closed");
-        }
+        () = silent => tracing::debug!("a client does not answer; its connection is closed"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! All servers of one service, and which of their connections take calls.
 
 use crate::{
-    Address, Hints, Observers, Tasks, Transports,
+    Address, Delivery, Hints, Observers, Status, Tasks, Transports,
     client::{
         connector::Connector,
         diagnosis::Diagnosis,
@@ -14,6 +14,7 @@ use crate::{
         standing::Effect,
         tend::{self, Alarm, Verdict},
     },
+    notices::Notices,
     observer::{Ejected, FellBack, Listed, target},
     registry::{ServiceName, Snapshot, Watch},
     transport::{Connection, ConnectionState, Limits},
@@ -36,6 +37,7 @@ pub(crate) struct Fleet {
     pub(crate) tasks: Tasks,
     service: ServiceName,
     observers: Observers,
+    notices: Notices,
     clock: Clock,
     pub(crate) alarm: Arc<Alarm>,
     roster: Mutex<Roster>,
@@ -76,6 +78,7 @@ impl Fleet {
             tasks,
             service,
             observers,
+            notices: Notices::default(),
             clock: Clock::new(),
             alarm: Arc::default(),
             roster: Mutex::new(roster),
@@ -302,6 +305,18 @@ impl Fleet {
         let (Failure::Unreachable(because) | Failure::Hello(because)) = &failure;
         self.observers.tell(|observer| observer.connect_failed(&place.address, place.transport.name(), because));
         self.update(|roster| roster.failed(place, failure));
+    }
+
+    /// What it means that a server speaks TLS.
+    #[cold]
+    pub(crate) fn speaks_tls(&self, address: &Address) -> Status {
+        let sentence = format!(
+            "the server at {address} speaks TLS, and this client does not: configure TLS on both sides or on none"
+        );
+        if self.notices.due(address.to_string()) {
+            tracing::warn!(target: target::CLIENT, service = self.service.as_str(), "{sentence}");
+        }
+        Status::unavailable(sentence).with_delivery(Delivery::NeverSent)
     }
 
     /// Whether a slower protocol stands in for this one.

@@ -109,11 +109,14 @@ async fn stand_aside(fleet: &Fleet, place: &Place, failed: Instant) {
 
 async fn connect(fleet: &Fleet, place: &Place) -> Result<Connection, Failure> {
     let limit = Instant::now() + CONNECT_LIMIT;
-    let io = open(fleet, place, limit).await.map_err(Failure::Unreachable)?;
+    let mut io = open(fleet, place, limit).await.map_err(Failure::Unreachable)?;
+    let overheard = io.overhear();
     let mut target = ConnectTarget::new(place.address.to_string()).with_limits(fleet.limits);
     target.instance.clone_from(&place.expected);
     match timeout_at(limit, place.transport.connect(io, target, fleet.tasks.handle())).await {
         Ok(Ok(connection)) => Ok(connection),
+        // No protocol would fare better there.
+        _ if overheard.is_tls() => Err(Failure::Unreachable(fleet.speaks_tls(&place.address))),
         Ok(Err(status)) if ProtocolRefused::caused(&status) => Err(Failure::Hello(status)),
         Ok(Err(status)) => Err(Failure::Unreachable(status)),
         Err(_) => Err(Failure::Hello(Status::unavailable(format!("no answer to the hello within {CONNECT_LIMIT:?}")))),

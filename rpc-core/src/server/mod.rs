@@ -2,6 +2,7 @@
 
 // In the order in which a call meets them.
 mod listener;
+mod lobby;
 mod running;
 mod visitor;
 

@@ -2,16 +2,12 @@
 
 use crate::{
     Address, Io, Layers, Observers, Tasks,
+    notices::Notices,
     observer::{Unclassified, Visitor, target},
-    server::{
-        NamedService, Router, RouterError,
-        listener::Listener,
-        visitor::{self, Notices},
-    },
+    server::{NamedService, Router, RouterError, listener::Listener, lobby::Lobby, visitor},
     transport::{ConnectionInfo, ConnectionState, Drain, DrainPhase, DrainTrigger, Limits, Routes, Transport},
 };
 use std::{error::Error, fmt, io, sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
 
 /// Services behind one port, on which every transport given is spoken.
 ///
@@ -133,12 +129,9 @@ struct Port {
 }
 
 impl Port {
-    /// How many may knock at once without having said what they speak.
-    const UNCLASSIFIED: usize = 1000;
-
     /// Accepts until the drain begins; then the port closes, and clients are refused before they have sent anything.
     async fn accept(self: Arc<Self>, listener: Listener) {
-        let knocking = Arc::new(Semaphore::new(Self::UNCLASSIFIED));
+        let lobby = Arc::new(Lobby::default());
         let mut drain = self.drain.clone();
         let draining = drain.reached(DrainPhase::Draining);
         tokio::pin!(draining);
@@ -147,20 +140,31 @@ impl Port {
                 connection = listener.accept() => connection,
                 () = &mut draining => return,
             };
-            // Full: whoever comes now is closed at once rather than kept in a queue without end.
-            let Ok(permit) = knocking.clone().try_acquire_owned() else {
-                let crowd = Unclassified { peer: peer.as_ref(), visitor: Visitor::Crowd, first: &[] };
-                self.observers.tell(|observer| observer.unclassified(&crowd));
-                continue;
-            };
-            let port = self.clone();
+            let (port, seat) = (self.clone(), lobby.enter());
             self.tasks.spawn(async move {
-                let served = port.admit(io, peer).await;
-                drop(permit);
-                if let Some(serving) = served {
+                let serving = tokio::select! {
+                    serving = port.admit(io, peer.clone()) => serving,
+                    () = seat.lost() => return port.crowded(peer.as_ref()),
+                };
+                drop(seat);
+                if let Some(serving) = serving {
                     serving.await;
                 }
             });
+        }
+    }
+
+    /// One had to leave without having said anything.
+    fn crowded(&self, peer: Option<&Address>) {
+        let crowd = Unclassified { peer, visitor: Visitor::Crowd, first: &[] };
+        self.observers.tell(|observer| observer.unclassified(&crowd));
+        if self.notices.due("crowd".to_owned()) {
+            tracing::warn!(
+                target: target::SERVER,
+                last = peer.map(tracing::field::display),
+                "{} connections have not said what they speak; whoever has been silent for longest is closed",
+                Lobby::ROOM
+            );
         }
     }
 

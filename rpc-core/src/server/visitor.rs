@@ -2,16 +2,13 @@
 
 use crate::{
     Address, Io, Observers,
+    notices::Notices,
     observer::{Unclassified, Visitor, target},
     transport::{Recognition, Transport},
 };
 use bytes::BytesMut;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use tokio::{io::AsyncWriteExt, time::Instant};
+use std::{io, sync::Arc, time::Duration};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// No protocol needs more to be known.
 const ENOUGH: usize = 24;
@@ -19,10 +16,8 @@ const ENOUGH: usize = 24;
 /// How long a visitor may stay silent.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a browser is told.
-const NOT_HTTP_1: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\nconnection: close\r\nupgrade: h2c\r\n\
-content-type: text/plain; charset=utf-8\r\ncontent-length: 93\r\n\r\n\
-This port speaks gRPC (HTTP/2) and rpc-tarpc. Call it with an RPC client, not with a browser.";
+/// How long, and for how many bytes, an HTTP/1 client is listened to once it has been answered.
+const FAREWELL: (Duration, u64) = (Duration::from_secs(2), 64 * 1024);
 
 /// Reads the first bytes until exactly one transport says that they are its own, and gives them back to the stream.
 ///
@@ -50,7 +45,7 @@ pub(crate) async fn recognise(
                     Recognition::No => {}
                 }
             }
-            if !undecided || seen.len() >= ENOUGH {
+            if seen.len() >= ENOUGH || !(undecided || may_be_known(&seen)) {
                 return None;
             }
         }
@@ -59,7 +54,8 @@ pub(crate) async fn recognise(
     .unwrap_or(None);
 
     if found.is_none() && !seen.is_empty() {
-        turn_away(io, &seen, peer, observers, notices).await;
+        let names: Vec<_> = transports.iter().map(|transport| transport.name()).collect();
+        turn_away(io, &seen, &names.join(" and "), peer, observers, notices).await;
     } else {
         io.unread(seen.freeze());
     }
@@ -67,25 +63,35 @@ pub(crate) async fn recognise(
 }
 
 /// Answers, as far as an answer helps, a visitor who speaks nothing that is served here.
-async fn turn_away(io: &mut Io, seen: &[u8], peer: Option<&Address>, observers: &Observers, notices: &Notices) {
+async fn turn_away(
+    io: &mut Io,
+    seen: &[u8],
+    spoken: &str,
+    peer: Option<&Address>,
+    observers: &Observers,
+    notices: &Notices,
+) {
     let first = &seen[..seen.len().min(8)];
     let visitor = kind(seen);
     observers.tell(|observer| observer.unclassified(&Unclassified { peer, visitor, first }));
     let who = peer.map_or_else(|| "a local peer".to_owned(), Address::to_string);
+    // The port of a client changes with every connection.
+    let host = peer.map_or_else(String::new, |peer| peer.host().into_owned());
+    let due = |what| notices.due(format!("{what} {host}"));
     match visitor {
         Visitor::Http1 => {
             tracing::debug!(target: target::SERVER, peer = who, "answered 426 to an HTTP/1 request");
-            let _ = io.write_all(NOT_HTTP_1).await;
-            let _ = io.shutdown().await;
+            // It has left, or is too slow: nothing is lost by that.
+            let _ = tokio::time::timeout(FAREWELL.0, refuse_http_1(io, spoken)).await;
         }
-        Visitor::Tls if notices.due(&who) => {
+        Visitor::Tls if due("TLS") => {
             tracing::warn!(
                 target: target::SERVER,
                 peer = who,
                 "speaks TLS to a port that is served in the clear: configure TLS on both sides or on none"
             );
         }
-        Visitor::Proxy if notices.due(&who) => {
+        Visitor::Proxy if due("PROXY") => {
             tracing::warn!(
                 target: target::SERVER,
                 peer = who,
@@ -98,54 +104,48 @@ async fn turn_away(io: &mut Io, seen: &[u8], peer: Option<&Address>, observers: 
     }
 }
 
-fn kind(first: &[u8]) -> Visitor {
-    const METHODS: [&[u8]; 7] = [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH "];
-    const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-    if METHODS.iter().any(|method| first.starts_with(method)) {
-        Visitor::Http1
-    } else if first.starts_with(&[0x16, 0x03]) {
-        Visitor::Tls
-    } else if first.starts_with(b"PROXY ") || first.starts_with(PROXY_V2) {
-        Visitor::Proxy
-    } else {
-        Visitor::Unknown
-    }
+/// Says in one sentence what this port is, to whoever came with a browser or `curl`.
+async fn refuse_http_1(io: &mut Io, spoken: &str) -> io::Result<()> {
+    let sentence = format!(
+        "This is the port of an RPC server. It speaks {spoken}, not HTTP/1: call it with an RPC client, not with a browser.\n"
+    );
+    let head = "HTTP/1.1 426 Upgrade Required\r\nconnection: close\r\nupgrade: h2c\r\n\
+                content-type: text/plain; charset=utf-8\r\ncontent-length:";
+    io.write_all(format!("{head} {}\r\n\r\n{sentence}", sentence.len()).as_bytes()).await?;
+    io.shutdown().await?;
+    // The system resets a connection that is closed with bytes unread, and the answer may be lost on its way then.
+    tokio::io::copy(&mut io.take(FAREWELL.1), &mut tokio::io::sink()).await?;
+    Ok(())
 }
 
-/// Keeps a log readable: one notice a minute per peer.
-#[derive(Debug, Default)]
-pub(crate) struct Notices(Mutex<HashMap<String, Instant>>);
+/// How those begin who come to the wrong port often enough to be known.
+const KNOWN: [(&[u8], Visitor); 10] = [
+    (b"GET ", Visitor::Http1),
+    (b"HEAD ", Visitor::Http1),
+    (b"POST ", Visitor::Http1),
+    (b"PUT ", Visitor::Http1),
+    (b"DELETE ", Visitor::Http1),
+    (b"OPTIONS ", Visitor::Http1),
+    (b"PATCH ", Visitor::Http1),
+    (b"\x16\x03", Visitor::Tls),
+    (b"PROXY ", Visitor::Proxy),
+    (b"\r\n\r\n\0\r\nQUIT\n", Visitor::Proxy),
+];
 
-impl Notices {
-    const EVERY: Duration = Duration::from_secs(60);
+fn kind(first: &[u8]) -> Visitor {
+    KNOWN.iter().find(|(begin, _)| first.starts_with(begin)).map_or(Visitor::Unknown, |(_, visitor)| *visitor)
+}
 
-    /// A port scan must not fill the memory; past this many peers the oldest knowledge is forgotten.
-    const PEERS: usize = 1024;
-
-    fn due(&self, who: &str) -> bool {
-        // The port of a client changes with every connection.
-        let host = who.rsplit_once(':').map_or(who, |(host, _)| host);
-        let now = Instant::now();
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.len() >= Self::PEERS {
-            last.retain(|_, at| now.duration_since(*at) < Self::EVERY);
-            if last.len() >= Self::PEERS {
-                last.clear();
-            }
-        }
-        let due = last.get(host).is_none_or(|at| now.duration_since(*at) >= Self::EVERY);
-        if due {
-            last.insert(host.to_owned(), now);
-        }
-        due
-    }
+/// Whether more bytes may show who it is.
+fn may_be_known(first: &[u8]) -> bool {
+    KNOWN.iter().any(|(begin, _)| begin.len() > first.len() && begin.starts_with(first))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{BoxFuture, Status, Tasks, transport::*};
-    use tokio::io::{AsyncReadExt, DuplexStream};
+    use tokio::{io::DuplexStream, time::Instant};
 
     struct Magic(&'static str, &'static [u8]);
 
@@ -201,15 +201,27 @@ mod tests {
     #[tokio::test]
     async fn a_browser_gets_one_plain_sentence() {
         let (mut far, recognised) = knock();
-        far.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-        let (name, io) = recognised.await;
+        let browse = async {
+            // A client that writes piece by piece, and more than is looked at.
+            for piece in [&b"G"[..], b"ET", b" / HTTP/1.1\r\n", &[b'x'; 2000], b"\r\n\r\n"] {
+                far.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            let mut answer = String::new();
+            far.read_to_string(&mut answer).await.unwrap();
+            drop(far);
+            answer
+        };
+        let ((name, _io), answer) = tokio::join!(recognised, browse);
         assert_eq!(name, None);
-        drop(io);
-        let mut answer = String::new();
-        far.read_to_string(&mut answer).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 426 "), "{head}");
         assert!(head.contains(&format!("content-length: {}", body.len())), "{answer}");
+        assert_eq!(
+            body,
+            "This is the port of an RPC server. It speaks grpc and tarpc, not HTTP/1: call it with an RPC client, not \
+             with a browser.\n"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -219,15 +231,5 @@ mod tests {
         assert_eq!(recognised.await.0, None);
         assert_eq!(begun.elapsed(), PATIENCE);
         drop(far);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_notice_a_minute_per_peer() {
-        let notices = Notices::default();
-        assert!(notices.due("10.0.0.1:5000"));
-        assert!(!notices.due("10.0.0.1:5001"));
-        assert!(notices.due("10.0.0.2:5000"));
-        tokio::time::advance(Notices::EVERY).await;
-        assert!(notices.due("10.0.0.1:5002"));
     }
 }
