@@ -32,7 +32,8 @@ pub struct Response {
 pub struct Hints {
     /// Which wires the call may take.
     pub transports: Transports,
-    /// The hash of the `#[rpc(key)]` argument, from which a shard follows.
+    /// The hash of the `#[rpc(key)]` argument. Calls with the same go to the same server while it is well and has no
+    /// more than 1.25 times its share of the calls.
     pub key: Option<u64>,
     /// When a stream must have begun; once it has, only the deadline of the context bounds it.
     pub opening: Option<Instant>,

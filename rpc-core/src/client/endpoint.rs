@@ -8,6 +8,7 @@ use crate::{
         load::Load,
         outliers::Record,
         roster::Fallback,
+        shards::{self, Reach},
         standing::Standing,
         warmth::{self, Warmth},
     },
@@ -28,6 +29,10 @@ pub(crate) struct Endpoint {
     pub(crate) listing: Listing,
     pub(crate) standing: Standing,
     arrival: Arrival,
+    /// By what keys know it.
+    identity: u64,
+    /// Whether a key wants it, so that it is connected to however many others there are.
+    pub(crate) demand: Demand,
     /// Since when it is warming up, if it has to.
     pub(crate) warmth: Option<Warmth>,
     /// Answers and failures when counting began.
@@ -36,12 +41,27 @@ pub(crate) struct Endpoint {
     stop: DropGuard,
 }
 
+/// Whether servers that were ejected are spared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spared {
+    Yes,
+    /// In a panic, too few are left.
+    No,
+}
+
 /// When a server came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
     /// With the first list: it may have been there for long.
     First,
     Later,
+}
+
+/// Whether a server is wanted for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Demand {
+    None,
+    Keyed,
 }
 
 /// Whether a server is on the list.
@@ -100,7 +120,7 @@ impl Endpoint {
                 renew: Arc::default(),
             })
         });
-        let links = links.collect();
+        let (links, identity) = (links.collect(), shards::identity(&instance));
         let stop = CancellationToken::new().drop_guard();
         Self {
             id,
@@ -110,6 +130,8 @@ impl Endpoint {
             listing: Listing::Listed,
             standing: Standing::default(),
             arrival,
+            identity,
+            demand: Demand::None,
             warmth: None,
             counted: (0, 0),
             stop,
@@ -135,6 +157,22 @@ impl Endpoint {
             }
             _ => None,
         }
+    }
+
+    /// It as a member of those among which keys are divided; `spared` says whether it need not take calls since it was
+    /// ejected.
+    pub(crate) fn member(&self, link: Option<&Link>, spared: Spared) -> Option<(u64, u32, u32, Reach)> {
+        let link = link?;
+        let reach = match (&link.phase, self.standing, spared) {
+            (Phase::Ready(live), Standing::Admitted { .. }, _) | (Phase::Ready(live), _, Spared::No) => {
+                Reach::Ready(live.clone())
+            }
+            (Phase::Ready(live), Standing::Probing { .. }, _) => Reach::Probe(live.clone()),
+            (Phase::Idle, ..) => Reach::Unconnected,
+            (Phase::Connecting, Standing::Admitted { .. }, _) if link.failure.is_none() => Reach::Unconnected,
+            _ => Reach::Away,
+        };
+        Some((self.identity, self.instance.weight.max(1), self.id, reach))
     }
 
     /// Whether it takes calls, or would, were it not ejected.

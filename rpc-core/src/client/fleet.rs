@@ -10,7 +10,8 @@ use crate::{
         link::{self, Failure, Place},
         live::{Live, Picked, Purpose},
         picker::Draw,
-        roster::{ReadySet, Roster},
+        roster::{Pool, ReadySet, Roster},
+        shards::{Patience, Shard},
         standing::Effect,
         tend::{self, Alarm, Verdict},
     },
@@ -25,7 +26,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 /// All servers of one service. Calls read the set of ready connections without waiting or locking; whatever changes
@@ -49,6 +53,29 @@ pub(crate) struct Fleet {
 /// How many calls may wait for a server at once. Were it any number, an outage would fill the memory of every client;
 /// these are more than a server answers while they wait.
 pub(crate) const MAX_WAITING: usize = 16 * 1024;
+
+/// How long a call waits for a connection to the server of its key while it could go to another. In a data centre a
+/// connection takes a thousandth of it; a server that needs longer is as good as away.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Why a call with a key has no server yet.
+enum Missing {
+    /// No call has had a key before.
+    Shards,
+    /// A connection to this endpoint.
+    Connection(u32),
+    Nobody,
+}
+
+fn keyed(pool: &Pool, key: u64, journey: &Journey, patience: Patience) -> Result<Picked, Missing> {
+    let shards = pool.shards.as_ref().ok_or(Missing::Shards)?;
+    match journey.with_tried(|tried| shards.pick(key, tried, patience)) {
+        Shard::To(live) => Ok((live.clone(), Purpose::Call)),
+        Shard::Probe(live) => Ok((live.clone(), Purpose::Probe)),
+        Shard::Unconnected(endpoint) => Err(Missing::Connection(endpoint)),
+        Shard::Nobody => Err(Missing::Nobody),
+    }
+}
 
 /// Wakes whoever waits for a change of a fleet.
 pub(crate) struct Changes(watch::Receiver<()>);
@@ -132,6 +159,9 @@ impl Fleet {
     pub(crate) fn pick(&self, hints: &Hints, journey: &Journey, attempt: Attempt) -> Option<Picked> {
         let ready = self.ready.load();
         let pool = ready.pool(hints.transports)?;
+        if let Some(key) = hints.key {
+            return keyed(pool, key, journey, Patience::Some).ok();
+        }
         let draw = Draw { random: fastrand::u64(..), now: attempt.begun, clock: self.clock };
         let live = match attempt.nth {
             Nth::First => {
@@ -143,6 +173,34 @@ impl Fleet {
             Nth::Later => journey.with_tried(|tried| pool.pick(draw, tried)),
         };
         live.map(|live| (live.clone(), Purpose::Call))
+    }
+
+    /// The server of a key is not connected, or these were the first to have a key: waits until it is, for a moment.
+    async fn find(self: &Arc<Self>, hints: &Hints, key: u64, journey: &Journey) -> Option<Picked> {
+        let mut changes = self.changes();
+        let found = async {
+            loop {
+                let missing = match self.ready.load().pool(hints.transports) {
+                    Some(pool) => keyed(pool, key, journey, Patience::Some),
+                    None => Err(Missing::Nobody),
+                };
+                match missing {
+                    Ok(picked) => return Some(picked),
+                    Err(Missing::Shards) => self.update(|roster| roster.demand(None)),
+                    Err(Missing::Connection(endpoint)) => {
+                        if !self.with_roster(|roster| roster.is_demanded(endpoint)) {
+                            self.update(|roster| roster.demand(Some(endpoint)));
+                        }
+                        changes.wait().await;
+                    }
+                    Err(Missing::Nobody) => return None,
+                }
+            }
+        };
+        match timeout(PATIENCE, found).await {
+            Ok(found) => found,
+            Err(_) => keyed(self.ready.load().pool(hints.transports)?, key, journey, Patience::None).ok(),
+        }
     }
 
     /// Whether there is a connection to pick.
@@ -162,6 +220,11 @@ impl Fleet {
         }
         let mut changes = self.changes();
         loop {
+            if let Some(key) = hints.key
+                && let Some(picked) = self.find(hints, key, journey).await
+            {
+                return Ok(picked);
+            }
             if let Some(picked) = self.pick(hints, journey, Attempt::begin(journey)) {
                 return Ok(picked);
             }

@@ -48,6 +48,11 @@ impl Live {
         Self { endpoint, address, transport, service, load, clock, alarm, lost: AtomicBool::new(false) }
     }
 
+    /// How many calls are in flight to the server.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.load.in_flight()
+    }
+
     /// Whether the server is to be probed, and by the caller.
     pub(crate) fn pass(&self) -> bool {
         self.load.gate().pass()
@@ -228,5 +233,26 @@ impl Candidate for Choice {
 
     fn weight(&self) -> u32 {
         self.weight
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A connection to this endpoint.
+    pub(crate) fn to(endpoint: u32, service: BoxService) -> Live {
+        let address = "host:1".parse().unwrap();
+        Live::new(endpoint, address, "fast", service, Arc::default(), (Clock::new(), Arc::default()))
+    }
+
+    impl Live {
+        pub(crate) fn begin(&self) {
+            self.load.begin();
+        }
+
+        pub(crate) fn end(&self) {
+            self.load.end();
+        }
     }
 }

@@ -18,6 +18,7 @@ mod trace;
 // Per attempt.
 mod balancer;
 mod picker;
+mod shards;
 mod verdict;
 
 // What is known of each server.

@@ -4,10 +4,11 @@ use crate::{
     Address, Status, Transports,
     client::{
         diagnosis::{Cause, Diagnosis, List},
-        endpoint::{Arrival, Endpoint, Hello, Link, Listing, Phase},
+        endpoint::{Arrival, Demand, Endpoint, Hello, Link, Listing, Phase, Spared},
         link::{Failure, Place},
         live::{Choice, Live},
         picker::{Draw, Picker},
+        shards::Shards,
         standing::Standing,
         tend::Watch,
         warmth,
@@ -35,6 +36,8 @@ pub(crate) struct Roster {
     automatic: bool,
     /// The protocols that calls have insisted on.
     insisted: BTreeSet<&'static str>,
+    /// Whether calls have had keys.
+    keyed: bool,
     next: u32,
     /// Whether there has been a list.
     arrival: Arrival,
@@ -81,6 +84,8 @@ pub(crate) struct Pool {
     /// Servers that were ejected, and that one call should go to.
     probes: Vec<Arc<Live>>,
     picker: Picker,
+    /// For calls with keys, once there was one.
+    pub(crate) shards: Option<Shards>,
 }
 
 impl Roster {
@@ -97,6 +102,7 @@ impl Roster {
             useless: Vec::new(),
             automatic: false,
             insisted: BTreeSet::new(),
+            keyed: false,
             next: 1,
             arrival: Arrival::First,
             watch: Watch::default(),
@@ -128,6 +134,19 @@ impl Roster {
             Transports::Auto => self.automatic,
             Transports::Only(name) => self.insisted.contains(name),
         }
+    }
+
+    /// Calls have keys, and this one wants an endpoint that is not connected.
+    pub(crate) fn demand(&mut self, endpoint: Option<u32>) {
+        self.keyed = true;
+        if let Some(endpoint) = self.endpoints.values_mut().find(|known| Some(known.id) == endpoint) {
+            endpoint.demand = Demand::Keyed;
+        }
+    }
+
+    /// Whether a call has wanted this endpoint before.
+    pub(crate) fn is_demanded(&self, endpoint: u32) -> bool {
+        self.endpoints.values().any(|known| known.id == endpoint && known.demand == Demand::Keyed)
     }
 
     /// A list has come.
@@ -264,7 +283,8 @@ impl Roster {
         self.endpoints.retain(|_, endpoint| endpoint.listing == Listing::Listed || (alone && endpoint.is_ready()));
         let eager = self.eager();
         for (id, endpoint) in &mut self.endpoints {
-            if eager.as_ref().is_none_or(|eager| eager.contains(id)) && endpoint.listing == Listing::Listed {
+            let wanted = endpoint.demand == Demand::Keyed || eager.as_ref().is_none_or(|eager| eager.contains(id));
+            if wanted && endpoint.listing == Listing::Listed {
                 let wanted = endpoint.wanted(self.automatic, &self.insisted);
                 settled.connect.extend(endpoint.begin(&wanted, self.snapshot.source));
             }
@@ -316,7 +336,9 @@ impl Roster {
         };
         let (admitted, ejected): (Vec<_>, Vec<_>) = ready.iter().partition(|endpoint| endpoint.standing.is_admitted());
         // In a panic, where fewer than half are left, calls go to all: the few would not bear it (Envoy).
-        if admitted.len() * 2 >= ready.len() {
+        let spared = if admitted.len() * 2 >= ready.len() { Spared::Yes } else { Spared::No };
+        let listing = ready.first().map_or(Listing::Listed, |endpoint| endpoint.listing);
+        if spared == Spared::Yes {
             ready = admitted;
         }
         let cold = ready.iter().filter(|endpoint| endpoint.tenths(now) < warmth::WARM).count();
@@ -325,7 +347,9 @@ impl Roster {
         let choices = ready.iter().filter_map(|endpoint| endpoint.choice(link(endpoint), tenths(endpoint)));
         let probes = ejected.iter().filter(|endpoint| matches!(endpoint.standing, Standing::Probing { .. }));
         let probes = probes.filter_map(|endpoint| Some(endpoint.choice(link(endpoint), 1)?.live));
-        Pool::new(choices.collect(), probes.collect())
+        let members = self.endpoints.values().filter(|endpoint| self.keyed && endpoint.listing == listing);
+        let shards = Shards::new(members.filter_map(|endpoint| endpoint.member(link(endpoint), spared)));
+        Pool { shards: self.keyed.then_some(shards), ..Pool::new(choices.collect(), probes.collect()) }
     }
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
@@ -408,7 +432,7 @@ impl ReadySet {
 impl Pool {
     fn new(choices: Vec<Choice>, probes: Vec<Arc<Live>>) -> Self {
         let picker = Picker::new(&choices);
-        Self { choices, probes, picker }
+        Self { choices, probes, picker, shards: None }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

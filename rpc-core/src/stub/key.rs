@@ -1,6 +1,6 @@
 //! The hash that routes a call.
 
-use crate::fnv::Fnv;
+use crate::fnv::{Fnv, mixed};
 use bytes::BytesMut;
 use std::hash::Hasher;
 
@@ -15,10 +15,7 @@ pub(super) fn hash(encode: impl FnOnce(&mut BytesMut)) -> u64 {
     encode(&mut bytes);
     let mut fnv = Fnv::default();
     fnv.write(&bytes);
-    let hash = fnv.finish();
-    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
+    mixed(fnv.finish())
 }
 
 #[cfg(test)]

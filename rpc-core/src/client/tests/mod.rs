@@ -3,5 +3,6 @@
 mod calls;
 mod connections;
 mod ejection;
+mod keys;
 mod simulation;
 mod world;
