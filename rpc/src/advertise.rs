@@ -21,6 +21,12 @@ pub(crate) async fn address(bound: &Address, said: Option<&Address>, registry: &
         },
         (None, bound) => bound.clone(),
     };
+    if let Address::Tcp { host, .. } = &address
+        && host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
+    {
+        return Err(Error::new(format!("{address} means every address of a machine, and nobody can call that"))
+            .with_remedy("say which: server.advertise = \"HOST:PORT\" (RPC_SERVER_ADVERTISE), or leave it out"));
+    }
     if registry.is_remote() && address.is_loopback() {
         return Err(Error::new(format!(
             "other machines read the registry {}, and none of them can reach {address}",
@@ -120,6 +126,25 @@ mod tests {
         assert!(format!("{error:?}").contains("server.advertise"), "{error:?}");
         let error = of("0.0.0.0:7000", Some("localhost:7000"), "zookeeper://10.0.0.1:2181/rpc").await.unwrap_err();
         assert!(error.to_string().contains("localhost:7000"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn all_addresses_are_none_and_a_socket_in_the_file_system_is_here() {
+        let error = of("127.0.0.1:7000", Some("0.0.0.0:7000"), "file:///x").await.unwrap_err();
+        assert!(error.to_string().contains("nobody can call"), "{error}");
+        let error = of("unix:/run/orders.sock", None, "zookeeper://10.0.0.1:2181/rpc").await.unwrap_err();
+        assert!(error.to_string().contains("unix:/run/orders.sock"), "{error}");
+        assert_eq!(of("unix:/run/orders.sock", None, "file:///x").await.unwrap(), "unix:/run/orders.sock");
+        assert_eq!(of("10.0.0.7:7000", None, "zookeeper://10.0.0.1:2181").await.unwrap(), "10.0.0.7:7000");
+    }
+
+    #[tokio::test]
+    async fn of_all_interfaces_the_one_that_leads_to_the_registry_is_taken() {
+        // The way to loopback is loopback, which is refused: that it was found is what counts.
+        let error = of("0.0.0.0:7000", None, "zookeeper://127.0.0.1:2181/rpc").await.unwrap_err();
+        assert!(error.to_string().contains("127.0.0.1:7000"), "{error}");
+        let error = of("0.0.0.0:7000", None, "zookeeper://no.such.host.invalid:2181/rpc").await.unwrap_err();
+        assert!(format!("{error:?}").contains("server.advertise"), "{error:?}");
     }
 
     #[test]

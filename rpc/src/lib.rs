@@ -19,6 +19,7 @@ mod config;
 mod container;
 mod discover;
 mod error;
+mod health;
 mod offer;
 pub mod prelude;
 mod registries;
@@ -34,6 +35,7 @@ pub use app::{App, AppBuilder};
 pub use config::{ClientConfig, Config, MethodConfig, Origin, Retries, ServerConfig, ServiceConfig, Setting, Tls};
 pub use discover::Discover;
 pub use error::{Error, Result};
+pub use health::{Health, Readiness};
 pub use rpc_core::{
     Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Io, Layer, Metadata, MetadataError,
     Method, Observer, Observers, Payload, Request, Response, RpcError, Service, Status, Streaming, Tasks, TraceContext,

@@ -1,6 +1,6 @@
 //! A server that serves, and how it ends.
 
-use crate::{App, app::Serving};
+use crate::{App, Health, Readiness, app::Serving};
 use futures_util::future::join_all;
 use rpc_core::{
     Address,
@@ -8,6 +8,7 @@ use rpc_core::{
     transport::DrainPhase,
 };
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// A server that serves. Dropping it cuts every call; [`shutdown`](Self::shutdown) ends it in peace.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub struct Running {
     /// One, unless some of the services are reached in another way than the others.
     registrations: Vec<Registration>,
     propagation: Duration,
+    stage: watch::Sender<Readiness>,
     /// Clients that handlers use must live as long as the handlers do, so the App goes last.
     serving: Serving,
 }
@@ -40,7 +42,8 @@ impl Running {
         app: &App,
     ) -> Self {
         let propagation = if registry.is_remote() { Self::PROPAGATION } else { Self::LOCAL_PROPAGATION };
-        Self { core, registrations, propagation, serving: app.begun() }
+        let stage = watch::Sender::new(Readiness::Ready);
+        Self { core, registrations, propagation, stage, serving: app.begun() }
     }
 
     /// Where it listens; the port is the real one when 0 was asked for.
@@ -54,7 +57,12 @@ impl Running {
         states.find(|state| *state != RegistrationState::Registered).unwrap_or(RegistrationState::Registered)
     }
 
-    /// Leaves in peace: withdraws its record, goes on serving while clients hear of it (2 s, 300 ms on a registry of
+    /// Whether it takes traffic, for whoever answers probes; may be kept after this is gone.
+    pub fn health(&self) -> Health {
+        Health::new(self.stage.subscribe(), self.registrations.iter().map(Registration::follow).collect())
+    }
+
+    /// Leaves in peace: says that it is not ready ([`health`](Self::health)), withdraws its record, goes on serving while clients hear of it (2 s, 300 ms on a registry of
     /// this machine), says goodbye on its connections (GOAWAY), and lets the calls in flight end for up to 6 s. Those
     /// left are answered `Unavailable: server draining`. True when there were none.
     pub async fn shutdown(self) -> bool {
@@ -69,15 +77,14 @@ impl Running {
     }
 
     async fn drain(self) -> (bool, Serving) {
+        self.stage.send_replace(Readiness::Draining);
         let closing = self.registrations.into_iter().map(|registration| registration.close(Self::WITHDRAWAL));
         let withdrawn = join_all(closing).await.into_iter().all(|gone| gone);
         tracing::debug!(withdrawn, "no longer on the list");
         tokio::time::sleep(self.propagation).await;
         self.core.advance(DrainPhase::Draining);
         let peaceful = self.core.shutdown(Self::IN_FLIGHT).await;
-        if !peaceful {
-            tracing::warn!("calls were still in flight when the drain ended");
-        }
+        self.stage.send_replace(Readiness::Stopped);
         (peaceful, self.serving)
     }
 }

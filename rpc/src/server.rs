@@ -3,11 +3,11 @@
 use crate::{App, Config, Error, Result, Running, advertise, container, offer::Offer, signals::Signals, tls};
 use rpc_core::{
     Address, BoxService, Layer, Layers, Service,
-    registry::{Instance, Registry, ServiceName},
+    registry::{Instance, Registration, Registry, ServiceName},
     server::{NamedService, ServerError},
     transport::Transport,
 };
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Services of this process, on one port, over every protocol, on the list of a registry.
 ///
@@ -28,6 +28,9 @@ pub struct Server {
 type OnReady = Box<dyn FnOnce(&Running) + Send>;
 
 impl Server {
+    /// How long a server that could not be registered has to close its port.
+    const UNREGISTERED: Duration = Duration::from_millis(100);
+
     /// A server of the [`App`] of this process, as `rpc.toml` and the `RPC_...` variables say.
     ///
     /// # Errors
@@ -146,7 +149,14 @@ impl Server {
         }
         core = core.observer(self.app.observers().clone());
         let running = core.bind(&listen).await.map_err(cannot_bind)?;
-        let address = advertise::address(running.address(), config.server.advertise.as_ref(), &*registry).await?;
+        let registrations = match register(&self.app, &*registry, &running, &id, offers, &transports).await {
+            Ok(registrations) => registrations,
+            Err(error) => {
+                // Nothing is left behind: when this returns, the port is free.
+                running.shutdown(Self::UNREGISTERED).await;
+                return Err(error);
+            }
+        };
         if self.app.is_on_embedded_registry() {
             warn_of_embedded_registry(&*registry, running.address());
         }
@@ -156,23 +166,36 @@ impl Server {
                 "others can call this server, and read along: set `tls = \"off\"` (RPC_TLS) if plain text is meant"
             );
         }
-        let mut registrations = Vec::with_capacity(offers.len());
-        for offer in offers {
-            let instance = offer.instance(&id, &transports, &address);
-            log_start(&*registry, running.address(), &instance);
-            // Only now: whoever reads the record must find the port open.
-            let registration = registry.register(instance).await.map_err(|error| {
-                Error::new(format!("cannot register at {}: {error}", registry.url())).with_source(error)
-            })?;
-            registration.observe(id.clone(), self.app.observers().clone());
-            registrations.push(registration);
-        }
         let running = Running::new(running, registrations, &*registry, &self.app);
         if let Some(ready) = self.on_ready {
             ready(&running);
         }
         Ok(running)
     }
+}
+
+/// Registers what is offered at the port that listens: whoever reads the record must find it open.
+async fn register(
+    app: &App,
+    registry: &dyn Registry,
+    running: &rpc_core::server::Running,
+    id: &str,
+    offers: Vec<Offer>,
+    transports: &[Arc<dyn Transport>],
+) -> Result<Vec<Registration>> {
+    let said = app.config().server.advertise.as_ref();
+    let address = advertise::address(running.address(), said, registry).await?;
+    let mut registrations = Vec::with_capacity(offers.len());
+    for offer in offers {
+        let instance = offer.instance(id, transports, &address);
+        log_start(registry, running.address(), &instance);
+        let registration = registry.register(instance).await.map_err(|error| {
+            Error::new(format!("cannot register at {}: {error}", registry.url())).with_source(error)
+        })?;
+        registration.observe(id, app.observers().clone());
+        registrations.push(registration);
+    }
+    Ok(registrations)
 }
 
 impl fmt::Debug for Server {

@@ -83,3 +83,20 @@ async fn without_the_registry_that_is_required_nothing_starts() {
         assert!(ended.err.contains(part), "`{part}` is not in {ended:?}");
     }
 }
+
+/// Two signals at once: the first begins the drain, the second finds it at work.
+#[tokio::test]
+async fn a_second_signal_ends_a_server_at_once_and_says_so() {
+    let folder = scratch("signals").unwrap();
+    let registry = format!("file://{}/registry", folder.path().display());
+    let mut command = order_server(folder.path());
+    let mut server = Running::start(command.args(["--registry", &registry]).stderr(std::process::Stdio::piped()));
+    server.says("order-server: ready on").await;
+    send(server.pid(), Signal::TERM);
+    send(server.pid(), Signal::INT);
+    let code = server.ends().await;
+    assert!(matches!(code, Some(130 | 143)), "{code:?}");
+    let mut said = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut server.child.stderr.take().unwrap(), &mut said).await.unwrap();
+    assert!(said.contains("a second signal exits at once") && said.contains("exiting at once"), "{said}");
+}

@@ -101,6 +101,11 @@ impl Registration {
         *self.state.borrow()
     }
 
+    /// Where it is, for those who look from elsewhere.
+    pub fn follow(&self) -> watch::Receiver<RegistrationState> {
+        self.state.clone()
+    }
+
     /// Waits until it is in this state; false when it never will be.
     pub async fn reached(&mut self, state: RegistrationState) -> bool {
         self.state.wait_for(|now| *now == state).await.is_ok()

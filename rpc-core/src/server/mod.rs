@@ -16,6 +16,7 @@ mod trace;
 
 mod local;
 mod router;
+mod unfinished;
 
 pub use deadline::{Deadline, DeadlineLayer};
 pub use local::{Fidelity, Local};

@@ -4,7 +4,10 @@ use crate::{
     Body, BoxService, Delivery, Layers, Method, Observers, Payload, PayloadStream, Request, Response, Service,
     ServiceDescriptor, Status, Tasks,
     fnv::Fnv,
-    server::{completion, stack},
+    server::{
+        completion, stack,
+        unfinished::{AtWork, Unfinished},
+    },
     transport::{Lookup, Routes},
 };
 use futures_core::Stream;
@@ -25,6 +28,7 @@ pub struct Router {
     methods: HashMap<&'static str, &'static Method, BuildHasherDefault<Fnv>>,
     descriptors: Vec<&'static ServiceDescriptor>,
     layers: Layers,
+    unfinished: Arc<Unfinished>,
 }
 
 impl Router {
@@ -51,6 +55,11 @@ impl Router {
     /// Puts the layers of a user around all services, inside those that every server has.
     pub fn wrap(&mut self, layers: Layers) {
         self.layers = std::mem::take(&mut self.layers).and_all(layers);
+    }
+
+    /// Which calls were cut at the end.
+    pub(crate) fn unfinished(&self) -> &Arc<Unfinished> {
+        &self.unfinished
     }
 
     /// The services, in the order in which they were added.
@@ -115,10 +124,16 @@ impl Service for Dispatch {
         let Some(handler) = self.router.service(request.method.service) else {
             return Err(self.router.unknown(request.method.path));
         };
+        let method = request.method;
+        let _at_work = AtWork::new(&*self.router.unfinished, method);
         // A handler's status crosses the edge here; the router's own, above, is a fact about this very call.
         match completion::call(handler, request, &self.tasks).await {
             Ok(Response { metadata, body: body @ Body::Message(_) }) => Ok(Response { metadata, body }),
-            Ok(response) => Ok(Response { body: response.body.map_stream(at_edge), ..response }),
+            Ok(response) => {
+                let body =
+                    response.body.map_stream(at_edge).guarded(AtWork::new(self.router.unfinished.clone(), method));
+                Ok(Response { body, ..response })
+            }
             Err(status) => Err(status.at_edge()),
         }
     }

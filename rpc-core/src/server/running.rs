@@ -4,7 +4,7 @@ use crate::{
     Address, Io, Layers, Observers, Tasks,
     notices::Notices,
     observer::{Unclassified, Visitor, target},
-    server::{NamedService, Router, RouterError, listener::Listener, lobby::Lobby, visitor},
+    server::{NamedService, Router, RouterError, listener::Listener, lobby::Lobby, unfinished::Unfinished, visitor},
     transport::{ConnectionInfo, ConnectionState, Drain, DrainPhase, DrainTrigger, Limits, Routes, Transport},
 };
 use std::{error::Error, fmt, io, sync::Arc, time::Duration};
@@ -89,6 +89,7 @@ impl Server {
         let address = listener.address().map_err(taken)?;
         let tasks = Tasks::owner();
         let (trigger, drain) = Drain::new();
+        let unfinished = self.router.unfinished().clone();
         let port = Port {
             routes: self.router.into_routes(tasks.handle(), self.observers.clone()),
             info: ConnectionInfo {
@@ -103,7 +104,7 @@ impl Server {
             drain,
         };
         tasks.spawn(Arc::new(port).accept(listener));
-        Ok(Running { address, tasks, trigger, observers: self.observers })
+        Ok(Running { address, tasks, trigger, observers: self.observers, unfinished })
     }
 }
 
@@ -217,11 +218,14 @@ pub struct Running {
     tasks: Tasks,
     trigger: DrainTrigger,
     observers: Observers,
+    unfinished: Arc<Unfinished>,
 }
 
 impl Running {
     /// Connections are given this long to say goodbye once their calls are over.
-    const FAREWELL: Duration = Duration::from_millis(500);
+    const FAREWELL: Duration = Duration::from_millis(400);
+    /// What is cut needs a moment to be gone.
+    const CUT: Duration = Duration::from_millis(50);
 
     /// Where it listens.
     pub fn address(&self) -> &Address {
@@ -241,10 +245,17 @@ impl Running {
     pub async fn shutdown(self, grace: Duration) -> bool {
         self.advance(DrainPhase::Draining);
         let peaceful = tokio::time::timeout(grace, self.tasks.finished()).await.is_ok();
+        if !peaceful {
+            self.unfinished.record();
+        }
         self.advance(DrainPhase::Stopped);
         if tokio::time::timeout(Self::FAREWELL, self.tasks.finished()).await.is_err() {
             tracing::warn!(target: target::SERVER, tasks = self.tasks.len(), "connections that would not end are cut");
             self.tasks.abort();
+            _ = tokio::time::timeout(Self::CUT, self.tasks.finished()).await;
+        }
+        if !self.unfinished.is_empty() {
+            tracing::warn!(target: target::SERVER, calls = %self.unfinished, "these calls did not end in time, and were cut");
         }
         peaceful
     }

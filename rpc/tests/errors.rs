@@ -1,0 +1,171 @@
+//! What newcomers are told, word for word: the place, and what to do.
+#![cfg(all(feature = "tarpc", feature = "grpc"))]
+
+mod common;
+
+use common::{Echo, EchoClient, EchoServer, Mirror, config};
+use rpc::{
+    App, BoxFuture, Client, Config,
+    registry::{Instance, Registration, Registry, RegistryError, ServiceName, Snapshot, Watch},
+};
+use std::{sync::Arc, time::Duration};
+
+/// A registry elsewhere that nobody can reach.
+struct Away;
+
+impl Registry for Away {
+    fn register(&self, _: Instance) -> BoxFuture<'_, Result<Registration, RegistryError>> {
+        Box::pin(async { Err(RegistryError::new("not reached")) })
+    }
+
+    fn watch(&self, _: &ServiceName) -> Watch {
+        let (publisher, watch) = Watch::new(Snapshot::pending(), ());
+        publisher.unreachable("connection refused");
+        std::mem::forget(publisher);
+        watch
+    }
+
+    fn url(&self) -> String {
+        "zookeeper://10.0.0.1:2181/rpc".to_owned()
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+}
+
+/// What is wrong with a configuration; the folder of the file is cut from it.
+fn refused(toml: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rpc.toml");
+    std::fs::write(&path, toml).unwrap();
+    let error = Config::read(Some(&path), []).unwrap_err();
+    // Figment writes paths from the current folder.
+    let text = format!("{error:?}");
+    let at = text.find("rpc.toml").unwrap();
+    text[at..].to_owned()
+}
+
+async fn not_started(app: &App) -> String {
+    format!("{:?}", app.server().service(EchoServer::new(Mirror)).start().await.unwrap_err())
+}
+
+#[test]
+fn of_configuration() {
+    assert_eq!(
+        refused("[client]\ntimout = \"1s\""),
+        "rpc.toml: there is no key `client.timout`\n  what to do: write `client.timeout`, if that was meant"
+    );
+    assert_eq!(refused("[client]\ntimeout = 5"), "rpc.toml: `client.timeout`: its value must be a text in quotes");
+    assert_eq!(
+        refused("[client]\ntimeout = \"5\""),
+        "rpc.toml: `client.timeout`: `5` is no duration: write 300ms, 2s, 5m or 1h"
+    );
+    assert_eq!(
+        refused("[client]\ntransport = \"http\""),
+        "rpc.toml: `client.transport`: `http` is no transport: write auto, grpc or tarpc"
+    );
+    assert_eq!(
+        refused("registry = \"etcd://10.0.0.1\""),
+        "rpc.toml: `registry`: `etcd://10.0.0.1` is no place where servers are found: nothing is known of `etcd://`: \
+         write zookeeper://, file:///, static://, dns://, local:// or memory://"
+    );
+}
+
+#[tokio::test]
+async fn of_servers_that_cannot_start() {
+    let mut required = Config::default();
+    required.registry_required = true;
+    assert_eq!(
+        not_started(&App::builder().config(required).build()).await,
+        "no registry is named, and `registry.required` (the program or its command line) says that one has to be\n  \
+         what to do: set `registry` (RPC_REGISTRY), for instance to zookeeper://HOST:2181/rpc"
+    );
+
+    assert_eq!(
+        not_started(&App::builder().registry(Arc::new(Away)).build()).await,
+        "the registry zookeeper://10.0.0.1:2181/rpc is shared, and nobody has said where this server listens\n  \
+         what to do: set `server.listen` (RPC_SERVER_LISTEN), for instance to 0.0.0.0:7000"
+    );
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let local = |listen: &str| config(&format!("registry = \"memory://\"\n[server]\nlisten = \"{listen}\""));
+    let text = not_started(&App::builder().config(local(&address.to_string())).build()).await;
+    let promised = format!(
+        "cannot listen on {address}: somebody else does; choose another port, or port 0 for any free one\n  because: "
+    );
+    assert!(text.starts_with(&promised), "{text}");
+
+    let text = not_started(&App::builder().registry(Arc::new(Away)).config(local("127.0.0.1:0")).build()).await;
+    assert!(
+        text.starts_with(
+            "other machines read the registry zookeeper://10.0.0.1:2181/rpc, and none of them can reach 127.0.0.1:"
+        ),
+        "{text}"
+    );
+    assert!(text.ends_with("\n  what to do: listen on an address of this machine (server.listen = \"0.0.0.0:7000\"), or say under which others reach it (server.advertise = \"HOST:PORT\")"), "{text}");
+
+    let tls = Config::read(None, [("RPC_TLS".to_owned(), "on".to_owned())]).unwrap();
+    assert_eq!(
+        not_started(&App::builder().config(tls).build()).await,
+        "the variable RPC_TLS: `tls` is \"on\", and TLS is not built yet\n  what to do: set `tls` to \"off\" and keep \
+         the traffic in a network that you trust, or let a proxy on each machine encrypt it"
+    );
+
+    let app = App::builder().config(local("127.0.0.1:0")).build();
+    let twice = app.server().service(EchoServer::new(Mirror)).service(EchoServer::new(Mirror)).start().await;
+    assert_eq!(
+        format!("{:?}", twice.unwrap_err()),
+        "this server already has a service t.v1.Echo; give each its own `name` or `package`"
+    );
+    assert_eq!(
+        format!("{:?}", app.server().start().await.unwrap_err()),
+        "a server without a service\n  what to do: add one: `.service(OrdersServer::new(..))`"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_clients_that_cannot_be_made() {
+    let error = App::builder().registry(Arc::new(Away)).build().client::<EchoClient>().await.unwrap_err();
+    assert_eq!(
+        format!("{error:?}"),
+        "the registry zookeeper://10.0.0.1:2181/rpc has given no list of t.v1.Echo within 3 s: connection refused\n  \
+         what to do: see whether the registry runs and can be reached from here, and whether `registry` (RPC_REGISTRY) \
+         names the right one"
+    );
+}
+
+#[tokio::test]
+async fn of_calls() {
+    let memory = || config("registry = \"memory://\"");
+    let short = Duration::from_millis(300);
+    let app = App::builder().config(memory()).build();
+    let nobody: EchoClient = app.client().await.unwrap();
+    let status = nobody.with_timeout(short).say("a".to_owned()).await.unwrap_err();
+    assert_eq!(
+        after_the_wait(status.message()),
+        "0 attempts sent, no server of t.v1.Echo has ever been registered; start one with this registry, or check the name"
+    );
+
+    let mut grpc = memory();
+    grpc.server.protocols = Some(vec!["grpc"]);
+    let app = App::builder().config(grpc).build();
+    let _running = app.server().service(EchoServer::new(Mirror)).start().await.unwrap();
+    let client: EchoClient = app.client().await.unwrap();
+    let wrong = client.with_transport(rpc::Transports::Only("tarpc")).with_timeout(short);
+    let status = wrong.say("a".to_owned()).await.unwrap_err();
+    assert_eq!(
+        after_the_wait(status.message()),
+        "0 attempts sent, 0 of 1 registered servers of t.v1.Echo can be called"
+    );
+    let unknown = client.with_transport(rpc::Transports::Only("thrift"));
+    let status = unknown.say("a".to_owned()).await.unwrap_err();
+    assert!(status.message().starts_with("this client does not speak `thrift`; it has "), "{status}");
+}
+
+/// Times differ from run to run.
+fn after_the_wait(message: &str) -> &str {
+    assert!(message.starts_with("the deadline of "), "{message}");
+    message.split_once("waiting for a server, ").map_or(message, |(_, rest)| rest)
+}
