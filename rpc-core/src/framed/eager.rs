@@ -11,29 +11,32 @@ use tokio::time::Instant;
 /// Polls a handler once where its request was read, and gives it a task of its own only when it waits for something.
 ///
 /// A handler that computes without waiting would hold up the other calls on its connection that way, where in tasks
-/// they run on other cores. So the time is taken now and then, and when one takes longer than a task costs many times over, the
-/// next thousand calls on the connection get tasks at once, after which it is tried again.
+/// they run on other cores. So the time is taken now and then, and when one takes longer than a task costs many times
+/// over, the next calls on the connection get tasks at once, after which it is tried again: few calls the first time,
+/// since it may have been a busy machine that took the processor away, and twice as many each time that it was not.
 #[derive(Debug)]
 pub struct Eager<F> {
     /// How many calls are given tasks before the next is tried in place.
     distrust: u32,
-    /// How many calls have been tried in place.
-    tried: u32,
+    /// How many they will be when the next that is timed takes long.
+    doubt: u32,
+    /// How many calls are tried in place before one is timed.
+    untimed: u32,
     /// Where the last handler that was over at once has been: the next one goes there.
     spare: Option<Pin<Box<F>>>,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Eager<F> {
-    /// Longer than this, and a handler should not run here. (A task costs about a microsecond; a busy machine may take
-    /// the processor away for longer than any handler takes, and that should not count too often.)
+    /// Longer than this, and a handler should not run here. (A task costs about a microsecond.)
     const SHORT: Duration = Duration::from_micros(500);
-    const DISTRUST: u32 = 1000;
-    /// Looking at the clock costs as much as a short handler, so the time is taken of the first call in so many.
+    /// Calls that get tasks behind the first that took long, and at most.
+    const DOUBT: (u32, u32) = (32, 1024);
+    /// Looking at the clock costs as much as a short handler, so the time is taken of one call in so many.
     const SAMPLE: u32 = 8;
 
     /// Trusts the first handler.
     pub const fn trusting() -> Self {
-        Self { distrust: 0, tried: 0, spare: None }
+        Self { distrust: 0, doubt: Self::DOUBT.0, untimed: 0, spare: None }
     }
 
     /// Runs a handler. Whoever calls this drives the connection, and sees to it that handlers end with it.
@@ -49,17 +52,29 @@ impl<F: Future<Output = ()> + Send + 'static> Eager<F> {
             }
             None => Box::pin(handler),
         };
-        let begun = self.tried.is_multiple_of(Self::SAMPLE).then(Instant::now);
-        self.tried = self.tried.wrapping_add(1);
+        let begun = (self.untimed == 0).then(Instant::now);
         // Nobody is woken: if it waits, its task polls it again and is.
         let waits = handler.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
-        if begun.is_some_and(|begun| begun.elapsed() > Self::SHORT) {
-            self.distrust = Self::DISTRUST;
+        match begun {
+            Some(begun) => self.judge(begun.elapsed()),
+            None => self.untimed -= 1,
         }
         if waits {
             tasks.spawn_call(handler);
         } else {
             self.spare = Some(handler);
+        }
+    }
+
+    /// What follows from the time that a handler took.
+    fn judge(&mut self, took: Duration) {
+        if took > Self::SHORT {
+            self.distrust = self.doubt;
+            self.doubt = (self.doubt * 2).min(Self::DOUBT.1);
+            self.untimed = 0;
+        } else {
+            self.doubt = Self::DOUBT.0;
+            self.untimed = Self::SAMPLE - 1;
         }
     }
 }
@@ -98,5 +113,21 @@ mod tests {
         eager.run(Box::pin(long), &tasks);
         eager.run(Box::pin(async {}), &tasks);
         assert_eq!(tasks.len(), 1);
+    }
+
+    #[test]
+    fn whoever_takes_long_again_is_distrusted_for_longer_and_forgiven_when_not() {
+        type Any = Eager<BoxFuture<'static, ()>>;
+        let mut eager = Any::trusting();
+        let distrust: Vec<_> = (0..7)
+            .map(|_| {
+                eager.judge(Any::SHORT * 2);
+                eager.distrust
+            })
+            .collect();
+        assert_eq!(distrust, [32, 64, 128, 256, 512, 1024, 1024]);
+        eager.judge(Any::SHORT);
+        eager.judge(Any::SHORT * 2);
+        assert_eq!(eager.distrust, 32);
     }
 }
