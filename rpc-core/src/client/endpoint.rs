@@ -214,6 +214,15 @@ impl Endpoint {
         Record { answers, failures: self.load.failures().wrapping_sub(failures) }
     }
 
+    /// Lets its connections go. Calls in flight keep theirs.
+    pub(crate) fn rest(&mut self) {
+        if self.links.iter().all(|link| matches!(link.phase, Phase::Idle)) {
+            return;
+        }
+        self.links.iter_mut().for_each(|link| link.phase = Phase::Idle);
+        self.stop = CancellationToken::new().drop_guard();
+    }
+
     /// Has its connections made anew. Calls in flight keep theirs.
     pub(crate) fn renew(&mut self) {
         for link in self.links.iter_mut().filter(|link| link.is_ready()) {

@@ -39,6 +39,7 @@ mod fleet;
 mod link;
 mod live;
 mod roster;
+mod subset;
 mod tend;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::{
         picker::{Draw, Picker},
         shards::Shards,
         standing::Standing,
+        subset::{self, Use},
         tend::Watch,
         warmth,
     },
@@ -89,9 +90,6 @@ pub(crate) struct Pool {
 }
 
 impl Roster {
-    /// To how many servers a client connects without need.
-    const EAGER: usize = 32;
-
     pub(crate) fn new(service: ServiceName, mut transports: Vec<Arc<dyn Transport>>) -> Self {
         transports.sort_by_key(|transport| std::cmp::Reverse(transport.preference()));
         Self {
@@ -269,6 +267,10 @@ impl Roster {
     }
 
     fn change(&mut self, place: &Place, change: impl FnOnce(&mut Link)) {
+        if place.stop.is_cancelled() {
+            // The endpoint rests, and perhaps another task works for it by now.
+            return;
+        }
         let endpoint = self.endpoints.values_mut().find(|endpoint| endpoint.id == place.endpoint);
         if let Some(link) = endpoint.and_then(|endpoint| endpoint.links.get_mut(place.link)) {
             change(link);
@@ -281,34 +283,42 @@ impl Roster {
         // One that has left the list is kept while nobody else can be called. Calls in flight on it do not need this.
         let alone = !self.endpoints.values().any(|endpoint| endpoint.listing == Listing::Listed && endpoint.is_ready());
         self.endpoints.retain(|_, endpoint| endpoint.listing == Listing::Listed || (alone && endpoint.is_ready()));
-        let eager = self.eager();
+        let subset = self.subset();
         for (id, endpoint) in &mut self.endpoints {
-            let wanted = endpoint.demand == Demand::Keyed || eager.as_ref().is_none_or(|eager| eager.contains(id));
+            let wanted = endpoint.demand == Demand::Keyed || subset.as_ref().is_none_or(|subset| subset.contains(id));
             if wanted && endpoint.listing == Listing::Listed {
                 let wanted = endpoint.wanted(self.automatic, &self.insisted);
                 settled.connect.extend(endpoint.begin(&wanted, self.snapshot.source));
             }
             settled.fallbacks.extend(endpoint.replace());
         }
+        if let Some(subset) = subset {
+            self.rest(&subset);
+        }
         settled
     }
 
     /// The ids of the servers to connect to, unless it is all.
-    fn eager(&self) -> Option<BTreeSet<String>> {
-        if self.endpoints.len() <= Self::EAGER {
+    fn subset(&self) -> Option<BTreeSet<String>> {
+        if self.endpoints.len() <= subset::SIZE {
             return None;
         }
-        let mut ranked: Vec<_> =
-            self.endpoints.iter().map(|(id, endpoint)| (self.order.hash_one(id), id, endpoint)).collect();
-        ranked.sort_by_key(|(rank, id, _)| (*rank, *id));
-        // Beside those that fail there should be as many that do not.
-        let mut room = Self::EAGER;
-        let eager = ranked.into_iter().take_while(|(_, _, endpoint)| {
-            let taken = room > 0;
-            room = room.saturating_sub(usize::from(!endpoint.is_failing()));
-            taken
-        });
-        Some(eager.map(|(_, id, _)| id.clone()).collect())
+        let use_of = |endpoint: &Endpoint| if endpoint.is_failing() { Use::None } else { Use::Good };
+        let ranked = |(id, endpoint)| (self.order.hash_one(id), id, use_of(endpoint));
+        Some(subset::subset(self.endpoints.iter().map(ranked)).into_iter().cloned().collect())
+    }
+
+    /// Lets go of servers that are outside of the subset, once those in it are connected.
+    fn rest(&mut self, subset: &BTreeSet<String>) {
+        let ready = |id: &String| self.endpoints.get(id).is_some_and(|endpoint| endpoint.is_ready());
+        if subset.iter().filter(|id| ready(id)).count() < subset::SIZE {
+            return;
+        }
+        for (id, endpoint) in &mut self.endpoints {
+            if !subset.contains(id) && endpoint.demand == Demand::None {
+                endpoint.rest();
+            }
+        }
     }
 
     /// The connections that take calls at `now`.

@@ -275,6 +275,45 @@ async fn a_client_of_very_many_connects_to_some() {
     assert_eq!(used, 32);
 }
 
+/// How many servers of these have a connection.
+fn connected(world: &World, ports: std::ops::RangeInclusive<u32>) -> usize {
+    ports.filter(|port| world.is_connected(&format!("host:{port}"))).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_subset_of_very_many_changes_little_and_keeps_its_size() {
+    let (world, registry) = (World::default(), Memory::new());
+    let mut records = Vec::new();
+    for port in 1..=100 {
+        let address = format!("host:{port}");
+        world.start(&address, answers());
+        records.push(registry.register(instance(&address)).await.unwrap());
+    }
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((connected(&world, 1..=100), world.connects()), (32, 32));
+
+    // Ten go: others come for those of them that were in the subset, and for no one else.
+    let left = connected(&world, 91..=100);
+    records.drain(90..);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((connected(&world, 1..=90), world.connects()), (32, 32 + left));
+
+    // Others come: it lets go of one for each that it takes.
+    for port in 101..=120 {
+        let address = format!("host:{port}");
+        world.start(&address, answers());
+        records.push(registry.register(instance(&address)).await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let taken = connected(&world, 101..=120);
+    assert!((1..16).contains(&taken), "{taken}");
+    assert_eq!(connected(&world, 1..=90) + taken, 32);
+    assert!(world.connects() <= 32 + left + 20, "{} connects", world.connects());
+    channel.call(&PLACE, empty(), None).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn weights_are_respected_and_zero_is_none() {
     let (world, registry) = (World::default(), Memory::new());

@@ -136,6 +136,11 @@ impl World {
         self.lock().servers[address].connections.last().unwrap().clone()
     }
 
+    /// Whether a client holds a connection to a server.
+    pub(super) fn is_connected(&self, address: &str) -> bool {
+        self.lock().servers[address].connections.iter().any(|connection| connection.receiver_count() > 0)
+    }
+
     /// The ids of instances that hellos expected.
     pub(super) fn expected(&self) -> Vec<Option<String>> {
         self.lock().expected.clone()
