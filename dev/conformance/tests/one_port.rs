@@ -8,11 +8,12 @@ use rpc_conformance::{
 use rpc_core::{
     Address,
     client::Channel,
+    observer::{Counters, Event},
     registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
     server::{Running, Server},
 };
 use rpc_testkit::FaultProxy;
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 const GRPC: &[u8] = b"PRI * HT";
 const TARPC: &[u8] = b"\xf5RPC\r\n\x1a\n";
@@ -20,9 +21,16 @@ const JSON_LINES: &[u8] = b"{\"@frame";
 
 /// One server, one port, one proxy before it, and a client that knows of all protocols there.
 async fn open() -> (Running, FaultProxy, LabClient) {
+    let (server, proxy, lab, _) = speaking(|_| true).await;
+    (server, proxy, lab)
+}
+
+/// The same, of a server that speaks only some of the protocols in its record.
+async fn speaking(some: impl Fn(&str) -> bool) -> (Running, FaultProxy, LabClient, Arc<Counters>) {
     let id = Instance::random_id();
+    let counters = Arc::new(Counters::default());
     let mut server = Server::new().instance(id.clone());
-    for transport in columns::wires() {
+    for transport in columns::wires().into_iter().filter(|transport| some(transport.name())) {
         server = server.transport(transport);
     }
     let server = server.service(LabServer::new(Bench::default())).unwrap();
@@ -33,11 +41,11 @@ async fn open() -> (Running, FaultProxy, LabClient) {
     let endpoints = columns::wires().iter().map(|one| Endpoint::new(one.protocol(), proxy.address().into())).collect();
     let instance = Arc::new(Instance::new(id, vec![service.clone()], endpoints));
     let (_, watch) = Watch::new(Snapshot::new(vec![instance], Availability::Listed, Source::Fixed), ());
-    let mut builder = Channel::builder(service, watch);
+    let mut builder = Channel::builder(service, watch).observer(counters.clone());
     for transport in columns::wires() {
         builder = builder.transport(transport);
     }
-    (server, proxy, LabClient::from_channel(builder.build()))
+    (server, proxy, LabClient::from_channel(builder.build()), counters)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,4 +70,19 @@ async fn whoever_does_not_choose_takes_the_faster() {
     let (_server, proxy, lab) = open().await;
     assert_eq!(lab.reflect().await.unwrap().transport.as_deref(), Some("tarpc"));
     assert!(proxy.first_bytes().iter().all(|first| first == TARPC), "{:?}", proxy.first_bytes());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_choose_falls_back_once_and_whoever_chooses_does_not() {
+    let (_server, _proxy, lab, counters) = speaking(|name| name == "grpc").await;
+    for _ in 0..20 {
+        assert_eq!(lab.reflect().await.unwrap().transport.as_deref(), Some("grpc"));
+    }
+    assert_eq!(counters.snapshot().of(Event::FellBack), 1, "{:?}", counters.snapshot());
+
+    let tarpc = lab.with_transport(Transports::Only("tarpc")).with_timeout(Duration::from_secs(2));
+    let status = tarpc.reflect().await.unwrap_err();
+    let why = std::error::Error::source(&status).unwrap().to_string();
+    assert!(why.contains("over tarpc"), "{status}: {why}");
+    assert_eq!(lab.reflect().await.unwrap().transport.as_deref(), Some("grpc"), "which disturbs nobody else");
 }
