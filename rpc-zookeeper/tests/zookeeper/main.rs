@@ -3,6 +3,7 @@
 mod basics;
 mod common;
 mod curator;
+mod faults;
 mod links;
 mod outages;
 mod processes;

@@ -13,13 +13,13 @@ const TASK: &str = "RPC_ZOOKEEPER_TEST_CHILD";
 const SOON: Duration = Duration::from_secs(5);
 
 /// A process that registers an instance and stays until it is killed.
-struct Server {
-    process: Child,
-    id: String,
+pub(crate) struct Server {
+    pub(crate) process: Child,
+    pub(crate) id: String,
 }
 
 impl Server {
-    fn start(host: &str, base: &str, port: u16) -> Self {
+    pub(crate) fn start(host: &str, base: &str, port: u16) -> Self {
         let mut process = Command::new(env::current_exe().unwrap())
             .args(["--exact", "processes::child", "--nocapture"])
             .env(TASK, format!("{host} {base} {port}"))
