@@ -3,7 +3,7 @@
 use crate::{App, Config, Error, Result, Running, advertise, container, offer::Offer, signals::Signals, tls};
 use rpc_core::{
     Address, BoxService, Layer, Layers, Service,
-    registry::{Instance, Registration, Registry, ServiceName},
+    registry::{Instance, Registration, RegistrationState, Registry, ServiceName},
     server::{NamedService, ServerError},
     transport::Transport,
 };
@@ -192,6 +192,7 @@ async fn register(
         let registration = registry.register(instance).await.map_err(|error| {
             Error::new(format!("cannot register at {}: {error}", registry.url())).with_source(error)
         })?;
+        warn_unless_listed(registry, registration.state());
         registration.observe(id, app.observers().clone());
         registrations.push(registration);
     }
@@ -201,6 +202,19 @@ async fn register(
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("core", &self.core).finish_non_exhaustive()
+    }
+}
+
+/// A server whose registry does not answer serves all the same, and is listed once it does; but whoever wonders why nobody
+/// finds it should not have to look far.
+fn warn_unless_listed(registry: &dyn Registry, state: RegistrationState) {
+    if state != RegistrationState::Registered {
+        tracing::warn!(
+            registry = registry.url(),
+            registration = state.word(),
+            "not on the list yet, so nobody finds this server; it goes on trying. See whether the registry runs and lets \
+             this server write, and whether `registry` (RPC_REGISTRY) names the right one"
+        );
     }
 }
 

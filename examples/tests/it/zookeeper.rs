@@ -108,3 +108,26 @@ async fn a_killed_server_is_avoided_while_its_node_is_still_there() {
     assert_eq!(list.snapshot().instances.len(), 2, "its node was gone too early for this to prove anything");
     until(&mut list, 1).await;
 }
+
+#[tokio::test]
+async fn a_zookeeper_that_does_not_answer_is_named_and_holds_no_server_up() {
+    let mut zookeeper = ZooKeeperServer::start().await.unwrap();
+    let (folder, url) = (scratch("absent").unwrap(), url(&zookeeper));
+    zookeeper.kill();
+    let said = folder.path().join("said");
+    let mut command = program(env!("CARGO_BIN_EXE_order-server"), folder.path());
+    command.args(["--listen", "127.0.0.1:0", "--registry", &url, "--data", "data"]);
+    let mut server = Running::start(command.env("NO_COLOR", "1").stderr(std::fs::File::create(&said).unwrap()));
+    server.says("order-server: ready on").await;
+    let said = std::fs::read_to_string(said).unwrap();
+    let (host, warning) = (zookeeper.connect_string(), said.lines().find(|line| line.contains("not on the list yet")));
+    let warning = warning.unwrap_or_else(|| panic!("nothing is said of it: {said}"));
+    assert!(warning.contains(&host) && warning.contains("See whether the registry runs"), "{warning}");
+
+    let error = run(&mut look(folder.path(), &url, "1", "1ms")).await;
+    assert_ne!(error.code, Some(0), "{error:?}");
+    assert!(error.err.contains(&host) && error.err.contains("see whether the registry runs"), "{error:?}");
+
+    zookeeper.restart().await.unwrap();
+    until(&mut list(&url), 1).await;
+}

@@ -91,7 +91,9 @@ pub(crate) fn call(
         let (metadata, body) = match outcome {
             Ok(response) => (response.metadata, Some(response.body.stream())),
             // The service has said itself that it failed, in its own words.
-            Err(_) => (Metadata::default(), None),
+            Err(_) if matches!(trailers::read(&head.headers), Some(Err(_))) => (Metadata::default(), None),
+            // A layer has thought better of it.
+            Err(status) => return Err(status),
         };
         Ok(Answer::Mounted(Box::new(MountedReply { head, metadata, body, exchange })))
     })

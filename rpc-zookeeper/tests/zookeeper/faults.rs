@@ -237,7 +237,7 @@ async fn a_zookeeper_that_permits_nothing_is_named() {
     assert!(refused.close(SOON).await);
 
     let secret = client.clone();
-    secret.auth("digest".into(), b"operator:secret").await.unwrap();
+    secret.auth("digest", b"operator:secret").await.unwrap();
     let own = CreateMode::Persistent.with_acls(Acls::creator_all());
     secret.create(&format!("{base}/demo.Secret"), b"", &own).await.unwrap();
     let mut watch = registry.watch(&service("demo.Secret"));

@@ -5,7 +5,7 @@ mod greeter;
 
 use futures_util::{StreamExt, stream};
 use greeter::{Greeter, GreeterClient, GreeterServer, Note, note};
-use rpc::{App, Code, Mounted, Running, Service as _, Transports, registry::Memory};
+use rpc::{App, BoxService, Code, Layer, Mounted, Response, Running, Service as _, Transports, registry::Memory};
 use rpc_conformance::lab::{Bench, Lab, LabClient, LabServer};
 use rpc_core::{
     Body, Context, Kind, Method, Observer, Payload, Request, Tasks,
@@ -267,4 +267,43 @@ async fn a_server_that_speaks_no_grpc_does_not_start_with_it() {
 
 async fn client_channel(port: &Port) -> Channel {
     Channel::from_shared(format!("http://{}", port.running.address())).unwrap().connect().await.unwrap()
+}
+
+/// Lets through what was not asked with a tenant, and thinks better of what was.
+struct Particular;
+struct Refusing(BoxService);
+
+impl Layer<BoxService> for Particular {
+    type Service = Refusing;
+
+    fn layer(&self, inner: BoxService) -> Refusing {
+        Refusing(inner)
+    }
+}
+
+impl rpc::Service for Refusing {
+    async fn call(&self, request: Request) -> Result<Response, rpc::Status> {
+        let refused = request.context.metadata().get("tenant").is_some();
+        let mut response = self.0.call(request).await?;
+        if refused {
+            return Err(rpc::Status::new(Code::PermissionDenied, "no tenants"));
+        }
+        response.metadata.insert("layer", "was here")?;
+        Ok(response)
+    }
+}
+
+#[tokio::test]
+async fn layers_of_users_see_its_calls_and_may_refuse_them() {
+    let app = App::builder().registry(Arc::new(Memory::new())).build();
+    let server = app.server().layer(Particular).service(Mounted::new(GreeterServer::new(Greeter::new())));
+    let running = server.start().await.unwrap();
+    let mut client = GreeterClient::connect(format!("http://{}", running.address())).await.unwrap();
+    let answer = client.hello(note("hello", 1)).await.unwrap();
+    assert_eq!(answer.metadata().get("layer").unwrap(), "was here");
+    assert_eq!(answer.get_ref().number, 1);
+    let mut asked = tonic::Request::new(note("hello", 1));
+    asked.metadata_mut().insert("tenant", "seoul".parse().unwrap());
+    let error = client.hello(asked).await.unwrap_err();
+    assert_eq!((error.code(), error.message()), (tonic::Code::PermissionDenied, "no tenants"));
 }
