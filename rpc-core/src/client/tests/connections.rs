@@ -314,6 +314,29 @@ async fn the_subset_of_very_many_changes_little_and_keeps_its_size() {
     channel.call(&PLACE, empty(), None).await.unwrap();
 }
 
+/// The list grows at once, and most of those that were connected fall out of the subset: they go on until others can.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_let_go_of_before_others_are_connected() {
+    let (world, addresses) = (World::default(), (1..=500).map(|port| format!("host:{port}")).collect::<Vec<_>>());
+    for address in &addresses {
+        world.start(address, answers());
+    }
+    // The new ones take their time.
+    addresses[20..].iter().for_each(|address| world.greet(address, "fast", Greeting::Silent));
+    let all: Vec<_> = addresses.iter().map(String::as_str).collect();
+    let (publisher, watch) = Watch::new(listed(&all[..20], Source::Live), ());
+    let fast = world.transport("fast", 1);
+    let channel = Channel::builder(orders(), watch).transport(fast).connector(Arc::new(world.clone())).build();
+    channel.ready(LIMIT).await.unwrap();
+    moment().await;
+    publisher.publish(listed(&all, Source::Live));
+    moment().await;
+    for _ in 0..200 {
+        channel.call(&PLACE, empty(), None).await.unwrap();
+    }
+    assert_eq!(connected(&world, 1..=20), 20);
+}
+
 #[tokio::test(start_paused = true)]
 async fn weights_are_respected_and_zero_is_none() {
     let (world, registry) = (World::default(), Memory::new());
