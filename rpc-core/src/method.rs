@@ -202,4 +202,21 @@ impl ServiceDescriptor {
         self.only_over = Some(transport);
         self
     }
+
+    /// The same service under another full name, as in `baedal.night.v1.Orders`: for a server that serves one trait
+    /// twice. It lives for ever, as descriptors do, so make it once and keep it.
+    pub fn named(&self, name: impl Into<String>) -> &'static Self {
+        let name: &'static str = String::leak(name.into());
+        let methods = self.methods.iter().map(|method| {
+            let path: &'static str = String::leak(format!("/{name}/{}", method.name));
+            let method: &'static Method = Box::leak(Box::new(Method { service: name, path, ..**method }));
+            method
+        });
+        Box::leak(Box::new(Self { name, methods: Vec::leak(methods.collect()), ..*self }))
+    }
+
+    /// The method that is called as `method` is, if there is one.
+    pub(crate) fn like(&self, method: &Method) -> Option<&'static Method> {
+        self.methods.iter().copied().find(|other| other.name == method.name)
+    }
 }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use rpc::{Channel, Code, Payload, Request, Response, prelude::*};
 use rpc_core::{
-    Body,
-    server::{Fidelity, NamedService},
+    Body, Observers, Tasks,
+    server::{Fidelity, NamedService, Router},
 };
 use std::{
     sync::{
@@ -384,4 +384,41 @@ fn generic_code_can_spawn_what_it_calls() {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     assert!(runtime.block_on(both(StoresClient::local(Street::default()))));
+}
+
+/// One trait, twice in one server: each client reaches its own.
+#[tokio::test]
+async fn a_trait_is_served_twice_under_two_names() {
+    #[rpc_service(package = "test.twice")]
+    trait Shops {
+        async fn which(&self) -> Result<String, Status>;
+    }
+
+    struct Shop(&'static str);
+
+    impl Shops for Shop {
+        async fn which(&self) -> Result<String, Status> {
+            Ok(self.0.to_owned())
+        }
+    }
+
+    let mut router = Router::new();
+    router.add(ShopsServer::new(Shop("day"))).unwrap();
+    assert!(router.add(ShopsServer::new(Shop("day"))).is_err(), "two of one name");
+    router.add(ShopsServer::new(Shop("night")).named("test.twice.Night")).unwrap();
+    let tasks = Tasks::owner();
+    let routes = router.into_routes(tasks.clone(), Observers::default());
+    let service = rpc::service_fn(move |request: Request| {
+        let routes = routes.clone();
+        async move {
+            let method = routes.method(request.method.path)?;
+            rpc::Service::call(&routes.service, Request::new(method, request.context, request.body)).await
+        }
+    });
+    let day = ShopsClient::from_channel(Channel::new(service));
+    let night = day.with_service(ShopsClient::SERVICE.named("test.twice.Night"));
+    let nobody = day.with_service(ShopsClient::SERVICE.named("test.twice.Noon"));
+    assert_eq!(day.which().await.unwrap(), "day");
+    assert_eq!(night.which().await.unwrap(), "night");
+    assert_eq!(nobody.which().await.unwrap_err().code(), rpc::Code::Unimplemented);
 }

@@ -38,8 +38,8 @@ pub use error::{Error, Result};
 pub use health::{Health, Readiness};
 pub use rpc_core::{
     Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Io, Layer, Metadata, MetadataError,
-    Method, Observer, Observers, Payload, Request, Response, RpcError, Service, Status, Streaming, Tasks, TraceContext,
-    Trailers, Transports, Value,
+    Method, Observer, Observers, Payload, Request, Response, RpcError, Service, ServiceDescriptor, Status, Streaming,
+    Tasks, TraceContext, Trailers, Transports, Value,
     client::{Channel, Client},
     framed, observer, registry,
     server::NamedService,

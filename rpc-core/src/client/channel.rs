@@ -25,6 +25,8 @@ pub struct Channel {
 
 #[derive(Clone, Debug, Default)]
 struct Options {
+    /// The service that calls go to, if it is not that of their methods.
+    service: Option<&'static ServiceDescriptor>,
     timeout: Option<Duration>,
     metadata: Metadata,
     transports: Transports,
@@ -105,6 +107,7 @@ impl Channel {
 
     fn request(&self, method: &'static Method, body: Body, key: Option<u64>) -> Request {
         let options = &*self.options;
+        let method = options.service.and_then(|service| service.like(method)).unwrap_or(method);
         let limit = options.timeouts.limit(options.timeout, method);
         let parent = Context::current();
         let mut context = parent.child(limit.total).with_attempt(CallId::random(), parent.attempt());
@@ -173,6 +176,13 @@ pub trait Client: Clone + Sized + Send + Sync + 'static {
         let mut metadata = self.channel().options.metadata.clone();
         metadata.insert_bytes(key, value)?;
         Ok(Self::from_channel(self.channel().with(|options| options.metadata = metadata)))
+    }
+
+    /// The same client, its calls to the service of another name on the same servers: one that serves this trait twice.
+    /// `service` is what [`ServiceDescriptor::named`] gives.
+    #[must_use]
+    fn with_service(&self, service: &'static ServiceDescriptor) -> Self {
+        Self::from_channel(self.channel().with(|options| options.service = Some(service)))
     }
 
     /// The same client, its calls over these wires.

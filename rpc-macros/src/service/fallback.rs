@@ -106,6 +106,10 @@ fn dummies(item: &ItemTrait, service: &Service) -> TokenStream {
                 #visibility fn new(service: __Implementation) -> Self {
                     Self { service: ::core::marker::PhantomData }
                 }
+
+                #visibility fn named(self, name: impl ::core::convert::Into<::std::string::String>) -> Self {
+                    self
+                }
             }
 
             impl __rpc::Client for #client {

@@ -26,6 +26,7 @@ pub struct GreeterClient {
 #[allow(dead_code, non_camel_case_types, unreachable_pub)]
 pub struct GreeterServer<T> {
     service: ::std::sync::Arc<T>,
+    descriptor: &'static framework::__private::v1::ServiceDescriptor,
 }
 
 #[allow(dead_code, deprecated, unreachable_pub)]
@@ -102,6 +103,17 @@ const _: () = {
         pub fn new(service: __Implementation) -> Self {
             Self {
                 service: ::std::sync::Arc::new(service),
+                descriptor: <GreeterClient as __rpc::Client>::SERVICE,
+            }
+        }
+        /// The same under another full name, so that one server can serve the trait twice.
+        pub fn named(
+            self,
+            name: impl ::core::convert::Into<::std::string::String>,
+        ) -> Self {
+            Self {
+                service: self.service,
+                descriptor: self.descriptor.named(name),
             }
         }
     }
@@ -109,6 +121,7 @@ const _: () = {
         fn clone(&self) -> Self {
             Self {
                 service: ::core::clone::Clone::clone(&self.service),
+                descriptor: self.descriptor,
             }
         }
     }
@@ -146,7 +159,7 @@ const _: () = {
     impl<__Implementation: Greeter> __rpc::NamedService
     for GreeterServer<__Implementation> {
         fn descriptor(&self) -> &'static __rpc::ServiceDescriptor {
-            <GreeterClient as __rpc::Client>::SERVICE
+            self.descriptor
         }
     }
 };

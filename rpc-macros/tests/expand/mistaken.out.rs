@@ -38,6 +38,12 @@ const _: () = {
                 service: ::core::marker::PhantomData,
             }
         }
+        pub fn named(
+            self,
+            name: impl ::core::convert::Into<::std::string::String>,
+        ) -> Self {
+            self
+        }
     }
     impl __rpc::Client for OrdersClient {
         const SERVICE: &'static __rpc::ServiceDescriptor = &__rpc::ServiceDescriptor::new(

@@ -41,6 +41,7 @@ pub(crate) struct CounterClient {
 #[allow(dead_code, non_camel_case_types, unreachable_pub)]
 pub(crate) struct CounterServer<T> {
     service: ::std::sync::Arc<T>,
+    descriptor: &'static rpc::__private::v1::ServiceDescriptor,
 }
 
 #[allow(dead_code, deprecated, unreachable_pub)]
@@ -201,6 +202,17 @@ const _: () = {
         pub(crate) fn new(service: __Implementation) -> Self {
             Self {
                 service: ::std::sync::Arc::new(service),
+                descriptor: <CounterClient as __rpc::Client>::SERVICE,
+            }
+        }
+        /// The same under another full name, so that one server can serve the trait twice.
+        pub(crate) fn named(
+            self,
+            name: impl ::core::convert::Into<::std::string::String>,
+        ) -> Self {
+            Self {
+                service: self.service,
+                descriptor: self.descriptor.named(name),
             }
         }
     }
@@ -208,6 +220,7 @@ const _: () = {
         fn clone(&self) -> Self {
             Self {
                 service: ::core::clone::Clone::clone(&self.service),
+                descriptor: self.descriptor,
             }
         }
     }
@@ -262,7 +275,7 @@ const _: () = {
     impl<__Implementation: Counter> __rpc::NamedService
     for CounterServer<__Implementation> {
         fn descriptor(&self) -> &'static __rpc::ServiceDescriptor {
-            <CounterClient as __rpc::Client>::SERVICE
+            self.descriptor
         }
     }
 };

@@ -33,6 +33,7 @@ pub struct OrdersClient {
 #[allow(dead_code, non_camel_case_types, unreachable_pub)]
 pub struct OrdersServer<T> {
     service: ::std::sync::Arc<T>,
+    descriptor: &'static ::rpc::__private::v1::ServiceDescriptor,
 }
 
 #[allow(dead_code, deprecated, unreachable_pub)]
@@ -152,6 +153,17 @@ const _: () = {
         pub fn new(service: __Implementation) -> Self {
             Self {
                 service: ::std::sync::Arc::new(service),
+                descriptor: <OrdersClient as __rpc::Client>::SERVICE,
+            }
+        }
+        /// The same under another full name, so that one server can serve the trait twice.
+        pub fn named(
+            self,
+            name: impl ::core::convert::Into<::std::string::String>,
+        ) -> Self {
+            Self {
+                service: self.service,
+                descriptor: self.descriptor.named(name),
             }
         }
     }
@@ -159,6 +171,7 @@ const _: () = {
         fn clone(&self) -> Self {
             Self {
                 service: ::core::clone::Clone::clone(&self.service),
+                descriptor: self.descriptor,
             }
         }
     }
@@ -206,7 +219,7 @@ const _: () = {
     impl<__Implementation: Orders> __rpc::NamedService
     for OrdersServer<__Implementation> {
         fn descriptor(&self) -> &'static __rpc::ServiceDescriptor {
-            <OrdersClient as __rpc::Client>::SERVICE
+            self.descriptor
         }
     }
 };

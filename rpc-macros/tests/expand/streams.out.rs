@@ -51,6 +51,7 @@ pub struct TrackingClient {
 #[allow(dead_code, non_camel_case_types, unreachable_pub)]
 pub struct TrackingServer<T> {
     service: ::std::sync::Arc<T>,
+    descriptor: &'static ::rpc::__private::v1::ServiceDescriptor,
 }
 
 #[allow(dead_code, deprecated, unreachable_pub)]
@@ -252,6 +253,17 @@ const _: () = {
         pub fn new(service: __Implementation) -> Self {
             Self {
                 service: ::std::sync::Arc::new(service),
+                descriptor: <TrackingClient as __rpc::Client>::SERVICE,
+            }
+        }
+        /// The same under another full name, so that one server can serve the trait twice.
+        pub fn named(
+            self,
+            name: impl ::core::convert::Into<::std::string::String>,
+        ) -> Self {
+            Self {
+                service: self.service,
+                descriptor: self.descriptor.named(name),
             }
         }
     }
@@ -259,6 +271,7 @@ const _: () = {
         fn clone(&self) -> Self {
             Self {
                 service: ::core::clone::Clone::clone(&self.service),
+                descriptor: self.descriptor,
             }
         }
     }
@@ -327,7 +340,7 @@ const _: () = {
     impl<__Implementation: Tracking> __rpc::NamedService
     for TrackingServer<__Implementation> {
         fn descriptor(&self) -> &'static __rpc::ServiceDescriptor {
-            <TrackingClient as __rpc::Client>::SERVICE
+            self.descriptor
         }
     }
 };

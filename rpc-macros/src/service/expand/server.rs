@@ -5,10 +5,10 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 /// ```text
-/// Output: pub struct OrdersServer<T> { service: Arc<T> }
+/// Output: pub struct OrdersServer<T> { service: Arc<T>, descriptor: &'static ServiceDescriptor }
 /// ```
 pub(in crate::service) fn structure(service: &Service) -> TokenStream {
-    let Service { ident, server, visibility, .. } = service;
+    let Service { ident, server, visibility, contract, .. } = service;
     let title =
         format!(" Makes an implementation of [`{ident}`] a service, to be given to a server; cloning shares it.");
     quote! {
@@ -16,12 +16,13 @@ pub(in crate::service) fn structure(service: &Service) -> TokenStream {
         #[allow(dead_code, non_camel_case_types, unreachable_pub)]
         #visibility struct #server<T> {
             service: ::std::sync::Arc<T>,
+            descriptor: &'static #contract::ServiceDescriptor,
         }
     }
 }
 
 /// ```text
-/// Output: impl<T: Orders> OrdersServer<T> { pub fn new(service: T) -> Self }
+/// Output: impl<T: Orders> OrdersServer<T> { pub fn new(service: T) -> Self; pub fn named(self, name) -> Self }
 ///         impl<T> Clone, Debug for OrdersServer<T>
 ///         impl<T: Orders> Service for OrdersServer<T> { async fn call(..) { match the name of the method { .. } } }
 ///         impl<T: Orders> NamedService for OrdersServer<T> { .. }
@@ -35,7 +36,15 @@ pub(super) fn implementation_of(service: &Service) -> TokenStream {
         impl<#implementation: #ident> #server<#implementation> {
             /// Makes `service` what a server serves.
             #visibility fn new(service: #implementation) -> Self {
-                Self { service: ::std::sync::Arc::new(service) }
+                Self {
+                    service: ::std::sync::Arc::new(service),
+                    descriptor: <#client as __rpc::Client>::SERVICE,
+                }
+            }
+
+            /// The same under another full name, so that one server can serve the trait twice.
+            #visibility fn named(self, name: impl ::core::convert::Into<::std::string::String>) -> Self {
+                Self { service: self.service, descriptor: self.descriptor.named(name) }
             }
         }
 
@@ -55,7 +64,7 @@ pub(super) fn implementation_of(service: &Service) -> TokenStream {
 
         impl<#implementation: #ident> __rpc::NamedService for #server<#implementation> {
             fn descriptor(&self) -> &'static __rpc::ServiceDescriptor {
-                <#client as __rpc::Client>::SERVICE
+                self.descriptor
             }
         }
     }
@@ -68,7 +77,7 @@ fn basics(service: &Service) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         impl<#implementation> ::core::clone::Clone for #server<#implementation> {
             fn clone(&self) -> Self {
-                Self { service: ::core::clone::Clone::clone(&self.service) }
+                Self { service: ::core::clone::Clone::clone(&self.service), descriptor: self.descriptor }
             }
         }
 
