@@ -12,7 +12,7 @@ use crate::{
 use bytes::BytesMut;
 use rpc_core::{
     Body, Delivery, Io, Kind, Request, Response, Service, Status, Tasks,
-    framed::{Ended, Link, Malformed, OpenCall, Position, Side},
+    framed::{Ended, Link, Malformed, OpenCall, Position, Side, draining, too_many_calls},
     transport::{ConnectTarget, Connection, Limits},
 };
 use std::{
@@ -131,10 +131,10 @@ impl Client {
             return Err(never_sent(why.clone()));
         }
         if link.is_draining() {
-            return Err(never_sent(Status::unavailable("server draining")));
+            return Err(never_sent(draining()));
         }
         let limit = self.limits.max_concurrent_calls;
-        link.open(limit).ok_or_else(|| never_sent(too_many(limit)))
+        link.open(limit).ok_or_else(|| never_sent(too_many_calls(limit)))
     }
 }
 
@@ -198,15 +198,6 @@ pub(crate) fn tarpc_context(template: context::Context, deadline: Option<Instant
 
 fn never_sent(status: Status) -> Status {
     status.with_delivery(Delivery::NeverSent)
-}
-
-/// The error for a call beyond the limit.
-#[cold]
-pub(crate) fn too_many(limit: usize) -> Status {
-    Status::resource_exhausted(format!(
-        "{limit} calls are open on this connection, which is the limit; make fewer at once, or raise \
-         `max_concurrent_calls` on both sides"
-    ))
 }
 
 /// The client's end of the wire.

@@ -1,7 +1,7 @@
 //! The server's end: tarpc requests become calls.
 
 use crate::{
-    client::{tarpc_context, too_many},
+    client::tarpc_context,
     codec::{self, Incoming, IncomingCall},
     frame::{Reader, kind},
     frames::WireError,
@@ -15,7 +15,7 @@ use bytes::BytesMut;
 use futures_util::{FutureExt, StreamExt};
 use rpc_core::{
     Body, Context, Delivery, Io, Method, Payload, Peer, Request, Service, Status, Tasks,
-    framed::{Eager, Ended, Link, Malformed, OpenCall, Side},
+    framed::{Eager, Ended, Link, Malformed, OpenCall, Side, draining, too_many_calls},
     transport::{ConnectionInfo, Drain, DrainPhase, Limits, Routes},
 };
 use std::{
@@ -39,8 +39,8 @@ const FAREWELL: Duration = Duration::from_millis(300);
 pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, tasks: Tasks, mut drain: Drain) {
     let features = Features::OURS;
     let ours = Hello { limits: info.limits, features, instance: info.instance, name: None, refusal: None };
-    let draining = drain.phase() >= DrainPhase::Draining;
-    let Some(theirs) = hello::receive(&mut io, &ours, draining).await else { return };
+    let leaving = drain.phase() >= DrainPhase::Draining;
+    let Some(theirs) = hello::receive(&mut io, &ours, leaving).await else { return };
     tracing::debug!(peer = ?info.peer, client = theirs.name, "a client of tarpc/1");
 
     let link = Link::new();
@@ -61,7 +61,7 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
     let mut requests = pin!(BaseChannel::new(config, wire).requests());
     let mut eager = Eager::trusting();
     let mut stopping = drain.clone();
-    let mut draining = pin!(drain.reached(DrainPhase::Draining).fuse());
+    let mut drains = pin!(drain.reached(DrainPhase::Draining).fuse());
     let mut stopped = pin!(stopping.reached(DrainPhase::Stopped).fuse());
     loop {
         tokio::select! {
@@ -77,7 +77,7 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
                 }
                 None => return,
             },
-            () = &mut draining => {
+            () = &mut drains => {
                 link.drain();
                 let mut requests = requests.as_mut();
                 let wire = requests.channel_pin_mut().get_pin_ref().get_mut();
@@ -90,12 +90,8 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
     // Answers that are ready are sent; to all other calls this is the answer.
     let _ = requests.next().now_or_never();
     let wire = requests.channel_pin_mut().get_pin_ref().get_mut();
-    wire.reset(&draining_status());
+    wire.reset(&draining());
     let _ = tokio::time::timeout(FAREWELL, futures_util::SinkExt::close(wire)).await;
-}
-
-fn draining_status() -> Status {
-    Status::unavailable("server draining")
 }
 
 /// How large a message may be in either direction.
@@ -181,7 +177,7 @@ impl ServerEnd {
         let unprocessed = |status: Status| status.with_delivery(Delivery::Unprocessed);
         let taken = || -> Result<(&'static Method, Payload, OpenCall), Status> {
             if link.is_draining() {
-                return Err(unprocessed(draining_status()));
+                return Err(unprocessed(draining()));
             }
             let path = std::str::from_utf8(&call.path)
                 .map_err(|_| unprocessed(Status::unimplemented("a path that is not UTF-8")))?;
@@ -198,7 +194,7 @@ impl ServerEnd {
             let payload = Payload::Encoded(call.message);
             payload.within(self.limits.max_message)?;
             let limit = self.limits.max_concurrent_calls;
-            Ok((method, payload, link.open(limit).ok_or_else(|| unprocessed(too_many(limit)))?))
+            Ok((method, payload, link.open(limit).ok_or_else(|| unprocessed(too_many_calls(limit)))?))
         };
         let (method, payload, open) = match taken() {
             Ok(taken) => taken,
