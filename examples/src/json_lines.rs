@@ -69,7 +69,7 @@ fn line(frame: &Frame) -> serde_json::Value {
             "message": call.message.as_ref().map(text),
         }),
         Frame::Item { id, payload } => json!({ "@frame": "item", "id": id, "message": text(payload) }),
-        Frame::End { id } => json!({ "@frame": "end", "id": id }),
+        Frame::End { id, trailers } => json!({ "@frame": "end", "id": id, "metadata": pairs(trailers) }),
         Frame::Credit { id, credit: Credit { items, bytes } } => {
             json!({ "@frame": "credit", "id": id, "items": items, "bytes": bytes })
         }
@@ -92,7 +92,7 @@ fn failure(kind: &str, id: u64, status: &Status) -> serde_json::Value {
     let detail = |detail: &Detail| (detail.type_url.to_string(), BASE64.encode(&detail.value));
     json!({
         "@frame": kind, "id": id, "code": status.code().number(), "reason": status.message(),
-        "unprocessed": status.delivery() == Delivery::Unprocessed,
+        "unprocessed": status.delivery() == Delivery::Unprocessed, "metadata": pairs(status.metadata()),
         "details": status.details().iter().map(detail).collect::<Pairs>(),
     })
 }
@@ -150,7 +150,7 @@ fn frame(line: Line) -> Result<Frame, Malformed> {
             })
         }
         "item" => Frame::Item { id, payload: payload()? },
-        "end" => Frame::End { id },
+        "end" => Frame::End { id, trailers: metadata(&line.metadata).unwrap_or_default() },
         "credit" => Frame::Credit { id, credit },
         "stop" => Frame::Stop { id },
         "cancel" => Frame::Cancel { id },
@@ -166,7 +166,8 @@ fn frame(line: Line) -> Result<Frame, Malformed> {
 }
 
 fn status(line: &Line) -> Result<Status, Malformed> {
-    let mut status = Status::new(Code::from_number(line.code).unwrap_or(Code::Unknown), line.reason.clone());
+    let mut status = Status::new(Code::from_number(line.code).unwrap_or(Code::Unknown), line.reason.clone())
+        .with_metadata(metadata(&line.metadata).unwrap_or_default());
     for (type_url, value) in &line.details {
         status = status.with_detail(Detail { type_url: type_url.clone().into(), value: bytes(value)? });
     }

@@ -10,7 +10,7 @@ use super::{
     sending::{self, Sent},
 };
 use crate::{
-    Body, Context, Delivery, Io, Method, Payload, PayloadStream, Request, Response, Service, Status, Tasks,
+    Body, Context, Delivery, Io, Metadata, Method, Payload, PayloadStream, Request, Response, Service, Status, Tasks,
     transport::{ConnectTarget, Connection},
 };
 use std::{
@@ -107,8 +107,7 @@ impl Service for Client {
                 Ok(Response { metadata, body: Body::Message(payload) })
             }
             Answer::Stream(metadata) if method.kind.response_streams() => {
-                let replies = Replies::new(calling, pump, deadline);
-                Ok(Response { metadata, body: Body::Stream(PayloadStream::new(replies)) })
+                Ok(Response { metadata, body: Body::Stream(Replies::stream(calling, pump, deadline)) })
             }
             _ => Err(unexpected()),
         }
@@ -191,8 +190,8 @@ impl Client {
 /// Sends the client's stream and its end.
 pub(super) async fn push(mux: &Mux, id: u64, flow: &Arc<Flow>, items: PayloadStream) -> Result<(), Status> {
     match sending::items(mux, id, flow, items).await {
-        Sent::All => {
-            mux.put(&Frame::End { id });
+        Sent::All(_) => {
+            mux.put(&Frame::End { id, trailers: Metadata::default() });
             Ok(())
         }
         Sent::Unwanted => Ok(()),
@@ -283,9 +282,9 @@ impl Role for Caller {
                     return Err(Malformed("a stream that began twice"));
                 }
             }
-            Frame::End { id } => {
+            Frame::End { id, trailers } => {
                 if let Some(Open { flow: Some(flow), .. }) = mux.remove(id) {
-                    flow.close(|| Ok(()));
+                    flow.close(|| Ok(trailers));
                 }
             }
             Frame::Stop { id } => {
@@ -320,6 +319,6 @@ fn finish(mux: &Mux, id: u64, answer: Answer) {
     flow.close(|| match answer {
         Some(Answer::Failed(status)) => Err(status),
         Some(_) => Err(unexpected()),
-        None => Ok(()),
+        None => Ok(Metadata::default()),
     });
 }

@@ -24,7 +24,8 @@ pub trait Codec: Clone + Send + 'static {
     /// without an end is cut off, so that its frame cannot take memory without end.
     ///
     /// Beside the message there must be room for metadata and baggage (8 KiB each, see
-    /// [`Metadata`](crate::Metadata)), for a path, and for a status with details of up to `max_message`.
+    /// [`Metadata`](crate::Metadata)), for a path, and for a status: 16 KiB of text, metadata, and details of up to
+    /// `max_message`.
     fn max_frame(&self, max_message: usize) -> usize;
 }
 

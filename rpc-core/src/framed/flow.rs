@@ -1,7 +1,7 @@
 //! How streams are kept from running ahead of their readers.
 
 use super::{Credit, Malformed};
-use crate::{Payload, Status};
+use crate::{Metadata, Payload, Status};
 use futures_util::task::AtomicWaker;
 use std::{
     collections::VecDeque,
@@ -20,7 +20,7 @@ pub(super) struct Flow {
 
 impl Flow {
     /// The call is over: what was going out stops, and what was coming in ends with `how`, unless it has ended.
-    pub(super) fn close(&self, how: impl FnOnce() -> Result<(), Status>) {
+    pub(super) fn close(&self, how: impl FnOnce() -> Result<Metadata, Status>) {
         if let Some(window) = &self.window {
             window.stop();
         }
@@ -40,7 +40,7 @@ pub(super) struct Inbox {
 #[derive(Debug)]
 struct Incoming {
     items: VecDeque<Payload>,
-    end: Option<Result<(), Status>>,
+    end: Option<Result<Metadata, Status>>,
     /// How much the peer may still send.
     left: Left,
     /// What has been read and not yet granted again.
@@ -49,8 +49,14 @@ struct Incoming {
     whole: Credit,
 }
 
-/// An item that was read, and what its sender should be granted for it.
-type Read = (Payload, Option<Credit>);
+/// What is read of a stream.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// An item, and what its sender should be granted for it.
+    Item(Payload, Option<Credit>),
+    /// The end, and what stands behind it.
+    End(Metadata),
+}
 
 /// Credit that can be overdrawn by one item.
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +118,7 @@ impl Inbox {
     }
 
     /// The stream has ended; the first end counts.
-    pub(super) fn end(&self, how: impl FnOnce() -> Result<(), Status>) {
+    pub(super) fn end(&self, how: impl FnOnce() -> Result<Metadata, Status>) {
         let mut state = self.state();
         if state.end.is_none() {
             state.end = Some(how());
@@ -126,23 +132,23 @@ impl Inbox {
         let mut state = self.state();
         let items = std::mem::take(&mut state.items);
         let sending = state.end.is_none();
-        state.end.get_or_insert(Ok(()));
+        state.end.get_or_insert_with(|| Ok(Metadata::default()));
         drop(state);
         drop(items);
         sending
     }
 
     /// The next item, and what the peer should be granted now that it is read.
-    pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Read>, Status>> {
+    pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Result<Read, Status>> {
         self.waker.register(cx.waker());
         let mut state = self.state();
         match state.items.pop_front() {
             Some(payload) => {
                 let grant = state.grant(payload.encoded_len());
-                Poll::Ready(Ok(Some((payload, grant))))
+                Poll::Ready(Ok(Read::Item(payload, grant)))
             }
             None => match &state.end {
-                Some(end) => Poll::Ready(end.clone().map(|()| None)),
+                Some(end) => Poll::Ready(end.clone().map(Read::End)),
                 None => Poll::Pending,
             },
         }
@@ -233,7 +239,7 @@ mod tests {
         Payload::Encoded(vec![0; bytes].into())
     }
 
-    fn next(inbox: &Inbox) -> Poll<Result<Option<Read>, Status>> {
+    fn next(inbox: &Inbox) -> Poll<Result<Read, Status>> {
         inbox.poll_next(&mut Context::from_waker(noop_waker_ref()))
     }
 
@@ -244,8 +250,8 @@ mod tests {
             inbox.push(item(1)).unwrap();
         }
         inbox.push(item(1)).unwrap_err();
-        let Poll::Ready(Ok(Some((_, None)))) = next(&inbox) else { panic!() };
-        let Poll::Ready(Ok(Some((_, Some(credit))))) = next(&inbox) else { panic!() };
+        let Poll::Ready(Ok(Read::Item(_, None))) = next(&inbox) else { panic!() };
+        let Poll::Ready(Ok(Read::Item(_, Some(credit)))) = next(&inbox) else { panic!() };
         assert_eq!(credit, Credit { items: 2, bytes: 2 });
         inbox.push(item(1)).unwrap();
         inbox.push(item(1)).unwrap();
@@ -262,7 +268,7 @@ mod tests {
         inbox.push(item(1000)).unwrap();
         assert!(window.poll_go(&mut cx).is_pending());
         inbox.push(item(1)).unwrap_err();
-        let Poll::Ready(Ok(Some((_, Some(credit))))) = next(&inbox) else { panic!() };
+        let Poll::Ready(Ok(Read::Item(_, Some(credit)))) = next(&inbox) else { panic!() };
         window.grant(credit);
         assert_eq!(window.poll_go(&mut cx), Poll::Ready(Go::On));
         window.stop();
@@ -274,8 +280,8 @@ mod tests {
         let inbox = Inbox::new(Credit::default());
         inbox.push(item(3)).unwrap();
         inbox.end(|| Err(Status::unavailable("cut")));
-        inbox.end(|| Ok(()));
-        assert!(matches!(next(&inbox), Poll::Ready(Ok(Some(_)))));
+        inbox.end(|| Ok(Metadata::default()));
+        assert!(matches!(next(&inbox), Poll::Ready(Ok(Read::Item(..)))));
         assert!(matches!(next(&inbox), Poll::Ready(Err(_))));
     }
 }

@@ -25,6 +25,8 @@ pub enum Frame {
     End {
         /// The call.
         id: u64,
+        /// What the server says behind its stream; empty from a client.
+        trailers: Metadata,
     },
     /// The side that reads a stream has room for more.
     Credit {
@@ -59,7 +61,7 @@ pub enum Frame {
         /// The message.
         payload: Payload,
     },
-    /// The call failed, which is its end. Code, message, details and whether it was
+    /// The call failed, which is its end. Code, message, details, metadata and whether it was
     /// [`Unprocessed`](crate::Delivery::Unprocessed) travel.
     Failed {
         /// The call.
@@ -153,7 +155,9 @@ pub(super) fn fitting(status: Status, limit: usize) -> Status {
     while !status.message().is_char_boundary(end) {
         end -= 1;
     }
-    let fitting = Status::new(status.code(), status.message()[..end].to_owned()).with_delivery(status.delivery());
+    let fitting = Status::new(status.code(), status.message()[..end].to_owned())
+        .with_metadata(status.metadata().clone())
+        .with_delivery(status.delivery());
     if details > limit {
         return fitting.with_context(format_args!("(its details, {details} bytes, are over the limit)"));
     }

@@ -3,10 +3,10 @@
 use super::{
     Frame,
     client::{Calling, push},
-    flow::Flow,
+    flow::{Flow, Read},
     mux::Mux,
 };
-use crate::{Context, Payload, PayloadStream, Status, Tasks};
+use crate::{Context, Payload, PayloadStream, Status, Tasks, Trailers};
 use futures_core::Stream;
 use std::{
     pin::Pin,
@@ -28,12 +28,16 @@ struct Reading {
     calling: Calling,
     pump: Option<Pump>,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Where what stands behind the stream goes.
+    trailers: Trailers,
 }
 
 impl Replies {
-    pub(super) fn new(calling: Calling, pump: Option<Pump>, deadline: Option<Instant>) -> Self {
+    pub(super) fn stream(calling: Calling, pump: Option<Pump>, deadline: Option<Instant>) -> PayloadStream {
         let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
-        Self { open: Some(Reading { calling, pump, deadline }) }
+        let trailers = Trailers::new();
+        let open = Some(Reading { calling, pump, deadline, trailers: trailers.clone() });
+        PayloadStream::new(Self { open }).with_trailers(trailers)
     }
 }
 
@@ -43,13 +47,19 @@ impl Reading {
             return Poll::Ready(Ok(None));
         };
         if let Poll::Ready(next) = inbox.poll_next(cx) {
-            return Poll::Ready(next.map(|next| {
-                next.map(|(payload, credit)| {
+            return Poll::Ready(next.map(|next| match next {
+                Read::Item(payload, credit) => {
                     if let Some(credit) = credit {
                         self.calling.mux.put(&Frame::Credit { id: self.calling.id, credit });
                     }
-                    payload
-                })
+                    Some(payload)
+                }
+                Read::End(metadata) => {
+                    if !metadata.is_empty() {
+                        self.trailers.set(metadata);
+                    }
+                    None
+                }
             }));
         }
         if let Some(pump) = &mut self.pump

@@ -1,6 +1,10 @@
 //! The server's end of a stream of requests.
 
-use super::{Frame, flow::Flow, mux::Mux};
+use super::{
+    Frame,
+    flow::{Flow, Read},
+    mux::Mux,
+};
 use crate::{Payload, Status};
 use futures_core::Stream;
 use std::{
@@ -26,7 +30,7 @@ impl Requests {
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Payload>, Status>> {
         let Some(inbox) = &self.flow.inbox else { return Poll::Ready(Ok(None)) };
-        let Some((payload, credit)) = ready!(inbox.poll_next(cx))? else { return Poll::Ready(Ok(None)) };
+        let Read::Item(payload, credit) = ready!(inbox.poll_next(cx))? else { return Poll::Ready(Ok(None)) };
         if let Some(credit) = credit {
             self.mux.put(&Frame::Credit { id: self.id, credit });
         }

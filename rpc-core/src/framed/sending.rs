@@ -5,15 +5,15 @@ use super::{
     flow::{Flow, Go, Window},
     mux::Mux,
 };
-use crate::{Payload, PayloadStream, Status};
+use crate::{Metadata, Payload, PayloadStream, Status};
 use futures_core::Stream;
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
 /// How the sending of a stream ended.
 #[derive(Debug)]
 pub(super) enum Sent {
-    /// All of it was sent; its end was not.
-    All,
+    /// All of it was sent; its end was not, nor what stands behind it.
+    All(Metadata),
     /// Nothing more is wanted, or there is no connection any more.
     Unwanted,
     /// The stream failed, or has an item that may not be sent.
@@ -36,7 +36,7 @@ pub(super) async fn items(mux: &Mux, id: u64, flow: &Arc<Flow>, mut from: Payloa
         let payload = match next(window, &mut from).await {
             Next::Item(Some(Ok(payload))) => payload,
             Next::Item(Some(Err(status))) => return Sent::Failed(status),
-            Next::Item(None) => return Sent::All,
+            Next::Item(None) => return Sent::All(from.trailers().cloned().unwrap_or_default()),
             Next::Stop => return Sent::Unwanted,
         };
         if let Err(status) = payload.within(mux.max_outgoing) {

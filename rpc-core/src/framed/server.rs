@@ -11,7 +11,7 @@ use super::{
     sending::{self, Sent},
 };
 use crate::{
-    Body, Context, Delivery, Io, Method, PayloadStream, Peer, Request, Response, Service, Status, Tasks,
+    Body, Context, Delivery, Io, Metadata, Method, PayloadStream, Peer, Request, Response, Service, Status, Tasks,
     transport::{ConnectionInfo, Drain, DrainPhase, Limits, Routes},
 };
 use futures_util::FutureExt;
@@ -141,11 +141,11 @@ impl Role for Handler {
     fn receive(&mut self, frame: Frame, mux: &Arc<Mux>) -> Result<Option<Arrived>, Malformed> {
         match frame {
             Frame::Call(call) => return self.admit(call, mux),
-            Frame::End { id } => {
+            Frame::End { id, .. } => {
                 if let Some(flow) = mux.flow(id)
                     && let Some(inbox) = &flow.inbox
                 {
-                    inbox.end(|| Ok(()));
+                    inbox.end(|| Ok(Metadata::default()));
                 }
             }
             Frame::Cancel { id } => {
@@ -289,7 +289,7 @@ async fn handle(
         (body, Some(flow)) if method.kind.response_streams() => {
             mux.send(&Frame::Begun { id, metadata }).await?;
             match sending::items(mux, id, flow, body.stream()).await {
-                Sent::All => Some(Frame::End { id }),
+                Sent::All(trailers) => Some(Frame::End { id, trailers }),
                 Sent::Unwanted => None,
                 Sent::Failed(status) => failed(status),
             }

@@ -69,7 +69,10 @@ fn put(frame: &Frame, out: &mut BytesMut) {
             head(2, *id);
             payload.encode(out);
         }
-        Frame::End { id } => head(3, *id),
+        Frame::End { id, trailers } => {
+            head(3, *id);
+            put_metadata(trailers, out);
+        }
         Frame::Credit { id, credit } => {
             head(4, *id);
             put_credit(*credit, out);
@@ -125,6 +128,7 @@ fn put_status(status: &Status, out: &mut BytesMut) {
     out.put_u8(status.code().number());
     out.put_u8(u8::from(status.delivery() == Delivery::Unprocessed));
     put_bytes(status.message().as_bytes(), out);
+    put_metadata(status.metadata(), out);
 }
 
 const SHORT: Malformed = Malformed("a frame that ends too early");
@@ -163,7 +167,7 @@ fn take(mut frame: Bytes) -> Result<Frame, Malformed> {
             })
         }
         2 => Frame::Item { id, payload: Payload::Encoded(std::mem::take(frame)) },
-        3 => Frame::End { id },
+        3 => Frame::End { id, trailers: metadata(frame)?.unwrap_or_default() },
         4 => Frame::Credit { id, credit: credit(frame)? },
         5 => Frame::Stop { id },
         6 => Frame::Cancel { id },
@@ -219,5 +223,6 @@ fn metadata(frame: &mut Bytes) -> Result<Result<Metadata, Status>, Malformed> {
 fn status(frame: &mut Bytes) -> Result<Status, Malformed> {
     let (code, unprocessed) = (frame.try_get_u8().map_err(|_| SHORT)?, frame.try_get_u8().map_err(|_| SHORT)?);
     let status = Status::new(Code::from_number(code).unwrap_or(Code::Unknown), text(frame)?);
+    let status = status.with_metadata(metadata(frame)?.unwrap_or_default());
     Ok(if unprocessed == 1 { status.with_delivery(Delivery::Unprocessed) } else { status })
 }

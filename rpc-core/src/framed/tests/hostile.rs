@@ -72,7 +72,7 @@ async fn what_is_said_of_calls_that_are_not_open_is_ignored() {
     let mut peer = greeted(&served).await;
     for id in 0..1000 {
         peer.say(&Frame::Item { id, payload: payload("x") }).await;
-        peer.say(&Frame::End { id }).await;
+        peer.say(&Frame::End { id, trailers: Default::default() }).await;
         peer.say(&Frame::Cancel { id }).await;
         peer.say(&Frame::Credit { id, credit: Credit { items: u32::MAX, bytes: u32::MAX } }).await;
         peer.say(&Frame::Unknown).await;
@@ -97,7 +97,7 @@ async fn credit_without_end_overflows_nothing() {
     while let Some(frame) = peer.hear().await {
         match frame {
             Frame::Item { .. } => items += 1,
-            Frame::End { id: 1 } => break,
+            Frame::End { id: 1, .. } => break,
             _ => {}
         }
     }
@@ -184,8 +184,8 @@ async fn a_server_that_breaks_the_rules_fails_its_calls() {
         (&COUNT, vec![begun(1), begun(1)]),
         (&COUNT, vec![begun(1), reply(1)]),
         (&COUNT, vec![begun(1)].into_iter().chain((0..65).map(|_| item(1))).collect()),
-        (&COUNT, vec![Frame::End { id: 1 }]),
-        (&ECHO, vec![Frame::End { id: 1 }]),
+        (&COUNT, vec![Frame::End { id: 1, trailers: Default::default() }]),
+        (&ECHO, vec![Frame::End { id: 1, trailers: Default::default() }]),
         (&ECHO, vec![Frame::Cancel { id: 1 }]),
     ];
     for (index, (method, frames)) in cases.into_iter().enumerate() {
