@@ -4,7 +4,7 @@ use super::drained;
 use crate::{
     columns::{Column, Plan},
     lab::{Bench, Ending, Lab, LabError, signature},
-    scenario::{NotApplicable, Scenario, Verdict, scenarios},
+    scenario::{Scenario, Verdict, scenarios},
 };
 use rpc::{Code, Metadata, Status, Streaming};
 use std::sync::Arc;
@@ -16,11 +16,6 @@ pub(super) const ALL: &[Scenario] = scenarios![
     "metadata behind a call that a handler makes goes no further" => one_hop,
 ];
 
-/// Whether the wire has a place for them.
-fn carried(column: &Arc<dyn Column>) -> Verdict {
-    if column.transport() == "json-lines" { Err(NotApplicable) } else { Ok(()) }
-}
-
 fn sorted(metadata: Option<&Metadata>) -> Vec<String> {
     let mut pairs: Vec<_> =
         metadata.into_iter().flat_map(|metadata| metadata.iter().map(|pair| format!("{pair:?}"))).collect();
@@ -29,7 +24,6 @@ fn sorted(metadata: Option<&Metadata>) -> Vec<String> {
 }
 
 async fn behind_streams(column: Arc<dyn Column>) -> Verdict {
-    carried(&column)?;
     let site = column.open(Plan::default()).await;
     for last in [0, 1, 300] {
         let mut stream = site.lab.sign(last, 0).await.unwrap();
@@ -47,7 +41,6 @@ async fn behind_streams(column: Arc<dyn Column>) -> Verdict {
 }
 
 async fn as_much_as_allowed(column: Arc<dyn Column>) -> Verdict {
-    carried(&column)?;
     let site = column.open(Plan::default()).await;
     let mut stream = site.lab.sign(3, Metadata::MAX_ENTRIES as u32).await.unwrap();
     let (items, error) = drained(&mut stream).await;
@@ -57,7 +50,6 @@ async fn as_much_as_allowed(column: Arc<dyn Column>) -> Verdict {
 }
 
 async fn beside_failures(column: Arc<dyn Column>) -> Verdict {
-    carried(&column)?;
     let site = column.open(Plan::default()).await;
     let signed =
         |status: &Status| assert_eq!(sorted(Some(status.metadata())), sorted(Some(&signature(7))), "{status:?}");
