@@ -1,6 +1,6 @@
 //! The circumstances of a call.
 
-use crate::{Address, Metadata};
+use crate::{Address, Metadata, Tasks, spawn::Home};
 use std::{
     fmt,
     str::FromStr,
@@ -28,6 +28,7 @@ struct Inner {
     call_id: Option<CallId>,
     attempt: u32,
     cancelled: Cancellation,
+    home: Option<Home>,
 }
 
 /// Tells that nobody waits, for those calls that go on all the same. Few ever ask, so the token is made by the first
@@ -64,6 +65,7 @@ impl Clone for Inner {
             call_id: self.call_id,
             attempt: self.attempt,
             cancelled,
+            home: self.home.clone(),
         }
     }
 }
@@ -223,6 +225,16 @@ impl Context {
         if let Some(token) = self.cancellation() {
             token.cancel();
         }
+    }
+
+    /// As that of a call whose tasks `tasks` owns.
+    pub(crate) fn at_home(self, tasks: Arc<Tasks>) -> Self {
+        self.change(|inner| inner.home = Some(Home::new(tasks)))
+    }
+
+    /// Where the tasks of the call live.
+    pub(crate) fn home(&self) -> Option<&Home> {
+        self.0.as_ref().and_then(|inner| inner.home.as_ref())
     }
 
     fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {

@@ -21,6 +21,8 @@ struct Inner {
     message: Cow<'static, str>,
     details: Vec<Detail>,
     metadata: Metadata,
+    /// Whose metadata it is: a peer's, for this process alone.
+    received: bool,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -73,6 +75,7 @@ impl Status {
             message: message.into(),
             details: Vec::new(),
             metadata: Metadata::EMPTY,
+            received: false,
             source: None,
         }))
     }
@@ -114,11 +117,12 @@ impl Status {
         self
     }
 
-    /// Puts metadata beside the failure, which travels to the caller and no further: a status that came over a wire and is
-    /// passed on leaves its metadata behind.
+    /// Puts metadata beside the failure, which travels to the caller and no further: a status that came from a server and
+    /// is passed on leaves behind what stood beside it there.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.0.metadata = metadata;
+        self.0.received = false;
         self
     }
 
@@ -147,6 +151,12 @@ impl Status {
     #[must_use]
     pub fn from_peer(mut self) -> Self {
         self.0.origin = Origin::Remote;
+        self.received()
+    }
+
+    /// Marks one that came from a server, be it in this process.
+    pub(crate) fn received(mut self) -> Self {
+        self.0.received = true;
         self
     }
 
@@ -155,7 +165,7 @@ impl Status {
     /// for the handler.
     #[must_use]
     pub fn at_edge(mut self) -> Self {
-        if self.0.origin == Origin::Remote {
+        if std::mem::take(&mut self.0.received) {
             self.0.metadata = Metadata::EMPTY;
         }
         self.0.delivery = Delivery::Unknown;
@@ -210,7 +220,7 @@ impl Status {
 
 impl fmt::Debug for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { code, delivery, origin, message, details, metadata, source } = &*self.0;
+        let Inner { code, delivery, origin, message, details, metadata, source, .. } = &*self.0;
         f.debug_struct("Status")
             .field("code", code)
             .field("message", message)
@@ -293,7 +303,9 @@ mod tests {
         let mut metadata = Metadata::default();
         metadata.insert("retry-after", "3").unwrap();
         let own = Status::unavailable("later").with_metadata(metadata.clone());
-        assert_eq!(own.clone().at_edge().metadata(), &metadata);
-        assert!(own.from_peer().at_edge().metadata().is_empty());
+        assert_eq!(own.clone().at_edge().at_edge().metadata(), &metadata, "with layers there are two edges");
+        let passed_on = own.from_peer();
+        assert!(passed_on.clone().at_edge().metadata().is_empty());
+        assert_eq!(passed_on.with_metadata(metadata.clone()).at_edge().metadata(), &metadata);
     }
 }

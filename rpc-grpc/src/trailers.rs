@@ -111,7 +111,7 @@ fn read_failure(code: &[u8], headers: &HeaderMap) -> Result<(), Status> {
         code => u8::try_from(code as i32).ok().and_then(Code::from_number).unwrap_or(Code::Unknown),
     };
     let message = headers.get(MESSAGE).map(|value| percent_decoded(value.as_bytes())).unwrap_or_default();
-    let mut status = Status::new(code, message).from_peer();
+    let mut status = Status::new(code, message);
     if headers.contains_key(UNPROCESSED) {
         status = status.with_delivery(Delivery::Unprocessed);
     }
@@ -122,7 +122,7 @@ fn read_failure(code: &[u8], headers: &HeaderMap) -> Result<(), Status> {
     if let Err(error) = headers::read_metadata(headers, &mut metadata) {
         tracing::debug!(%error, "not all metadata of a status is taken");
     }
-    Err(status.with_metadata(metadata))
+    Err(status.with_metadata(metadata).from_peer())
 }
 
 /// Details that cannot be read are left out: code and message are worth having without them.

@@ -426,7 +426,7 @@ pub(crate) fn response(frame: &mut Reader, limit: usize) -> Result<(u64, Resp), 
 pub(crate) fn status(frame: &mut Reader) -> Result<Status, Malformed> {
     let code = Code::from_number(frame.u8()?).unwrap_or(Code::Unknown);
     let flags = frame.u8()?;
-    let mut status = Status::new(code, text(frame)?).from_peer();
+    let mut status = Status::new(code, text(frame)?);
     if flags & flag::UNPROCESSED != 0 {
         status = status.with_delivery(Delivery::Unprocessed);
     }
@@ -439,7 +439,7 @@ pub(crate) fn status(frame: &mut Reader) -> Result<Status, Malformed> {
         // A failure is worth having without it.
         status = status.with_metadata(metadata(frame)?.unwrap_or_default());
     }
-    Ok(status)
+    Ok(status.from_peer())
 }
 
 fn text(frame: &mut Reader) -> Result<String, Malformed> {

@@ -39,11 +39,11 @@ pub use health::{Health, Readiness};
 pub use rpc_core::{
     Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Io, Layer, Metadata, MetadataError,
     Method, Observer, Observers, Payload, Request, Response, RpcError, Service, ServiceDescriptor, Status, Streaming,
-    Tasks, TraceContext, Trailers, Transports, Value,
+    Task, Tasks, TraceContext, Trailers, Transports, Value,
     client::{Channel, Client},
     framed, observer, registry,
     server::NamedService,
-    service_fn, tower, transport,
+    service_fn, spawn, spawn_detached, tower, transport,
 };
 #[cfg(feature = "grpc")]
 pub use rpc_grpc::Mounted;

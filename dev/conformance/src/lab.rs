@@ -170,6 +170,13 @@ pub trait Lab {
     /// Tells what is seen in the stream of replies itself, and then what a nested call is seen with that is made there.
     async fn reflect_streaming(&self) -> Result<Streaming<Circumstances>, Status>;
 
+    /// Counts from 1 to `last` in a task of the call, which is the job: it notes what it sees, and what a nested call is
+    /// seen with that is made there, and waits before each item while handlers are held. In the end it panics, if asked to.
+    async fn fork(&self, job: u64, last: u64, panic: bool) -> Result<Streaming<u64>, Status>;
+
+    /// Starts a task that never ends, as the job, and a detached one that waits while handlers are held, as the next job.
+    async fn leave_behind(&self, job: u64) -> Result<u64, Status>;
+
     /// Streams to the next laboratory's [`gather`](Self::gather), and tells what is seen where the numbers are made.
     async fn relay_upload(&self) -> Result<Circumstances, Status>;
 
@@ -203,6 +210,15 @@ impl Circumstances {
             attempt: context.attempt(),
             transport: context.peer().map(|peer| peer.transport.to_owned()),
         }
+    }
+}
+
+impl Circumstances {
+    /// In one line: the trace, the first entry of baggage, and how many milliseconds are left.
+    pub fn summary(&self) -> String {
+        let tenant = self.baggage.first().and_then(|pair| pair.text.as_deref());
+        let left = self.remaining.map(|left| left.as_millis());
+        format!("{} {} {left:?}", self.trace.as_deref().unwrap_or("none"), tenant.unwrap_or("none"))
     }
 }
 

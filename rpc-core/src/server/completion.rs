@@ -3,6 +3,7 @@
 use crate::{BoxFuture, BoxService, Cancel, Context, Request, Response, Service, Status, Tasks};
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{self, Poll},
 };
 use tracing::Instrument;
@@ -12,43 +13,80 @@ use tracing::Instrument;
 /// The handler is polled in place, so that an ordinary call costs no task. Only when the call is dropped while the
 /// handler is at work does the handler move into a task of the server's, which a drain waits for, and
 /// [`Context::cancelled`] tells it that nobody waits. One that has not begun is dropped.
-pub(crate) async fn call(handler: &BoxService, mut request: Request, tasks: &Tasks) -> Result<Response, Status> {
+///
+/// Gives with the outcome what ends the tasks of the call: it rides the body, or the handler that goes on.
+pub(crate) async fn call(
+    handler: &BoxService,
+    mut request: Request,
+    tasks: &Arc<Tasks>,
+) -> (Result<Response, Status>, CallEnd) {
+    request.context = request.context.at_home(tasks.clone());
     if request.method.cancel == Cancel::Drop {
-        return handler.call(request).await;
+        let end = CallEnd(request.context.clone());
+        return (handler.call(request).await, end);
     }
     request.context = request.context.cancellable();
-    let context = request.context.clone();
-    Finishing { handler: Some(handler.call_owned(request)), begun: false, context, tasks }.await
+    let end = Some(CallEnd(request.context.clone()));
+    Finishing { handler: Some(handler.call_owned(request)), begun: false, end, tasks }.await
+}
+
+/// The end of a call, when this is dropped.
+#[derive(Debug)]
+pub(crate) struct CallEnd(Context);
+
+impl CallEnd {
+    /// What the end of a stream of replies turns out to be.
+    pub(crate) fn poll_end(&self, cx: &mut task::Context<'_>) -> Poll<Result<(), Status>> {
+        self.0.home().map_or(Poll::Ready(Ok(())), |home| home.poll_end(cx))
+    }
+}
+
+impl Drop for CallEnd {
+    fn drop(&mut self) {
+        if let Some(home) = self.0.home() {
+            home.end();
+        }
+    }
 }
 
 struct Finishing<'a> {
     handler: Option<BoxFuture<'static, Result<Response, Status>>>,
     begun: bool,
-    context: Context,
+    /// Gone with the outcome.
+    end: Option<CallEnd>,
     tasks: &'a Tasks,
 }
 
 impl Future for Finishing<'_> {
-    type Output = Result<Response, Status>;
+    type Output = (Result<Response, Status>, CallEnd);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         self.begun = true;
         // Taken out for the poll: one that panics in it must not be polled again in a task.
         let Some(mut handler) = self.handler.take() else { return Poll::Pending };
-        let polled = handler.as_mut().poll(cx);
-        if polled.is_pending() {
-            self.handler = Some(handler);
+        match (handler.as_mut().poll(cx), self.end.take()) {
+            (Poll::Ready(outcome), Some(end)) => Poll::Ready((outcome, end)),
+            (_, end) => {
+                (self.handler, self.end) = (Some(handler), end);
+                Poll::Pending
+            }
         }
-        polled
     }
 }
 
 impl Drop for Finishing<'_> {
     fn drop(&mut self) {
         if let Some(handler) = self.handler.take().filter(|_| self.begun) {
-            self.context.cancel();
+            let end = self.end.take();
+            if let Some(CallEnd(context)) = &end {
+                context.cancel();
+            }
+            let finishing = async move {
+                drop(handler.await);
+                drop(end);
+            };
             // In the span of its call, which is the current one while that is dropped.
-            self.tasks.spawn(async move { drop(handler.await) }.in_current_span());
+            self.tasks.spawn(finishing.in_current_span());
         }
     }
 }
@@ -75,7 +113,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_write_ends_without_its_caller_and_a_read_does_not() {
         let (ended, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let tasks = Tasks::owner();
+        let tasks = Arc::new(Tasks::owner());
         let counters = (ended.clone(), told.clone());
         let handler = service_fn(move |request: Request| {
             let (ended, told) = counters.clone();
@@ -98,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_has_not_begun_is_not_begun() {
-        let tasks = Tasks::owner();
+        let tasks = Arc::new(Tasks::owner());
         let handler = service_fn(async |_| panic!("begun")).boxed();
         drop(call(&handler, request(&WRITE), &tasks));
         assert!(tasks.is_empty());

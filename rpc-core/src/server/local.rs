@@ -67,9 +67,10 @@ impl Service for Local {
         let call = self.routes.service.call(Request::new(method, context, body));
         let response = match request.hints.opening {
             // Boxed: a unary call should not carry what this needs.
-            Some(opening) if method.kind == Kind::ServerStream => Box::pin(opened(call, opening)).await?,
-            _ => call.await?,
+            Some(opening) if method.kind == Kind::ServerStream => Box::pin(opened(call, opening)).await,
+            _ => call.await,
         };
+        let response = response.map_err(Status::received)?;
         Ok(Response { metadata: response.metadata, body: self.carry(response.body)? })
     }
 }
@@ -89,7 +90,7 @@ impl Local {
             Body::Message(payload) => Ok(Body::Message(carry(payload, limit, fidelity)?)),
             stream => Ok(stream.map_stream(move |stream| {
                 futures_util::StreamExt::map(stream, move |item| {
-                    item.and_then(|payload| carry(payload, limit, fidelity))
+                    item.map_err(Status::received).and_then(|payload| carry(payload, limit, fidelity))
                 })
             })),
         }

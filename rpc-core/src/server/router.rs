@@ -5,13 +5,21 @@ use crate::{
     ServiceDescriptor, Status, Tasks,
     fnv::Fnv,
     server::{
-        completion, stack,
+        completion::{self, CallEnd},
+        stack,
         unfinished::{AtWork, Unfinished},
     },
     transport::{Lookup, Routes},
 };
 use futures_core::Stream;
-use std::{collections::HashMap, fmt, hash::BuildHasherDefault, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::BuildHasherDefault,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 /// A service that says which one it is: what `..Server::new` gives.
 pub trait NamedService: Service {
@@ -71,7 +79,7 @@ impl Router {
     /// that go on without their caller do so in `tasks`.
     pub fn into_routes(self, tasks: Tasks, observers: Observers) -> Routes {
         let router = Arc::new(self);
-        let dispatch = Dispatch { router: router.clone(), tasks };
+        let dispatch = Dispatch { router: router.clone(), tasks: Arc::new(tasks.handle()), _owner: tasks };
         let service = if router.layers.is_empty() {
             stack::layered(dispatch, observers)
         } else {
@@ -116,7 +124,9 @@ impl Lookup for Router {
 #[derive(Debug)]
 pub(crate) struct Dispatch {
     router: Arc<Router>,
-    tasks: Tasks,
+    /// A handle without the right to keep them: the tasks themselves hold it.
+    tasks: Arc<Tasks>,
+    _owner: Tasks,
 }
 
 impl Service for Dispatch {
@@ -128,14 +138,36 @@ impl Service for Dispatch {
         let _at_work = AtWork::new(&*self.router.unfinished, method);
         // A handler's status crosses the edge here; the router's own, above, is a fact about this very call.
         match completion::call(handler, request, &self.tasks).await {
-            Ok(Response { metadata, body: body @ Body::Message(_) }) => Ok(Response { metadata, body }),
-            Ok(response) => {
-                let body =
-                    response.body.map_stream(at_edge).guarded(AtWork::new(self.router.unfinished.clone(), method));
-                Ok(Response { body, ..response })
+            (Ok(Response { metadata, body: body @ Body::Message(_) }), _) => Ok(Response { metadata, body }),
+            (Ok(response), end) => {
+                let at_work = AtWork::new(self.router.unfinished.clone(), method);
+                let replies = |inner| Replies { inner, complete: false, end };
+                Ok(Response { body: response.body.map_stream(replies).guarded(at_work), ..response })
             }
-            Err(status) => Err(status.at_edge()),
+            (Err(status), _) => Err(status.at_edge()),
         }
+    }
+}
+
+/// What a handler streams, at the edge. The call ends with it, and its tasks with the call.
+struct Replies {
+    inner: PayloadStream,
+    complete: bool,
+    end: CallEnd,
+}
+
+impl Stream for Replies {
+    type Item = Result<Payload, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { inner, complete, end } = &mut *self;
+        if !*complete {
+            match ready!(Pin::new(inner).poll_next(cx)) {
+                Some(item) => return Poll::Ready(Some(item.map_err(Status::at_edge))),
+                None => *complete = true,
+            }
+        }
+        Poll::Ready(ready!(end.poll_end(cx)).err().map(Err))
     }
 }
 

@@ -204,6 +204,42 @@ impl Lab for Bench {
         Ok(Streaming::new(here.chain(stream::iter(next).then(async |next| next.reflect().await))))
     }
 
+    async fn fork(&self, job: u64, last: u64, panic: bool) -> Result<Streaming<u64>, Status> {
+        let (sender, stream) = Streaming::channel(4);
+        let bench = self.clone();
+        rpc::spawn(async move {
+            let visit = bench.ledger.enter(job);
+            visit.note(Circumstances::current().summary());
+            if let Some(next) = &bench.next {
+                visit.note(next.reflect().await.map_or_else(|status| status.to_string(), |seen| seen.summary()));
+            }
+            for number in 1..=last {
+                bench.ledger.pass().await;
+                if sender.send(Ok(number)).await.is_err() {
+                    return;
+                }
+                visit.made();
+            }
+            assert!(!panic, "on purpose");
+            visit.end();
+        });
+        Ok(stream)
+    }
+
+    async fn leave_behind(&self, job: u64) -> Result<u64, Status> {
+        let (visit, detached, ledger) = (self.ledger.enter(job), self.ledger.enter(job + 1), self.ledger.clone());
+        rpc::spawn(async move {
+            std::future::pending::<()>().await;
+            visit.end();
+        });
+        rpc::spawn_detached(async move {
+            detached.note(Circumstances::current().summary());
+            ledger.pass().await;
+            detached.end();
+        });
+        Ok(job)
+    }
+
     async fn relay_upload(&self) -> Result<Circumstances, Status> {
         let (sender, receiver) = std::sync::mpsc::channel();
         let numbers = stream::iter(1..=3).inspect(move |_| drop(sender.send(Circumstances::current())));

@@ -9,6 +9,7 @@ mod failures;
 mod kinds;
 mod limits;
 mod load;
+mod tasks;
 mod trailers;
 
 use crate::{columns::Site, lab::Lab, ledger::SOON, scenario::Scenario};
@@ -16,11 +17,12 @@ use futures_util::{StreamExt, stream};
 use rpc::{Status, Streaming};
 
 /// Those of each file.
-pub(super) const ALL: [&[Scenario]; 10] = [
+pub(super) const ALL: [&[Scenario]; 11] = [
     kinds::ALL,
     limits::ALL,
     failures::ALL,
     trailers::ALL,
+    tasks::ALL,
     circumstances::ALL,
     deadlines::ALL,
     cancellation::ALL,
