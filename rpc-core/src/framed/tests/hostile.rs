@@ -112,20 +112,14 @@ async fn a_peer_that_floods_and_reads_nothing_is_not_read_either() {
         tokio::io::split(io)
     };
     let mut flood = BytesMut::new();
-    for id in 0..1000 {
+    for id in 0..20_000 {
         Bare.encode(&call(id, &WAIT, Some(payload(vec![0; 100]))), &mut flood);
     }
     // Refusals pile up until the way out is full; then nothing more is taken in.
     let mut taken = 0;
-    while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_secs(1), writer.write(&flood)).await {
+    while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_secs(1), writer.write(&flood[taken..])).await {
         taken += count;
-        flood.extend_from_within(..count);
-        bytes::Buf::advance(&mut flood, count);
-        assert!(taken < 4 << 20, "the server goes on reading what it cannot answer");
-        // The numbers are used again, which only matters for those that are open.
-        if taken >= 900 * 142 {
-            break;
-        }
+        assert!(taken < 1 << 20, "the server goes on reading what it cannot answer");
     }
     assert_eq!(served.seen.running(), 4);
     drop(writer);
