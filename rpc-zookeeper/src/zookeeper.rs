@@ -8,7 +8,7 @@ use rpc_core::{
     BoxFuture,
     registry::{Instance, Registration, Registry, RegistryError, ServiceName, Snapshot, Watch},
 };
-use std::fmt;
+use std::{fmt, time::Duration};
 use tokio::sync::oneshot;
 
 /// A ZooKeeper ensemble: one session, shared by everything that is registered and watched through this value.
@@ -67,6 +67,10 @@ impl Registry for ZooKeeper {
 
     fn is_remote(&self) -> bool {
         !self.location.is_loopback()
+    }
+
+    fn propagation(&self) -> Duration {
+        if self.is_remote() { Duration::from_secs(2) } else { Follower::PUBLISHED }
     }
 }
 

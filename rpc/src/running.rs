@@ -26,10 +26,8 @@ pub struct Running {
 impl Running {
     /// The registry has this long to confirm that the record is gone.
     const WITHDRAWAL: Duration = Duration::from_millis(400);
-    /// Clients hear of it in this time, and go on being served meanwhile.
+    /// Clients hear of it in the time that the registry says it takes, this at most, and go on being served meanwhile.
     const PROPAGATION: Duration = Duration::from_secs(2);
-    /// The same where all clients are on this machine.
-    const LOCAL_PROPAGATION: Duration = Duration::from_millis(300);
     /// Calls in flight have this long to end.
     const IN_FLIGHT: Duration = Duration::from_secs(6);
 }
@@ -41,7 +39,7 @@ impl Running {
         registry: &dyn Registry,
         app: &App,
     ) -> Self {
-        let propagation = if registry.is_remote() { Self::PROPAGATION } else { Self::LOCAL_PROPAGATION };
+        let propagation = registry.propagation().min(Self::PROPAGATION);
         let stage = watch::Sender::new(Readiness::Ready);
         Self { core, registrations, propagation, stage, serving: app.begun() }
     }
@@ -62,9 +60,10 @@ impl Running {
         Health::new(self.stage.subscribe(), self.registrations.iter().map(Registration::follow).collect())
     }
 
-    /// Leaves in peace: says that it is not ready ([`health`](Self::health)), withdraws its record, goes on serving while clients hear of it (2 s, 300 ms on a registry of
-    /// this machine), says goodbye on its connections (GOAWAY), and lets the calls in flight end for up to 6 s. Those
-    /// left are answered `Unavailable: server draining`. True when there were none.
+    /// Leaves in peace: says that it is not ready ([`health`](Self::health)), withdraws its record, goes on serving while
+    /// clients hear of it (2 s, less on a registry of this machine: [`Registry::propagation`]), says goodbye on its
+    /// connections (GOAWAY), and lets the calls in flight end for up to 6 s. Those left are answered
+    /// `Unavailable: server draining`. True when there were none.
     pub async fn shutdown(self) -> bool {
         self.drain().await.0
     }

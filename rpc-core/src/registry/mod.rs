@@ -23,7 +23,7 @@ pub use snapshot::{Availability, Publisher, Snapshot, Source, Watch};
 pub use target::{Target, TargetError};
 
 use crate::BoxFuture;
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 /// A place where servers say that they are there, and clients read it.
 ///
@@ -47,6 +47,12 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Whether others than this machine can read it; a loopback address is useless there.
     fn is_remote(&self) -> bool;
+
+    /// How long it may take until every client knows that a record is gone. A server that leaves goes on serving for so
+    /// long. 2 s where others than this machine read it, else 300 ms; a registry that knows better says so.
+    fn propagation(&self) -> Duration {
+        if self.is_remote() { Duration::from_secs(2) } else { Duration::from_millis(300) }
+    }
 }
 
 /// Why a registry cannot do what it was asked to.

@@ -50,6 +50,9 @@ impl Follower {
     const GROUP: Duration = Duration::from_millis(500);
     /// Two looks are at least this far apart: an instance that comes and goes costs two of them a second.
     const APART: Duration = Duration::from_millis(500);
+    /// A change is on the list by then, though it came right behind a look and others with it; half of it is for the
+    /// reading.
+    pub(crate) const PUBLISHED: Duration = Duration::from_secs(1);
     /// A fleet of clients does not read all at once.
     const JITTER: Duration = Duration::from_millis(50);
     const RECONNECT_JITTER: Duration = Duration::from_millis(500);

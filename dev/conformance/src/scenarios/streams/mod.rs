@@ -53,7 +53,7 @@ fn endless(site: &Site, job: u64) -> Streaming<u64> {
     Streaming::new(stream::iter(0..).inspect(move |_| visit.made()))
 }
 
-/// Opens [`Lab::watch`](crate::lab::Lab::watch) and reads from it.
+/// Opens [`Lab::watch`] and reads from it.
 async fn watched(site: &Site, job: u64, read: u64) -> Streaming<u64> {
     let mut stream = site.lab.watch(job, u64::MAX).await.unwrap();
     for expected in 1..=read {
