@@ -9,12 +9,16 @@ use rpc_core::{Metadata, Payload, PayloadStream, Status};
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
 /// A batch of items ends here, so that a stream does not hold up the calls beside it.
@@ -244,13 +248,28 @@ impl Session {
         }))
     }
 
-    /// Lets the client pull a stream, and waits until it has the end.
-    pub(crate) async fn stream(&self, metadata: Metadata, stream: PayloadStream) {
+    /// Lets the client pull a stream, and waits until it has the end. What it has not pulled by the deadline is let go.
+    pub(crate) async fn stream(&self, metadata: Metadata, stream: PayloadStream, deadline: Option<Instant>) {
         *self.slot.out.lock().await = Some(Out { stream, last: 0 });
         let _ = self.slot.metadata.set(metadata);
         self.slot.begun.cancel();
-        self.slot.ended.cancelled().await;
+        let ended = self.slot.ended.cancelled();
+        let Some(deadline) = deadline else { return ended.await };
+        let mut ended = pin!(ended);
+        if timeout_at(deadline, &mut ended).await.is_ok() {
+            return;
+        }
+        // The stream itself keeps the deadline, but only a pull polls it. One that is at work has it now.
+        if let Some(out) = &mut *self.slot.out.lock().await {
+            out.stream = PayloadStream::new(futures_util::stream::iter([Err(unread())]));
+        }
+        ended.await;
     }
+}
+
+#[cold]
+fn unread() -> Status {
+    Status::deadline_exceeded("the caller's deadline passed while nobody read the stream")
 }
 
 impl Drop for Session {

@@ -135,6 +135,13 @@ pub trait Lab {
     #[rpc(idempotent)]
     async fn read(&self, job: u64) -> Result<u64, Status>;
 
+    /// Does a job that must not be done twice, and takes its time.
+    async fn labour(&self, job: u64, takes: Duration) -> Result<u64, Status>;
+
+    /// Does a job that may be done twice, and takes its time.
+    #[rpc(idempotent)]
+    async fn study(&self, job: u64, takes: Duration) -> Result<u64, Status>;
+
     /// Asks the next laboratory to [`reflect`](Self::reflect).
     async fn relay_reflect(&self) -> Result<Circumstances, Status>;
 

@@ -107,6 +107,17 @@ impl Lab for Bench {
         Ok(job)
     }
 
+    async fn labour(&self, job: u64, takes: Duration) -> Result<u64, Status> {
+        let visit = self.ledger.enter(job);
+        tokio::time::sleep(takes).await;
+        visit.end();
+        Ok(job)
+    }
+
+    async fn study(&self, job: u64, takes: Duration) -> Result<u64, Status> {
+        self.labour(job, takes).await
+    }
+
     async fn relay_reflect(&self) -> Result<Circumstances, Status> {
         self.next()?.reflect().await
     }

@@ -6,11 +6,14 @@ use crate::{
     ledger::SOON,
     scenario::{Scenario, Verdict, scenarios},
 };
+use futures_util::FutureExt;
 use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 pub(super) const ALL: &[Scenario] = scenarios![
     "a handler of an idempotent method is dropped with its caller" => read_is_dropped,
     "a handler of any other method ends, and knows that nobody waits" => write_ends,
+    "a write whose caller left after 10 ms and whose handler takes 200 ms is finished, and an idempotent one is dropped"
+        => left_after_10_ms,
     "a caller that leaves disturbs no other" => others_go_on,
     "a thousand callers that leave leave nothing behind" => nothing_is_left,
 ];
@@ -46,6 +49,30 @@ async fn write_ends(column: Arc<dyn Column>) -> Verdict {
     site.plan.bench.ledger.release();
     let job = site.plan.bench.ledger.until(1, "ended", |job| job.ended == 1).await;
     assert_eq!((job.begun, job.dropped), (1, 0), "{job:?}");
+    Ok(())
+}
+
+async fn left_after_10_ms(column: Arc<dyn Column>) -> Verdict {
+    const TAKES: Duration = Duration::from_millis(200);
+    let site = column.open(Plan::default()).await;
+    let ledger = &site.plan.bench.ledger;
+    site.lab.reflect().await.unwrap();
+    for (job, call) in [(1, site.lab.labour(1, TAKES).boxed()), (2, site.lab.study(2, TAKES).boxed())] {
+        let mut call = call;
+        tokio::select! {
+            biased;
+            // From when the handler begins: on a busy machine there might be none yet.
+            () = async {
+                ledger.until(job, "begun", |job| job.begun == 1).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            } => {}
+            _ = &mut call => panic!("it took less than {TAKES:?}"),
+        }
+    }
+    let study = ledger.within(AT_ONCE, 2, "been dropped", |job| job.begun == job.ended + job.dropped).await;
+    assert_eq!((study.begun, study.ended), (1, 0), "{study:?}");
+    let labour = ledger.until(1, "ended", |job| job.begun == job.ended + job.dropped).await;
+    assert_eq!((labour.begun, labour.ended), (1, 1), "{labour:?}");
     Ok(())
 }
 

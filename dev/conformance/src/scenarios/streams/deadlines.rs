@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 pub(super) const ALL: &[Scenario] = scenarios![
     "a silent stream ends at its deadline, at both ends" => silent_stream,
+    "a server ends a stream at its deadline, though it hears nothing of the caller" => unheard,
     "a stream of requests ends at its deadline, at both ends" => silent_requests,
     "a stream has no deadline unless its caller has" => none_by_default,
     "a timeout bounds the opening of a stream" => opening,
@@ -49,6 +50,20 @@ async fn silent_stream(column: Arc<dyn Column>) -> Verdict {
     // Not because this reader has left: it is still there.
     site.plan.bench.ledger.within(LOADED, 1, "been dropped", |job| job.dropped == 1).await;
     drop(stream);
+    Ok(())
+}
+
+async fn unheard(column: Arc<dyn Column>) -> Verdict {
+    const LIMIT: Duration = Duration::from_millis(200);
+    let site = column.open(Plan::default()).await;
+    site.lab.reflect().await.unwrap();
+    site.plan.bench.ledger.hold();
+    let mut stream = within(LIMIT).scope(site.lab.watch(1, 2)).await.unwrap();
+    // Whatever the client says when it gives up comes much later.
+    site.line()?.proxy.delay(2 * SOON);
+    let job = site.plan.bench.ledger.within(LIMIT + LOADED, 1, "been dropped", |job| job.dropped == 1).await;
+    assert_eq!(job.ended, 0, "{job:?}");
+    while let Some(Ok(_)) = stream.next().await {}
     Ok(())
 }
 
