@@ -8,6 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
     task::{self, Poll},
 };
+use tokio::time::{Instant, timeout_at};
 
 /// One message, or a stream of them.
 #[derive(Debug)]
@@ -68,8 +69,8 @@ impl Body {
         match self {
             Self::Message(_) => self,
             Self::Stream(stream) => {
-                let trailers = stream.trailers.clone();
-                Self::Stream(PayloadStream { trailers, ..PayloadStream::new(wrap(stream)) })
+                let (trailers, deadline) = (stream.trailers.clone(), stream.deadline);
+                Self::Stream(PayloadStream { trailers, deadline, ..PayloadStream::new(wrap(stream)) })
             }
         }
     }
@@ -85,12 +86,13 @@ pub struct PayloadStream {
     // Never locked: it makes the stream `Sync`, so that a layer may hold `&Request` across an await.
     inner: Mutex<Option<Inner>>,
     trailers: Option<Trailers>,
+    deadline: Option<Instant>,
 }
 
 impl PayloadStream {
     /// Forgets the type of a stream.
     pub fn new(stream: impl Stream<Item = Result<Payload, Status>> + Send + 'static) -> Self {
-        Self { inner: Mutex::new(Some(Box::pin(stream))), trailers: None }
+        Self { inner: Mutex::new(Some(Box::pin(stream))), trailers: None, deadline: None }
     }
 
     /// The next message; `None` after the last, and after an error.
@@ -114,10 +116,37 @@ impl PayloadStream {
         self.trailers.clone()
     }
 
+    /// Says when it will have ended by itself, if it is polled. [`Body::map_stream`] keeps it.
+    pub(crate) fn until(self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
+    /// When it has ended by itself, if it is polled; `None` where there is no deadline.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Waits for room to send the next item. A transport that does not poll the stream meanwhile waits here, for nobody
+    /// else keeps the deadline of a stream that is not polled.
+    ///
+    /// # Errors
+    /// `DeadlineExceeded` at the deadline: there is nothing left to wait for.
+    pub async fn room<T>(&self, room: impl Future<Output = T>) -> Result<T, Status> {
+        match self.deadline {
+            None => Ok(room.await),
+            Some(deadline) => timeout_at(deadline, room).await.map_err(|_| unread()),
+        }
+    }
+
     /// Ends it here: nothing more comes, and its sender stops.
     pub(crate) fn end(&mut self) {
         *self.inner.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+#[cold]
+fn unread() -> Status {
+    Status::deadline_exceeded("the caller's deadline passed while nobody read the stream")
 }
 
 impl Stream for PayloadStream {
@@ -225,6 +254,17 @@ mod tests {
         assert!(stream.next().await.unwrap().is_err());
         assert_eq!(Arc::strong_count(&guard), 1);
         assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_room_waits_no_longer_than_the_deadline() {
+        let free = stream_of(1).stream();
+        assert_eq!(free.room(async { 1 }).await.unwrap(), 1);
+        let deadline = Instant::now() + std::time::Duration::from_millis(300);
+        let bound = Body::Stream(free.until(deadline)).guarded(()).stream();
+        assert_eq!(bound.room(async { 2 }).await.unwrap(), 2);
+        let status = bound.room(std::future::pending::<()>()).await.unwrap_err();
+        assert_eq!((status.code(), Instant::now()), (crate::Code::DeadlineExceeded, deadline));
     }
 
     #[tokio::test]

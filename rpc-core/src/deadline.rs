@@ -10,11 +10,15 @@ use tokio::time::{Instant, Sleep};
 
 /// Ends a stream at `deadline` with the status that `expired` makes. A message is there already.
 pub(crate) fn bound(body: Body, deadline: Instant, expired: impl Fn() -> Status + Send + Unpin + 'static) -> Body {
-    body.map_stream(|inner| Bounded {
+    let bounded = body.map_stream(|inner| Bounded {
         inner: Some(inner),
         sleep: Box::pin(tokio::time::sleep_until(deadline)),
         expired,
-    })
+    });
+    match bounded {
+        Body::Message(_) => bounded,
+        Body::Stream(stream) => Body::Stream(stream.until(deadline)),
+    }
 }
 
 struct Bounded<F> {

@@ -52,6 +52,9 @@ fn append(payload: &Payload, length: u32, buffer: &mut BytesMut) {
 pub(crate) trait Chunks {
     /// The next bytes; `None` at the end, which is an error if the stream ended with one.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>>;
+
+    /// Where they come from.
+    fn stream(&self) -> &PayloadStream;
 }
 
 /// A stream of messages on its way out. Messages that are ready together go together.
@@ -72,6 +75,10 @@ impl Frames {
 }
 
 impl Chunks for Frames {
+    fn stream(&self) -> &PayloadStream {
+        &self.stream
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>> {
         let mut buffer = BytesMut::new();
         while self.end.is_none() && buffer.len() < Self::BATCH {
@@ -129,9 +136,10 @@ pub(crate) async fn send(chunks: &mut impl Chunks, to: &mut SendStream<Bytes>) -
         // room for all of it would take it from streams that could use it now.
         to.reserve_capacity(1);
         while to.capacity() == 0 {
-            match std::future::poll_fn(|cx| to.poll_capacity(cx)).await {
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Sent::Abandoned,
+            match chunks.stream().room(std::future::poll_fn(|cx| to.poll_capacity(cx))).await {
+                Ok(Some(Ok(_))) => {}
+                Ok(Some(Err(_)) | None) => return Sent::Abandoned,
+                Err(status) => return Sent::Failed(status),
             }
         }
         if to.send_data(bytes, false).is_err() {

@@ -134,7 +134,6 @@ async fn answer_call(routes: Routes, call: Box<Call>) -> Resp {
     };
     // The layers catch panics of handlers. This one is for whatever stands outside of them: a call that is not
     // answered would keep its caller until its deadline. Polled by hand, for a combinator would move the future.
-    let deadline = context.deadline();
     let mut answered = pin!(routes.service.call(Request::new(method, context, body)));
     let outcome = poll_fn(|cx| {
         catch_unwind(AssertUnwindSafe(|| answered.as_mut().poll(cx)))
@@ -146,7 +145,7 @@ async fn answer_call(routes: Routes, call: Box<Call>) -> Resp {
     };
     match (response.body, session) {
         (body, Some(session)) if method.kind.response_streams() => {
-            Box::pin(session.stream(response.metadata, body.stream(), deadline)).await;
+            Box::pin(session.stream(response.metadata, body.stream())).await;
             Resp::Done
         }
         (Body::Message(payload), _) => Resp::Message { metadata: response.metadata, payload },

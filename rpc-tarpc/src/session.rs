@@ -15,10 +15,7 @@ use std::{
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
-use tokio::{
-    sync::mpsc,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::mpsc, time::timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// A batch of items ends here, so that a stream does not hold up the calls beside it.
@@ -249,7 +246,8 @@ impl Session {
     }
 
     /// Lets the client pull a stream, and waits until it has the end. What it has not pulled by the deadline is let go.
-    pub(crate) async fn stream(&self, metadata: Metadata, stream: PayloadStream, deadline: Option<Instant>) {
+    pub(crate) async fn stream(&self, metadata: Metadata, stream: PayloadStream) {
+        let deadline = stream.deadline();
         *self.slot.out.lock().await = Some(Out { stream, last: 0 });
         let _ = self.slot.metadata.set(metadata);
         self.slot.begun.cancel();

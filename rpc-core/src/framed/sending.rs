@@ -30,8 +30,10 @@ enum Next {
 pub(super) async fn items(mux: &Mux, id: u64, flow: &Arc<Flow>, mut from: PayloadStream) -> Sent {
     let Some(window) = &flow.window else { return Sent::Unwanted };
     loop {
-        if poll_fn(|cx| window.poll_go(cx)).await == Go::Stop {
-            return Sent::Unwanted;
+        match from.room(poll_fn(|cx| window.poll_go(cx))).await {
+            Ok(Go::On) => {}
+            Ok(Go::Stop) => return Sent::Unwanted,
+            Err(status) => return Sent::Failed(status),
         }
         let payload = match next(window, &mut from).await {
             Next::Item(Some(Ok(payload))) => payload,
@@ -43,8 +45,10 @@ pub(super) async fn items(mux: &Mux, id: u64, flow: &Arc<Flow>, mut from: Payloa
             return Sent::Failed(status);
         }
         window.spend(payload.encoded_len());
-        if mux.send(&Frame::Item { id, payload }).await.is_none() {
-            return Sent::Unwanted;
+        match from.room(mux.send(&Frame::Item { id, payload })).await {
+            Ok(Some(_)) => {}
+            Ok(None) => return Sent::Unwanted,
+            Err(status) => return Sent::Failed(status),
         }
     }
 }

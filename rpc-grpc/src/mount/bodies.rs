@@ -93,6 +93,10 @@ impl Stream for Download {
 pub(super) struct Raw(pub(super) PayloadStream);
 
 impl Chunks for Raw {
+    fn stream(&self) -> &PayloadStream {
+        &self.0
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>> {
         Pin::new(&mut self.0).poll_next(cx).map(|next| Ok(next.transpose()?.map(Payload::into_bytes)))
     }

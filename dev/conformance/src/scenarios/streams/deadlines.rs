@@ -5,6 +5,7 @@ use crate::{
     columns::{self, Column, Plan, Site, Wire},
     lab::{Bench, Lab},
     ledger::SOON,
+    raw,
     scenario::{Scenario, Verdict, scenarios},
 };
 use futures_util::stream;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 pub(super) const ALL: &[Scenario] = scenarios![
     "a silent stream ends at its deadline, at both ends" => silent_stream,
     "a server ends a stream at its deadline, though it hears nothing of the caller" => unheard,
+    "a server ends a stream at its deadline, though nobody reads it" => unread,
     "a stream of requests ends at its deadline, at both ends" => silent_requests,
     "a stream has no deadline unless its caller has" => none_by_default,
     "a timeout bounds the opening of a stream" => opening,
@@ -64,6 +66,26 @@ async fn unheard(column: Arc<dyn Column>) -> Verdict {
     let job = site.plan.bench.ledger.within(LIMIT + LOADED, 1, "been dropped", |job| job.dropped == 1).await;
     assert_eq!(job.ended, 0, "{job:?}");
     while let Some(Ok(_)) = stream.next().await {}
+    Ok(())
+}
+
+async fn unread(column: Arc<dyn Column>) -> Verdict {
+    const LIMIT: Duration = Duration::from_millis(300);
+    let site = column.open(Plan::default()).await;
+    site.line()?;
+    site.lab.reflect().await.unwrap();
+    let flood = site.raw.call(&raw::FLOOD, raw::message(raw::size(64 * 1024)), None);
+    let mut flood = within(LIMIT).scope(flood).await.unwrap().body.stream();
+    flood.next().await.unwrap().unwrap();
+    // The client does not end it: nobody polls it there either.
+    site.plan.raw.ledger.within(LIMIT + LOADED, 1, "been dropped", |job| job.dropped == 1).await;
+    let status = loop {
+        match flood.next().await.expect("a clean end") {
+            Ok(_) => {}
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
     Ok(())
 }
 
