@@ -98,10 +98,19 @@ struct Orders {
     mode: Mode,
     // Raised with every change of mode, so that `set` can wait until the port has followed it.
     revision: u64,
-    delay: Duration,
+    line: Line,
     // Raised with every cut; a connection dies when it sees another number than it began with.
     cuts: u64,
     cut: Cut,
+}
+
+/// How pieces of a stream of bytes pass.
+#[derive(Clone, Copy, Debug)]
+enum Line {
+    /// All of them so late; at once if that is zero.
+    Even(Duration),
+    /// Each of a length of its own, and up to so late.
+    Crumbling(Duration),
 }
 
 impl FaultProxy {
@@ -128,7 +137,8 @@ impl FaultProxy {
         keeper.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let address = keeper.local_addr()?;
         let listener = listen(address)?;
-        let orders = Orders { mode: Mode::Forward, revision: 0, delay: Duration::ZERO, cuts: 0, cut: Cut::Finish };
+        let orders =
+            Orders { mode: Mode::Forward, revision: 0, line: Line::Even(Duration::ZERO), cuts: 0, cut: Cut::Finish };
         let shared = Arc::new(Shared {
             upstream: upstream.to_string(),
             orders: watch::Sender::new(orders),
@@ -165,7 +175,13 @@ impl FaultProxy {
     /// Holds up every piece of up to 16 KiB by so much, in both directions. One piece waits for the one before it: this
     /// is a slow line, and at once a narrow one.
     pub fn delay(&self, delay: Duration) {
-        self.shared.orders.send_modify(|orders| orders.delay = delay);
+        self.shared.orders.send_modify(|orders| orders.line = Line::Even(delay));
+    }
+
+    /// Passes bytes on in pieces of lengths drawn by the proxy's seed, most of up to 16 KiB and one in ten of a few bytes,
+    /// each of them up to `latest` late, in both directions. Frames are torn wherever that falls.
+    pub fn crumble(&self, latest: Duration) {
+        self.shared.orders.send_modify(|orders| orders.line = Line::Crumbling(latest));
     }
 
     /// Cuts every connection there is now. Returns when none of them is left; others may have come by then.
@@ -222,6 +238,19 @@ impl Shared {
             kept.push(Vec::new());
             kept.len() - 1
         })
+    }
+
+    /// How long the next piece is at most, and how late.
+    fn piece(&self) -> (usize, Duration) {
+        let line = self.orders.borrow().line;
+        match line {
+            Line::Even(delay) => (pump::PIECE, delay),
+            Line::Crumbling(latest) => {
+                let mut chance = lock(&self.chance);
+                let longest = if chance.u8(..10) == 0 { pump::CRUMB } else { pump::PIECE };
+                (chance.usize(1..=longest), latest.mul_f64(chance.f64()))
+            }
+        }
     }
 
     /// When a connection that begins now is to be cut.

@@ -13,7 +13,9 @@ use tokio::{
     },
 };
 
-const PIECE: usize = 16 * 1024;
+pub(super) const PIECE: usize = 16 * 1024;
+/// Shorter than what stands before a message on any wire.
+pub(super) const CRUMB: usize = 4;
 
 /// Carries one connection to its end.
 pub(super) async fn connection(mut client: TcpStream, shared: Arc<Shared>, open: Open) {
@@ -100,21 +102,20 @@ impl Pump<'_> {
         let mut buffer = vec![0; PIECE];
         loop {
             // An end that was reset is passed on as that.
-            let length = from.read(&mut buffer).await.map_err(|_| Cut::Reset)?;
+            let (most, _) = self.shared.piece();
+            let length = from.read(&mut buffer[..most]).await.map_err(|_| Cut::Reset)?;
             if length == 0 {
                 let _ = to.shutdown().await;
                 return Ok(());
             }
             seen(self.shared, self.direction, &buffer[..length], self.place);
-            let (delay, lost) = {
-                let orders = self.shared.orders.borrow();
-                let lost = match orders.mode {
-                    Mode::BlackHole => true,
-                    Mode::DropReplies => self.direction == Direction::ToClient,
-                    _ => false,
-                };
-                (orders.delay, lost)
+            let lost = match self.shared.orders.borrow().mode {
+                Mode::BlackHole => true,
+                Mode::DropReplies => self.direction == Direction::ToClient,
+                _ => false,
             };
+            // Asked for now: the order may have come while there was nothing to read.
+            let (_, delay) = self.shared.piece();
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }

@@ -1,0 +1,87 @@
+//! 100,000 items down and as many up, at once, over a line that delivers late and in pieces: none lost, none doubled.
+//!
+//! `RPC_SEED=N` repeats the pieces of a run.
+
+use futures_util::future::join_all;
+use rpc::{Client, Streaming};
+use rpc_conformance::{
+    columns::{self, channel},
+    lab::{Bench, Lab, LabClient, LabServer},
+};
+use rpc_core::{Address, observer::Counters, registry::Instance, server::Server, transport::Transport};
+use rpc_testkit::{Direction, FaultProxy, Seed};
+use std::{process::ExitCode, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
+
+const ITEMS: u64 = 100_000;
+/// By how much a piece is late at most.
+const LATE: Duration = Duration::from_millis(1);
+/// Far more than it takes.
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn main() -> ExitCode {
+    let seed = Seed::from_env_or_random();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let wires = columns::wires();
+    // All at once: they spend their time waiting for the line.
+    let runs = wires.iter().map(|wire| async { (wire.name(), run(wire.clone(), seed).await) });
+    let (mut passed, mut failed) = (0, 0);
+    for (wire, outcomes) in runtime.block_on(join_all(runs)) {
+        for outcome in outcomes {
+            match outcome {
+                Ok(said) => {
+                    passed += 1;
+                    println!("{wire} {said}");
+                }
+                Err(problem) => {
+                    failed += 1;
+                    println!("FAILED {wire}, RPC_SEED={seed}: {problem}");
+                }
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn run(wire: Arc<dyn Transport>, seed: Seed) -> [Result<String, String>; 2] {
+    let id = Instance::random_id();
+    let server = Server::new().transport(wire.clone()).instance(id.clone());
+    let server = server.service(LabServer::new(Bench::default())).expect("one service");
+    let server = server.bind(&Address::tcp("127.0.0.1", 0)).await.expect("a port");
+    let proxy = FaultProxy::with_seed(server.address(), seed.rng().u64(..)).expect("a port");
+    proxy.crumble(LATE);
+    let instances = [(id, proxy.address().into())];
+    let channel = channel(wire, LabClient::SERVICE.name, &instances, Arc::new(Counters::default()));
+    let lab = LabClient::from_channel(channel.build());
+    let (down, up) = tokio::join!(timeout(LIMIT, down(&lab)), timeout(LIMIT, up(&lab)));
+    let with_bytes = |outcome: Result<_, _>, direction| {
+        let outcome: Result<String, String> = outcome.unwrap_or_else(|_| Err(format!("not done within {LIMIT:?}")));
+        outcome.map(|said| format!("{said}; {} bytes {direction:?}", proxy.bytes(direction)))
+    };
+    [with_bytes(down, Direction::ToClient), with_bytes(up, Direction::ToServer)]
+}
+
+async fn down(lab: &LabClient) -> Result<String, String> {
+    let began = Instant::now();
+    let mut numbers = lab.count(ITEMS).await.map_err(|status| status.to_string())?;
+    for expected in 1..=ITEMS {
+        match numbers.next().await {
+            Some(Ok(number)) if number == expected => {}
+            other => return Err(format!("{other:?} came where {expected} should have")),
+        }
+    }
+    match numbers.next().await {
+        None => Ok(format!("down: {ITEMS} items in order and a clean end, {:.1?}", began.elapsed())),
+        more => Err(format!("{more:?} came behind the last item")),
+    }
+}
+
+async fn up(lab: &LabClient) -> Result<String, String> {
+    let began = Instant::now();
+    let tally = lab.gather(Streaming::from_iter(1..=ITEMS)).await.map_err(|status| status.to_string())?;
+    if (tally.count, tally.sum, tally.jumps) != (ITEMS, ITEMS * (ITEMS + 1) / 2, 0) {
+        return Err(format!("up: {tally:?}"));
+    }
+    Ok(format!("up: {ITEMS} items in order and a clean end, {:.1?}", began.elapsed()))
+}
