@@ -1,7 +1,8 @@
 //! The client's end: calls become tarpc requests.
 
 use crate::{
-    codec::{self, LONGEST},
+    codec,
+    contexts::Contexts,
     frame::{Reader, kind},
     frames::WireError,
     hello::{self, Features, Hello},
@@ -15,22 +16,12 @@ use rpc_core::{
     framed::{Ended, Link, Malformed, OpenCall, Position, Side, draining, too_many_calls},
     transport::{ConnectTarget, Connection, Limits},
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
-use tarpc::{ClientMessage, client, context, trace};
+use tarpc::{ClientMessage, client};
 use tokio::time::Instant;
-
-/// What tarpc's own timer has over the deadline of a call. The deadline is kept above, by whoever set it; a call that
-/// is left there is cancelled here, which tarpc at its deadline would not do. This is for calls nobody watches.
-pub(crate) const GRACE: Duration = Duration::from_secs(1);
-
-/// When tarpc ends a call that has no deadline. Its timers do not reach much further.
-pub(crate) const NO_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Greets the server and makes a connection of a byte stream.
 pub(crate) async fn connect(mut io: Io, target: ConnectTarget, tasks: Tasks) -> Result<Connection, Status> {
@@ -45,7 +36,7 @@ pub(crate) async fn connect(mut io: Io, target: ConnectTarget, tasks: Tasks) -> 
         drop(ended);
     });
     let state = link.state();
-    let line = Line { channel, link, template: context::current(), outgoing: limits.max_message };
+    let line = Line { channel, link, contexts: Contexts::new(), outgoing: limits.max_message };
     let client = Client { line, limits, streams: AtomicU64::new(1), tasks: tasks.handle() };
     Ok(Connection { service: client.boxed(), state })
 }
@@ -143,8 +134,7 @@ impl Client {
 pub(crate) struct Line {
     channel: client::Channel<Req, Resp>,
     link: Arc<Link>,
-    /// tarpc's context of a call, but for the deadline: asking tarpc for one costs a look at the tracing span.
-    template: context::Context,
+    contexts: Contexts,
     /// Bytes of one message that the server accepts.
     pub(crate) outgoing: usize,
 }
@@ -157,7 +147,7 @@ impl Line {
         request: Req,
         position: &Position,
     ) -> Result<Resp, Status> {
-        match self.channel.call(tarpc_context(self.template, deadline), request).await {
+        match self.channel.call(self.contexts.with(deadline), request).await {
             Ok(Resp::Failed(status)) => Err(status),
             Ok(response) => Ok(response),
             Err(error) => Err(self.failure(error, position)),
@@ -181,19 +171,6 @@ impl Line {
             }
         }
     }
-}
-
-/// tarpc's context of a call with a deadline or without.
-pub(crate) fn tarpc_context(template: context::Context, deadline: Option<Instant>) -> context::Context {
-    let now = Instant::now();
-    let left = match deadline {
-        Some(deadline) => deadline.saturating_duration_since(now).min(LONGEST) + GRACE,
-        None => NO_DEADLINE,
-    };
-    let mut context = template;
-    context.deadline = (now + left).into_std();
-    context.trace_context = trace::Context::default();
-    context
 }
 
 fn never_sent(status: Status) -> Status {

@@ -10,6 +10,7 @@
 
 mod client;
 mod codec;
+mod contexts;
 mod frame;
 pub mod frames;
 mod hello;

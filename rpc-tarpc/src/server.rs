@@ -1,8 +1,8 @@
 //! The server's end: tarpc requests become calls.
 
 use crate::{
-    client::tarpc_context,
     codec::{self, Incoming, IncomingCall},
+    contexts::Contexts,
     frame::{Reader, kind},
     frames::WireError,
     hello::{self, Features, Hello},
@@ -51,7 +51,7 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
         outgoing: info.limits.max_message.min(theirs.limits.max_message),
         features: theirs.features,
         context,
-        template: context::current(),
+        contexts: Contexts::new(),
         last: 0,
         streams: Streams::default(),
     };
@@ -164,7 +164,7 @@ pub(crate) struct ServerEnd {
     features: Features,
     /// What every call begins with: the peer.
     context: Context,
-    template: context::Context,
+    contexts: Contexts,
     /// The highest id of a request.
     last: u64,
     streams: Streams,
@@ -255,7 +255,7 @@ impl End for ServerEnd {
         };
         match self.request(message, link)? {
             Ok(message) => {
-                let context = tarpc_context(self.template, deadline);
+                let context = self.contexts.with(deadline);
                 Ok(Some(ClientMessage::Request(tarpc::Request { context, id, message })))
             }
             Err(response) => {
