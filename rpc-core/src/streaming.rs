@@ -96,18 +96,22 @@ impl<T: 'static, E: RpcError> Streaming<T, E> {
         Self { inner: Inner::Wire { payloads, take, fail: E::from_status }, trailers: None }
     }
 
-    pub fn into_payloads(self, wrap: fn(T) -> Payload) -> PayloadStream {
-        // What came behind a stream that is passed on was for this side: only its own goes further.
-        match self.inner {
-            Inner::Wire { payloads, .. } => payloads.with_trailers(self.trailers),
+    /// The items are made as part of the call whose context this is, whoever polls them.
+    pub fn into_payloads(self, wrap: fn(T) -> Payload, context: crate::Context) -> PayloadStream {
+        let payloads = match self.inner {
+            Inner::Wire { mut payloads, .. } => PayloadStream::new(futures_util::stream::poll_fn(move |cx| {
+                context.enter(|| Pin::new(&mut payloads).poll_next(cx))
+            })),
             Inner::Typed(stream) => {
                 let mut stream = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
                 PayloadStream::new(futures_util::stream::poll_fn(move |cx| {
-                    poll_fused(&mut stream, cx).map(|item| item.map(|item| item.map(wrap).map_err(E::into_status)))
+                    let next = context.enter(|| poll_fused(&mut stream, cx));
+                    next.map(|item| item.map(|item| item.map(wrap).map_err(E::into_status)))
                 }))
-                .with_trailers(self.trailers)
             }
-        }
+        };
+        // What came behind a stream that is passed on was for this side: only its own goes further.
+        payloads.with_trailers(self.trailers)
     }
 }
 

@@ -41,7 +41,7 @@ enum Bench {
     /// Instructions per call and per message of a stream, both sides, by callgrind: ours beside tonic and tarpc as
     /// documented; and what a call costs that stays in the process.
     Instr {
-        /// Fails when ours is dearer than this times what it stands on.
+        /// Fails when a unary call of ours is dearer than this times what it stands on.
         #[arg(long, default_value_t = 1.0)]
         limit: f64,
         /// Calls of the shorter of the two runs that are subtracted from each other.

@@ -141,8 +141,8 @@ impl Service for Dispatch {
             (Ok(Response { metadata, body: body @ Body::Message(_) }), _) => Ok(Response { metadata, body }),
             (Ok(response), end) => {
                 let at_work = AtWork::new(self.router.unfinished.clone(), method);
-                let replies = |inner| Replies { inner, complete: false, end };
-                Ok(Response { body: response.body.map_stream(replies).guarded(at_work), ..response })
+                let replies = |inner| Replies { inner, complete: false, end, at_work: Some(at_work) };
+                Ok(Response { body: response.body.map_stream(replies), ..response })
             }
             (Err(status), _) => Err(status.at_edge()),
         }
@@ -154,20 +154,23 @@ struct Replies {
     inner: PayloadStream,
     complete: bool,
     end: CallEnd,
+    at_work: Option<AtWork<Arc<Unfinished>>>,
 }
 
 impl Stream for Replies {
     type Item = Result<Payload, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { inner, complete, end } = &mut *self;
+        let Self { inner, complete, end, at_work } = &mut *self;
         if !*complete {
             match ready!(Pin::new(inner).poll_next(cx)) {
                 Some(item) => return Poll::Ready(Some(item.map_err(Status::at_edge))),
                 None => *complete = true,
             }
         }
-        Poll::Ready(ready!(end.poll_end(cx)).err().map(Err))
+        let ended = ready!(end.poll_end(cx));
+        *at_work = None;
+        Poll::Ready(ended.err().map(Err))
     }
 }
 

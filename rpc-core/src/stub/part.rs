@@ -32,8 +32,8 @@ pub trait Part<K>: Sized + Send + 'static {
     /// What it is in protobuf; of a stream, what each item is.
     fn describe(catalog: &mut Catalog) -> Sent;
 
-    /// As the body of a response.
-    fn into_reply(self) -> Body;
+    /// As the body of a response to the call whose context this is.
+    fn into_reply(self, context: Context) -> Body;
 
     /// From the body of a response.
     ///
@@ -70,7 +70,7 @@ impl<K: 'static, T: Field<K>> Part<Single<K>> for T {
         single::<K, T>(catalog)
     }
 
-    fn into_reply(self) -> Body {
+    fn into_reply(self, _: Context) -> Body {
         Body::Message(whole(self))
     }
 
@@ -85,7 +85,7 @@ impl<K: 'static, T: Field<K>, E: RpcError> Part<StreamOf<K>> for Streaming<T, E>
 
     const ARGUMENT: Argument<Self> = Argument(Codec::Stream(StreamCodec {
         // Whoever pumps it, its items are made as part of the call that its caller is handling.
-        wrap: |stream| Body::Stream(stream.into_payloads(whole::<K, T>)).in_context(Context::current()),
+        wrap: |stream| Body::Stream(stream.into_payloads(whole::<K, T>, Context::current())),
         unwrap: |body| {
             Ok(Streaming::from_payloads(body.stream(), |item| take::<K, T>(item).map_err(error::bad_request)))
         },
@@ -96,8 +96,8 @@ impl<K: 'static, T: Field<K>, E: RpcError> Part<StreamOf<K>> for Streaming<T, E>
         items::<K, T, E>(catalog)
     }
 
-    fn into_reply(self) -> Body {
-        Body::Stream(self.into_payloads(whole::<K, T>))
+    fn into_reply(self, context: Context) -> Body {
+        Body::Stream(self.into_payloads(whole::<K, T>, context))
     }
 
     fn from_reply(body: Body) -> Result<Self, Status> {

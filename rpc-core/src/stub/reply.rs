@@ -99,7 +99,7 @@ impl<R> std::fmt::Debug for Reply<R> {
 
 fn wrap<K, R: Outcome<Ok: Part<K>>>(reply: R, context: Context) -> Result<Response, Status> {
     match reply.into_result() {
-        Ok(value) => Ok(Response::new(value.into_reply().in_context(context))),
+        Ok(value) => Ok(Response::new(value.into_reply(context))),
         Err(error) => Err(error.into_status()),
     }
 }

@@ -100,7 +100,7 @@ pub(crate) fn instructions(limit: f64, calls: u64) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Prints what the wires cost; whether no ratio is over the limit.
+/// Prints what the wires cost; whether no ratio of unary calls is over the limit.
 fn report(costs: &[Cost], limit: f64) -> bool {
     let mut table = Builder::new();
     table.push_record(["per", "", "server", "client", "sum", "ratio"]);
@@ -109,7 +109,8 @@ fn report(costs: &[Cost], limit: f64) -> bool {
         let is_base = |other: &Row| other.arm == row.base && other.work == row.work;
         let base = ROWS.iter().zip(costs).find(|(other, _)| is_base(other)).map_or(cost.sum(), |(_, cost)| cost.sum());
         let ratio = cost.sum() as f64 / base as f64;
-        within &= ratio <= limit;
+        // Streams stand beside tonic's, whose items are never erased; the limit is for calls.
+        within &= ratio <= limit || row.work != Work::Unary;
         let figures = [cost.server, cost.client, cost.sum()].map(|figure| figure.to_string());
         let ratio = format!("{ratio:.2}");
         table.push_record([row.work.unit(), row.arm, &figures[0], &figures[1], &figures[2], &ratio]);
