@@ -15,7 +15,10 @@ use std::{
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
-use tokio::{sync::mpsc, time::timeout_at};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout_at,
+};
 use tokio_util::sync::CancellationToken;
 
 /// A batch of items ends here, so that a stream does not hold up the calls beside it.
@@ -23,6 +26,12 @@ pub(crate) const BATCH: usize = 256 * 1024;
 
 /// Items that a client has pushed and the handler has not read. A push waits while there are so many.
 const AHEAD: usize = 16;
+
+/// Bytes of those among them that are large. One that is larger than this waits until it is alone.
+const AHEAD_BYTES: usize = 2 * BATCH;
+
+/// Larger items are weighed; of smaller ones there are never too many bytes.
+const LARGE: usize = BATCH / AHEAD;
 
 /// The streams of one connection, by the ids that the client gave them.
 #[derive(Clone, Debug, Default)]
@@ -100,7 +109,8 @@ impl Drop for Turn {
     }
 }
 
-type Item = Result<Payload, Status>;
+/// An item that the handler has not read, and the room that it takes if it is large.
+type Queued = (Result<Payload, Status>, Option<OwnedSemaphorePermit>);
 
 /// One stream call.
 #[derive(Debug)]
@@ -115,9 +125,11 @@ pub(crate) struct Slot {
     /// The end of what the handler streams is on its way.
     ended: CancellationToken,
     /// Where pushes go, until the last.
-    into: Mutex<Option<mpsc::Sender<Item>>>,
+    into: Mutex<Option<mpsc::Sender<Queued>>>,
     /// Where the handler reads them.
-    from: Mutex<Option<mpsc::Receiver<Item>>>,
+    from: Mutex<Option<mpsc::Receiver<Queued>>>,
+    /// What may still be queued of large items.
+    room: Arc<Semaphore>,
     /// The client has said that its stream is complete.
     complete: Arc<AtomicBool>,
     pulls: AtomicU32,
@@ -143,6 +155,7 @@ impl Slot {
             ended: CancellationToken::new(),
             into: Mutex::new(Some(into)),
             from: Mutex::new(Some(from)),
+            room: Arc::new(Semaphore::new(AHEAD_BYTES)),
             complete: Arc::default(),
             pulls: AtomicU32::new(0),
             pushes: AtomicU32::new(0),
@@ -198,10 +211,11 @@ impl Slot {
     async fn push(&self, items: Items, then: Then, limit: usize) -> Resp {
         let Some(into) = self.sender().clone() else { return Resp::Done };
         for payload in items {
+            let room = self.room_for(payload.encoded_len()).await;
             let item = payload.within(limit).map(|()| payload);
             let failed = item.is_err();
             // Answered when there is room: that is the back-pressure.
-            if into.send(item).await.is_err() || failed {
+            if into.send((item, room)).await.is_err() || failed {
                 self.sender().take();
                 return Resp::Done;
             }
@@ -213,7 +227,16 @@ impl Slot {
         Resp::Taken
     }
 
-    fn sender(&self) -> MutexGuard<'_, Option<mpsc::Sender<Item>>> {
+    /// Waits until there is room for a large item.
+    async fn room_for(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        match bytes {
+            // Never closed, so there is never an error.
+            LARGE.. => self.room.clone().acquire_many_owned(bytes.min(AHEAD_BYTES) as u32).await.ok(),
+            _ => None,
+        }
+    }
+
+    fn sender(&self) -> MutexGuard<'_, Option<mpsc::Sender<Queued>>> {
         self.into.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -236,8 +259,8 @@ impl Session {
             async move {
                 let mut from = from?;
                 match from.recv().await {
-                    Some(Ok(payload)) => Some((Ok(payload), Some(from))),
-                    Some(Err(status)) => Some((Err(status), None)),
+                    Some((Ok(payload), _)) => Some((Ok(payload), Some(from))),
+                    Some((Err(status), _)) => Some((Err(status), None)),
                     None if complete.load(Ordering::Acquire) => None,
                     None => Some((Err(Status::cancelled("the caller left before its stream was complete")), None)),
                 }
@@ -279,5 +302,48 @@ impl Drop for Session {
         if let Ok(mut out) = self.slot.out.try_lock() {
             *out = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{Future, poll_fn};
+    use std::task::Poll;
+
+    fn items(count: usize, bytes: usize) -> Items {
+        let mut batch = Batch::default();
+        for _ in 0..count {
+            batch.push(&Payload::Encoded(vec![0; bytes].into()), bytes).unwrap();
+        }
+        batch.finish()
+    }
+
+    /// How many of as many items as there may be are taken from a client whose handler reads none.
+    async fn taken(bytes: usize) -> usize {
+        let streams = Streams::default();
+        let session = streams.open(1).unwrap();
+        let mut unread = session.pushed();
+        let turn = streams.push(1).unwrap().unwrap();
+        let mut pushing = pin!(turn.push(items(2 * AHEAD, bytes), Then::Done, bytes));
+        assert!(poll_fn(|cx| Poll::Ready(pushing.as_mut().poll(cx))).await.is_pending(), "nothing holds it back");
+        let queued = AHEAD - session.slot.sender().as_ref().unwrap().capacity();
+        // None is lost, and the rest comes as there is room.
+        let read = async {
+            for _ in 0..2 * AHEAD {
+                assert_eq!(unread.next().await.unwrap().unwrap().encoded_len(), bytes);
+            }
+        };
+        tokio::join!(pushing, read);
+        assert!(unread.next().await.is_none());
+        queued
+    }
+
+    #[tokio::test]
+    async fn what_is_pushed_ahead_is_bounded_in_items_and_in_bytes() {
+        assert_eq!(taken(10).await, AHEAD);
+        assert_eq!(taken(LARGE - 1).await, AHEAD);
+        assert_eq!(taken(AHEAD_BYTES / 4).await, 4);
+        assert_eq!(taken(4 * AHEAD_BYTES).await, 1);
     }
 }
