@@ -10,9 +10,9 @@ use tower_layer::Layer;
 /// the handler and lets writes finish.
 pub(crate) fn layered(dispatch: impl Service, observers: Observers) -> BoxService {
     let inner = CatchPanicLayer::new(observers.clone()).layer(DeadlineLayer::new(observers.clone()).layer(dispatch));
-    // On the path only where somebody watches.
-    // Around the panics, so that a handler which panics leaves a span.
+    // Outside of the panics, so that a handler which panics leaves a span.
     let trace = TraceLayer(observers.spans());
+    // On the path only where somebody watches.
     if observers.is_some() {
         trace.layer(ObserveLayer::new(observers).layer(inner)).boxed()
     } else {
