@@ -7,6 +7,7 @@ use rpc::{Client, Streaming};
 use rpc_conformance::{
     columns::{self, channel},
     lab::{Bench, Lab, LabClient, LabServer},
+    saboteur::{Fault, Saboteur},
 };
 use rpc_core::{Address, observer::Counters, registry::Instance, server::Server, transport::Transport};
 use rpc_testkit::{Direction, FaultProxy, Seed};
@@ -23,9 +24,18 @@ fn main() -> ExitCode {
     let seed = Seed::from_env_or_random();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let wires = columns::wires();
-    // All at once: they spend their time waiting for the line.
-    let runs = wires.iter().map(|wire| async { (wire.name(), run(wire.clone(), seed).await) });
     let (mut passed, mut failed) = (0, 0);
+    // Whether this notices anything: wires that send an item twice, or not at all.
+    for wire in &wires {
+        for (fault, direction) in [(Fault::DoublesAnItem, 0), (Fault::LosesARequestItem, 1)] {
+            let saboteur = Arc::new(Saboteur::new(wire.clone(), fault));
+            let outcome = &runtime.block_on(run(saboteur, ITEMS / 100, seed))[direction];
+            *(if outcome.is_err() { &mut passed } else { &mut failed }) += 1;
+            println!("{} {fault:?}, which has to be caught: {outcome:?}", wire.name());
+        }
+    }
+    // All at once: they spend their time waiting for the line.
+    let runs = wires.iter().map(|wire| async { (wire.name(), run(wire.clone(), ITEMS, seed).await) });
     for (wire, outcomes) in runtime.block_on(join_all(runs)) {
         for outcome in outcomes {
             match outcome {
@@ -44,7 +54,7 @@ fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn run(wire: Arc<dyn Transport>, seed: Seed) -> [Result<String, String>; 2] {
+async fn run(wire: Arc<dyn Transport>, items: u64, seed: Seed) -> [Result<String, String>; 2] {
     let id = Instance::random_id();
     let server = Server::new().transport(wire.clone()).instance(id.clone());
     let server = server.service(LabServer::new(Bench::default())).expect("one service");
@@ -54,7 +64,7 @@ async fn run(wire: Arc<dyn Transport>, seed: Seed) -> [Result<String, String>; 2
     let instances = [(id, proxy.address().into())];
     let channel = channel(wire, LabClient::SERVICE.name, &instances, Arc::new(Counters::default()));
     let lab = LabClient::from_channel(channel.build());
-    let (down, up) = tokio::join!(timeout(LIMIT, down(&lab)), timeout(LIMIT, up(&lab)));
+    let (down, up) = tokio::join!(timeout(LIMIT, down(&lab, items)), timeout(LIMIT, up(&lab, items)));
     let with_bytes = |outcome: Result<_, _>, direction| {
         let outcome: Result<String, String> = outcome.unwrap_or_else(|_| Err(format!("not done within {LIMIT:?}")));
         outcome.map(|said| format!("{said}; {} bytes {direction:?}", proxy.bytes(direction)))
@@ -62,26 +72,26 @@ async fn run(wire: Arc<dyn Transport>, seed: Seed) -> [Result<String, String>; 2
     [with_bytes(down, Direction::ToClient), with_bytes(up, Direction::ToServer)]
 }
 
-async fn down(lab: &LabClient) -> Result<String, String> {
+async fn down(lab: &LabClient, items: u64) -> Result<String, String> {
     let began = Instant::now();
-    let mut numbers = lab.count(ITEMS).await.map_err(|status| status.to_string())?;
-    for expected in 1..=ITEMS {
+    let mut numbers = lab.count(items).await.map_err(|status| status.to_string())?;
+    for expected in 1..=items {
         match numbers.next().await {
             Some(Ok(number)) if number == expected => {}
             other => return Err(format!("{other:?} came where {expected} should have")),
         }
     }
     match numbers.next().await {
-        None => Ok(format!("down: {ITEMS} items in order and a clean end, {:.1?}", began.elapsed())),
+        None => Ok(format!("down: {items} items in order and a clean end, {:.1?}", began.elapsed())),
         more => Err(format!("{more:?} came behind the last item")),
     }
 }
 
-async fn up(lab: &LabClient) -> Result<String, String> {
+async fn up(lab: &LabClient, items: u64) -> Result<String, String> {
     let began = Instant::now();
-    let tally = lab.gather(Streaming::from_iter(1..=ITEMS)).await.map_err(|status| status.to_string())?;
-    if (tally.count, tally.sum, tally.jumps) != (ITEMS, ITEMS * (ITEMS + 1) / 2, 0) {
+    let tally = lab.gather(Streaming::from_iter(1..=items)).await.map_err(|status| status.to_string())?;
+    if (tally.count, tally.sum, tally.jumps) != (items, items * (items + 1) / 2, 0) {
         return Err(format!("up: {tally:?}"));
     }
-    Ok(format!("up: {ITEMS} items in order and a clean end, {:.1?}", began.elapsed()))
+    Ok(format!("up: {items} items in order and a clean end, {:.1?}", began.elapsed()))
 }

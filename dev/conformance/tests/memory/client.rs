@@ -176,10 +176,10 @@ impl Looking {
         }
     }
 
-    /// Waits for the end of the handler whose stream has just been dropped.
+    /// Waits for the end of the handler whose stream has just been dropped, not much longer than it may take.
     async fn gone(&self) -> Duration {
         let dropped = Instant::now();
-        while self.tank.gauge().await.expect("the server lives").handlers > 0 {
+        while self.tank.gauge().await.expect("the server lives").handlers > 0 && dropped.elapsed() <= GONE * LOADED {
             sleep(Duration::from_millis(1)).await;
         }
         dropped.elapsed()
