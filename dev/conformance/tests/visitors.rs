@@ -315,6 +315,7 @@ fn text(logged: &[Logged]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn each_visitor_gets_its_answer_within_its_limit_and_harms_nobody() {
+    rpc_testkit::allow_open_files();
     let logs = Logs::install();
     plain_text_to_a_port_of_tls(&logs).await;
 

@@ -2,6 +2,7 @@
 
 mod chance;
 mod eventually;
+mod files;
 mod logs;
 mod place;
 mod ports;
@@ -11,6 +12,7 @@ mod zookeeper;
 
 pub use chance::Seed;
 pub use eventually::eventually;
+pub use files::allow_open_files;
 pub use logs::{Logged, Logs};
 pub use place::{free_port, scratch};
 pub use ports::ReservedPort;
