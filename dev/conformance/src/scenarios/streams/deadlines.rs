@@ -134,23 +134,46 @@ async fn opening(column: Arc<dyn Column>) -> Verdict {
 }
 
 /// From this column to the one wire to the other: a stream in a stream in a stream, and the last one is silent.
+///
+/// A busy machine makes a try late by chance, and a chain that is late makes them all late: so no try may be later than
+/// [`LOADED`] allows, and of those that are made some have to be on time.
 async fn chain(column: Arc<dyn Column>) -> Verdict {
-    const LIMIT: Duration = Duration::from_millis(300);
-    let mut hops: Vec<Site> = Vec::new();
-    for wire in columns::wires() {
-        let wire: Arc<dyn Column> = Arc::new(Wire::new(wire.name(), wire));
-        let next = hops.last().map(|site| site.lab.clone());
-        hops.push(wire.open(Plan { bench: Bench { next, ..Bench::default() }, ..Plan::default() }).await);
+    const TRIES: u64 = 30;
+    const ON_TIME: u32 = 3;
+    let hops = three_hops(&column).await;
+    hops[0].plan.bench.ledger.hold();
+    let mut punctual = 0;
+    for job in 1..=TRIES {
+        let late = lateness(&hops, job).await;
+        assert!(late < LOADED, "stopped {late:?} after the deadline");
+        punctual += u32::from(late <= Duration::from_millis(20));
+        if punctual == ON_TIME {
+            return Ok(());
+        }
     }
-    let next = hops.last().map(|site| site.lab.clone());
-    hops.push(column.open(Plan { bench: Bench { next, ..Bench::default() }, ..Plan::default() }).await);
+    panic!("{punctual} of {TRIES} chains had stopped 20 ms after the deadline, {ON_TIME} are wanted")
+}
+
+/// The last server first, and this column's in front.
+async fn three_hops(column: &Arc<dyn Column>) -> Vec<Site> {
+    let mut hops: Vec<Site> = Vec::new();
+    let wires = columns::wires().into_iter().map(|wire| Arc::new(Wire::new(wire.name(), wire)) as Arc<dyn Column>);
+    for column in wires.chain([column.clone()]) {
+        let next = hops.last().map(|site| site.lab.clone());
+        hops.push(column.open(Plan { bench: Bench { next, ..Bench::default() }, ..Plan::default() }).await);
+    }
     for site in &hops {
         site.lab.reflect().await.unwrap();
     }
-    hops[0].plan.bench.ledger.hold();
-    let first = hops.last().unwrap();
-    let began = Instant::now();
-    let mut stream = within(LIMIT).scope(first.lab.descend(1)).await.unwrap();
+    hops
+}
+
+/// How long after the deadline the last of the handlers had gone.
+async fn lateness(hops: &[Site], job: u64) -> Duration {
+    const LIMIT: Duration = Duration::from_millis(300);
+    let deadline = Instant::now() + LIMIT;
+    let call = hops.last().unwrap().lab.descend(job);
+    let mut stream = Context::default().with_deadline(deadline).scope(call).await.unwrap();
     let mut above = LIMIT;
     for hop in 1..=hops.len() {
         let remaining = stream.next().await.expect("the stream ended early").unwrap();
@@ -159,12 +182,10 @@ async fn chain(column: Arc<dyn Column>) -> Verdict {
     }
     let status = last_error(&mut stream).await;
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
-    // 320 ms on a machine of its own.
-    let late = Duration::from_millis(20) + LOADED;
-    for site in &hops {
-        let job = site.plan.bench.ledger.within(SOON, 1, "been dropped", |job| job.dropped == 1).await;
-        let took = job.left.unwrap().duration_since(began);
-        assert!(took < LIMIT + late, "stopped after {took:?}");
+    let mut last = Duration::ZERO;
+    for site in hops {
+        let job = site.plan.bench.ledger.within(SOON, job, "been dropped", |job| job.dropped == 1).await;
+        last = last.max(job.left.unwrap().saturating_duration_since(deadline));
     }
-    Ok(())
+    last
 }
