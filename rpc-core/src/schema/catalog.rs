@@ -23,6 +23,8 @@ pub struct Catalog {
     pub(super) files: Vec<FileDescriptorProto>,
     /// Messages that prost generated: somebody has to hand over their descriptors.
     pub(super) foreign: BTreeSet<String>,
+    /// Which packages have methods that fail with which details, by their full names. No field refers to those.
+    pub(super) raised: BTreeSet<(String, String)>,
     /// What cannot be described, a sentence each.
     pub(super) problems: Vec<String>,
     /// The package of what is being described.

@@ -65,6 +65,7 @@ descriptors! {
         enum_type: Vec<EnumDescriptorProto> = 5,
         service: Vec<ServiceDescriptorProto> = 6,
         source_code_info: Option<SourceCodeInfo> = 9,
+        public_dependency: Vec<i32> = 10,
         syntax: String = 12,
     }
     /// A message.

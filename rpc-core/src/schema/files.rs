@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 
 /// The files with their names and imports, each after those it imports.
 pub(super) fn arrange(catalog: Catalog, sets: &[Vec<u8>]) -> Result<Vec<File>, SchemaError> {
-    let Catalog { mut files, foreign, mut problems, .. } = catalog;
+    let Catalog { mut files, foreign, raised, mut problems, .. } = catalog;
     let mut foreigners = Foreigners::read(sets, &mut problems);
     let missing = foreign.into_iter().filter(|name| foreigners.declares(name).is_none()).collect();
     let mut homes = HashMap::new();
@@ -31,6 +31,7 @@ pub(super) fn arrange(catalog: Catalog, sets: &[Vec<u8>]) -> Result<Vec<File>, S
         let imports: BTreeSet<String> = references(file).iter().filter_map(home).collect();
         file.dependency = imports.into_iter().filter(|import| *import != file.name).collect();
     }
+    publish_errors(&mut files, &raised, &homes);
     let arranged = sort(files, &foreigners, &mut problems);
     SchemaError::check(missing, problems)?;
     Ok(arranged)
@@ -62,6 +63,49 @@ fn references(file: &FileDescriptorProto) -> Vec<String> {
     }
     fields(&file.message_type, &mut names);
     names.iter().filter_map(|name| name.strip_prefix('.')).map(str::to_owned).collect()
+}
+
+/// Files of errors that live elsewhere are imported by the files whose methods fail with them, or whoever has the file
+/// of a service alone, by reflection for instance, could not read its details. Publicly, so that nobody is warned of an
+/// import that no field needs. Not where the errors' file needs that of the service: imports have no circles.
+fn publish_errors(
+    files: &mut [FileDescriptorProto],
+    raised: &BTreeSet<(String, String)>,
+    homes: &HashMap<String, String>,
+) {
+    for (package, detail) in raised {
+        let (Some(at), Some(home)) = (files.iter().position(|file| file.package == *package), home(detail, homes))
+        else {
+            continue;
+        };
+        if needs(files, &home, &files[at].name) {
+            continue;
+        }
+        let file = &mut files[at];
+        let index = file.dependency.iter().position(|known| *known == home).unwrap_or_else(|| {
+            file.dependency.push(home);
+            file.dependency.len() - 1
+        });
+        let index = i32::try_from(index).unwrap_or(i32::MAX);
+        if !file.public_dependency.contains(&index) {
+            file.public_dependency.push(index);
+        }
+    }
+}
+
+/// Whether a file is another one, or imports it, be it through others.
+fn needs(files: &[FileDescriptorProto], one: &str, other: &str) -> bool {
+    let (mut waiting, mut seen) = (vec![one], BTreeSet::new());
+    while let Some(name) = waiting.pop() {
+        if name == other {
+            return true;
+        }
+        if seen.insert(name) {
+            let file = files.iter().find(|file| file.name == name);
+            waiting.extend(file.into_iter().flat_map(|file| &file.dependency).map(String::as_str));
+        }
+    }
+    false
 }
 
 /// What is imported comes before what imports it.

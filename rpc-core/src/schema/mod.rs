@@ -5,7 +5,8 @@
 //! text ([`Schema::files`]) and as one number ([`Schema::fingerprint`]).
 //!
 //! A message that names no package belongs to the package of what it is described for: its service, or the message that
-//! holds it. The details of an error are named on the wire, so an error without a package is described without one.
+//! holds it. The details of an error are named on the wire, so an error without a package is described without one, in a
+//! file that the files of its services import publicly: whoever has the service's file has the errors' as well.
 
 mod catalog;
 mod descriptor;

@@ -22,8 +22,9 @@ pub(super) fn print(file: &FileDescriptorProto) -> String {
     if !file.dependency.is_empty() {
         page.gap();
     }
-    for import in &file.dependency {
-        page.line(&format!("import \"{import}\";"));
+    for (index, import) in (0..).zip(&file.dependency) {
+        let public = if file.public_dependency.contains(&index) { "public " } else { "" };
+        page.line(&format!("import {public}\"{import}\";"));
     }
     for service in &file.service {
         page.gap();

@@ -75,6 +75,8 @@ impl Catalog {
                 match method.schema {
                     Some(schema) => {
                         let signature = schema(catalog);
+                        let details = signature.errors.iter().map(|(_, detail)| (package.to_owned(), detail.clone()));
+                        catalog.raised.extend(details);
                         described.method.push(describe(method, signature, package));
                     }
                     None => catalog.problems.push(format!("the method {method} was written by hand, without a schema")),
