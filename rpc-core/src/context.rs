@@ -357,12 +357,22 @@ pub struct Peer {
     pub address: Option<Address>,
     /// The wire it speaks: `"grpc"`, `"tarpc"`, `"local"`.
     pub transport: &'static str,
+    /// Who it has proved to be: the name in its certificate, where TLS asked for one. What a layer that decides who may
+    /// call should look at; an address proves nothing.
+    pub identity: Option<Arc<str>>,
 }
 
 impl Peer {
     /// A peer on a wire.
     pub fn new(transport: &'static str, address: Option<Address>) -> Self {
-        Self { address, transport }
+        Self { address, transport, identity: None }
+    }
+
+    /// With the name in its certificate.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Option<Arc<str>>) -> Self {
+        self.identity = identity;
+        self
     }
 }
 

@@ -41,6 +41,7 @@ pub mod observer;
 pub mod registry;
 mod spawn;
 mod tasks;
+pub mod tls;
 pub mod tower;
 pub mod transport;
 

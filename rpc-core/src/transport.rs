@@ -3,7 +3,7 @@
 //! A transport speaks one protocol on one byte stream, in either role. It knows nothing of addresses, balancing,
 //! retries or registries; it turns requests into bytes and bytes into requests.
 
-use crate::{Address, BoxFuture, BoxService, Delivery, Io, Method, Status, Tasks};
+use crate::{Address, BoxFuture, BoxService, Delivery, Io, Method, Status, Tasks, tls::Security};
 use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 use tokio::sync::watch;
 
@@ -16,6 +16,12 @@ pub trait Transport: Send + Sync + 'static {
     /// understand each other.
     fn protocol(&self) -> &'static str {
         self.name()
+    }
+
+    /// Its name among those that TLS agrees on before anything is said (ALPN): `"h2"`, `"rpc-tarpc/1"`. One without a name
+    /// is recognised by its first bytes, over TLS as in plain text.
+    fn alpn(&self) -> Option<&'static str> {
+        None
     }
 
     /// How fast it is beside others; under `auto` a client takes the highest that both sides speak.
@@ -66,6 +72,8 @@ impl Recognition {
 pub struct ConnectTarget {
     /// What to call the server: gRPC's `:authority`.
     pub authority: String,
+    /// Whether the byte stream is encrypted: gRPC's `:scheme`.
+    pub security: Security,
     /// The id of the instance that is expected there; ports are reused, and a stale record must not send a call to
     /// somebody else's process.
     pub instance: Option<String>,
@@ -76,13 +84,20 @@ pub struct ConnectTarget {
 impl ConnectTarget {
     /// A server of which only the address is known.
     pub fn new(authority: impl Into<String>) -> Self {
-        Self { authority: authority.into(), instance: None, limits: Limits::default() }
+        Self { authority: authority.into(), security: Security::Plain, instance: None, limits: Limits::default() }
     }
 
     /// The one instance that is expected there.
     #[must_use]
     pub fn with_instance(mut self, id: impl Into<String>) -> Self {
         self.instance = Some(id.into());
+        self
+    }
+
+    /// On a byte stream that is encrypted, or not.
+    #[must_use]
+    pub fn with_security(mut self, security: Security) -> Self {
+        self.security = security;
         self
     }
 
@@ -102,10 +117,11 @@ pub struct ConnectionInfo {
     pub peer: Option<Address>,
     /// Where it was accepted.
     pub local: Option<Address>,
-    /// The protocol that TLS has agreed on; it decides instead of the first bytes. `None` as long as TLS is not built.
+    /// The protocol that TLS has agreed on, which decides instead of the first bytes. `None` in plain text, and when the
+    /// client has named none.
     pub alpn: Option<String>,
-    /// Who the peer has proved to be: the name in its certificate. `None` as long as TLS is not built.
-    pub identity: Option<String>,
+    /// Who the peer has proved to be: the name in its certificate. `None` in plain text, and when it has shown none.
+    pub identity: Option<Arc<str>>,
     /// The id of this process's instance, if it has one.
     pub instance: Option<String>,
     /// What this side accepts.

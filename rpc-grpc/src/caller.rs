@@ -22,6 +22,7 @@ use tokio::sync::watch;
 /// Makes calls on one connection.
 pub(crate) struct Caller {
     pub(crate) requests: SendRequest<Bytes>,
+    pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
     /// The instance that is expected at the other end.
     pub(crate) instance: Option<HeaderValue>,
@@ -42,7 +43,7 @@ impl Caller {
         let path = PathAndQuery::from_maybe_shared(Bytes::from_static(method.path.as_bytes()))
             .map_err(|_| Status::internal(format!("`{}` is no path of a method", method.path)))?;
         let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(Scheme::HTTP);
+        parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
         parts.path_and_query = Some(path);
         let mut request = http::Request::new(());

@@ -7,9 +7,13 @@ use crate::{
 };
 use bytes::Bytes;
 use h2::client;
-use http::{HeaderValue, uri::Authority};
+use http::{
+    HeaderValue,
+    uri::{Authority, Scheme},
+};
 use rpc_core::{
     Delivery, Io, Service, Status, Tasks,
+    tls::Security,
     transport::{ConnectTarget, Connection, ConnectionState, ProtocolRefused},
 };
 use std::{sync::Arc, time::Duration};
@@ -57,10 +61,11 @@ pub(crate) async fn connect(
             let sentence = "the server does not speak HTTP/2: it answered with something else";
             return Err(ProtocolRefused::new(sentence).into_status());
         }
-        Err(_) => return Err(refused("the server closed the connection before it said anything; does it expect TLS?")),
+        Err(_) => return Err(refused("the server closed the connection before it said anything")),
     }
     let caller = Caller {
         requests,
+        scheme: scheme(target.security),
         authority,
         instance,
         max_message: target.limits.max_message,
@@ -91,6 +96,13 @@ async fn drive(
         tracing::debug!(%error, "an HTTP/2 connection broke");
     }
     advance(&state, ConnectionState::Closed);
+}
+
+fn scheme(security: Security) -> Scheme {
+    match security {
+        Security::Plain => Scheme::HTTP,
+        Security::Tls => Scheme::HTTPS,
+    }
 }
 
 fn authority(target: &ConnectTarget) -> Result<Authority, Status> {

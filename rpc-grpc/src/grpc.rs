@@ -48,6 +48,10 @@ impl Transport for Grpc {
         "grpc"
     }
 
+    fn alpn(&self) -> Option<&'static str> {
+        Some("h2")
+    }
+
     fn preference(&self) -> u8 {
         10
     }

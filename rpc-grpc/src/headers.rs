@@ -4,6 +4,7 @@ use crate::{timeout, trailers};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use rpc_core::{CallId, Context, Metadata, Peer, Status, TraceContext, Value};
+use std::sync::Arc;
 use tokio::time::Instant;
 
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -118,7 +119,7 @@ pub(crate) fn write_metadata(metadata: &Metadata, headers: &mut HeaderMap) -> Re
 ///
 /// # Errors
 /// `InvalidArgument` for a malformed timeout and for metadata over the limits.
-pub(crate) fn context(headers: &HeaderMap, peer: &Peer) -> Result<Context, Status> {
+pub(crate) fn context(headers: &HeaderMap, peer: &Arc<Peer>) -> Result<Context, Status> {
     let mut context = Context::default().with_peer(peer.clone());
     if let Some(value) = headers.get(TIMEOUT) {
         context = context.with_deadline(Instant::now() + timeout::parse(value)?);
@@ -242,7 +243,7 @@ mod tests {
 
     fn carried(context: &Context) -> Context {
         let headers = of_request(context, None).unwrap();
-        super::context(&headers, &Peer::new("grpc", None)).unwrap()
+        super::context(&headers, &Arc::new(Peer::new("grpc", None))).unwrap()
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,7 +26,7 @@ type Call = (http::Request<RecvStream>, server::SendResponse<Bytes>);
 /// What the calls on one connection share.
 pub(crate) struct Shared {
     pub(crate) routes: Routes,
-    pub(crate) peer: Peer,
+    pub(crate) peer: Arc<Peer>,
     pub(crate) limits: Limits,
     /// The id of this process's instance, if it has one.
     pub(crate) instance: Option<String>,
@@ -61,7 +61,7 @@ pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: T
     let stopped = CancellationToken::new();
     let shared = Arc::new(Shared {
         routes,
-        peer: Peer::new("grpc", info.peer),
+        peer: Arc::new(Peer::new("grpc", info.peer).with_identity(info.identity)),
         limits: info.limits,
         instance: info.instance,
         stopped: stopped.clone(),

@@ -43,6 +43,10 @@ impl Transport for Tarpc {
         "tarpc/1"
     }
 
+    fn alpn(&self) -> Option<&'static str> {
+        Some("rpc-tarpc/1")
+    }
+
     fn preference(&self) -> u8 {
         20
     }

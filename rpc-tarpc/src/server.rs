@@ -44,7 +44,7 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
     tracing::debug!(peer = ?info.peer, client = theirs.name, "a client of tarpc/1");
 
     let link = Link::new();
-    let context = Context::default().with_peer(Peer::new("tarpc", info.peer));
+    let context = Context::default().with_peer(Peer::new("tarpc", info.peer).with_identity(info.identity));
     let end = ServerEnd {
         routes: routes.clone(),
         limits: info.limits,

@@ -1,5 +1,6 @@
 //! What the tests of several crates share. Nothing here is for users.
 
+mod certificates;
 mod chance;
 mod eventually;
 mod files;
@@ -10,6 +11,7 @@ mod proxy;
 mod python;
 mod zookeeper;
 
+pub use certificates::{Ca, Issued, Validity};
 pub use chance::Seed;
 pub use eventually::eventually;
 pub use files::allow_open_files;

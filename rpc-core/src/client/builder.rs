@@ -8,6 +8,7 @@ use crate::{
     },
     registry::{ServiceName, Watch},
     server::Local,
+    tls::Encryption,
     transport::{Limits, Transport},
 };
 use std::sync::Arc;
@@ -37,7 +38,7 @@ impl From<Local> for Servers {
 /// Puts a channel together whose calls go to the servers that a registry lists; see [`Channel::builder`].
 ///
 /// The parts that have defaults: sockets as the connector, retries on, the usual limits and timeouts, the fastest
-/// transport that both sides speak, nobody who watches. Transports have none: name at least one.
+/// transport that both sides speak, plain text, nobody who watches. Transports have none: name at least one.
 #[derive(Clone)]
 #[must_use]
 pub struct ChannelBuilder {
@@ -45,6 +46,7 @@ pub struct ChannelBuilder {
     servers: Servers,
     transports: Vec<Arc<dyn Transport>>,
     connector: Arc<dyn Connector>,
+    encryption: Encryption,
     limits: Limits,
     stack: Stack,
     timeouts: Timeouts,
@@ -58,6 +60,7 @@ impl ChannelBuilder {
             servers,
             transports: Vec::new(),
             connector: Arc::new(Sockets),
+            encryption: Encryption::Off,
             limits: Limits::default(),
             stack: Stack::default(),
             timeouts: Timeouts::default(),
@@ -74,6 +77,13 @@ impl ChannelBuilder {
     /// What opens byte streams.
     pub fn connector(mut self, connector: Arc<dyn Connector>) -> Self {
         self.connector = connector;
+        self
+    }
+
+    /// Whether its connections are encrypted. With TLS, servers that do not offer it are of no use to this client, and
+    /// without it those that do.
+    pub fn encryption(mut self, encryption: Encryption) -> Self {
+        self.encryption = encryption;
         self
     }
 
@@ -134,9 +144,15 @@ impl ChannelBuilder {
         };
         let owner = Tasks::owner();
         let observers = self.stack.observers.clone();
-        let mut roster = Roster::new(self.service, self.transports);
+        let mut roster = Roster::new(self.service, self.transports, self.encryption.security());
         roster.ask(self.wires);
-        let fleet = Arc::new(Fleet::new(roster, self.connector, self.limits, observers.clone(), owner.handle()));
+        let fleet = Arc::new(Fleet::new(
+            roster,
+            (self.connector, self.encryption),
+            self.limits,
+            observers.clone(),
+            owner.handle(),
+        ));
         fleet.follow(watch);
         let balancer = Balancer::new(fleet.clone(), observers, owner);
         Channel::made(self.stack.around(balancer), Some(fleet), self.timeouts, self.wires)

@@ -12,7 +12,8 @@ use crate::{
         standing::Standing,
         warmth::{self, Warmth},
     },
-    registry::{Identity, Instance, Source},
+    registry::{self, Identity, Instance, Source},
+    tls::Security,
     transport::Transport,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -104,12 +105,26 @@ pub(crate) enum Hello {
     Replaced,
 }
 
+/// Whether an endpoint is encrypted, or not, as is wanted. An address says nothing of that, no more than of protocols:
+/// where it is all that is known of a server, it is as the configuration of this client assumes.
+fn has(wanted: Security, instance: &Instance, endpoint: &registry::Endpoint) -> bool {
+    instance.identity == Identity::MadeUp || endpoint.tls == (wanted == Security::Tls)
+}
+
 impl Endpoint {
-    /// With a link for each of the transports (the preferred first) that the record declares.
-    pub(crate) fn new(id: u32, instance: Arc<Instance>, transports: &[Arc<dyn Transport>], arrival: Arrival) -> Self {
+    /// With a link for each of the transports (the preferred first) that the record declares, encrypted or not as this
+    /// client wants it.
+    pub(crate) fn new(
+        id: u32,
+        instance: Arc<Instance>,
+        transports: &[Arc<dyn Transport>],
+        security: Security,
+        arrival: Arrival,
+    ) -> Self {
         let links = transports.iter().filter_map(|transport| {
             let endpoint = instance.endpoints.iter().find(|endpoint| {
-                !endpoint.tls && (endpoint.protocol == transport.protocol() || endpoint.protocol == transport.name())
+                has(security, &instance, endpoint)
+                    && (endpoint.protocol == transport.protocol() || endpoint.protocol == transport.name())
             })?;
             Some(Link {
                 transport: transport.clone(),

@@ -1,7 +1,7 @@
 //! All servers of one service, and which of their connections take calls.
 
 use crate::{
-    Address, Delivery, Hints, Observers, Status, Tasks, Transports,
+    Address, Hints, Observers, Tasks, Transports,
     client::{
         connector::Connector,
         diagnosis::Diagnosis,
@@ -18,6 +18,7 @@ use crate::{
     notices::Notices,
     observer::{Ejected, FellBack, Listed, target},
     registry::{ServiceName, Snapshot, Watch},
+    tls::Encryption,
     transport::{Connection, ConnectionState, Limits},
 };
 use arc_swap::ArcSwap;
@@ -36,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 /// it (lists, connections that come and go) happens beside them, in tasks.
 pub(crate) struct Fleet {
     pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) encryption: Encryption,
     pub(crate) limits: Limits,
     /// Not the owning handle: the tasks hold the fleet.
     pub(crate) tasks: Tasks,
@@ -93,7 +95,7 @@ impl Fleet {
     /// Of the servers that `roster` will hold. `tasks` works for it, and must not be the owning handle.
     pub(crate) fn new(
         roster: Roster,
-        connector: Arc<dyn Connector>,
+        (connector, encryption): (Arc<dyn Connector>, Encryption),
         limits: Limits,
         observers: Observers,
         tasks: Tasks,
@@ -101,6 +103,7 @@ impl Fleet {
         let service = roster.service().clone();
         Self {
             connector,
+            encryption,
             limits,
             tasks,
             service,
@@ -370,16 +373,11 @@ impl Fleet {
         self.update(|roster| roster.failed(place, failure));
     }
 
-    /// What it means that a server speaks TLS.
-    #[cold]
-    pub(crate) fn speaks_tls(&self, address: &Address) -> Status {
-        let sentence = format!(
-            "the server at {address} speaks TLS, and this client does not: configure TLS on both sides or on none"
-        );
+    /// Says of a server what goes on being wrong with it.
+    pub(crate) fn warn_once_a_minute(&self, address: &Address, sentence: &str) {
         if self.notices.due(address.to_string()) {
             tracing::warn!(target: target::CLIENT, service = self.service.as_str(), "{sentence}");
         }
-        Status::unavailable(sentence).with_delivery(Delivery::NeverSent)
     }
 
     /// Whether a slower protocol stands in for this one.

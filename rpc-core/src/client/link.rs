@@ -2,7 +2,7 @@
 
 use crate::{
     Address, Io, Status,
-    client::{backoff::Backoff, fleet::Fleet, load::Load},
+    client::{backoff::Backoff, fleet::Fleet, load::Load, secure},
     transport::{ConnectTarget, Connection, ConnectionState, ProtocolRefused, Transport},
 };
 use std::{sync::Arc, time::Duration};
@@ -109,18 +109,24 @@ async fn stand_aside(fleet: &Fleet, place: &Place, failed: Instant) {
 
 async fn connect(fleet: &Fleet, place: &Place) -> Result<Connection, Failure> {
     let limit = Instant::now() + CONNECT_LIMIT;
-    let mut io = open(fleet, place, limit).await.map_err(Failure::Unreachable)?;
-    let overheard = io.overhear();
-    let mut target = ConnectTarget::new(place.address.to_string()).with_limits(fleet.limits);
+    let io = open(fleet, place, limit).await.map_err(Failure::Unreachable)?;
+    let line = secure::line(fleet, place, io, limit).await?;
+    let mut target = ConnectTarget::new(fleet.authority(&place.address))
+        .with_security(fleet.encryption.security())
+        .with_limits(fleet.limits);
     target.instance.clone_from(&place.expected);
-    match timeout_at(limit, place.transport.connect(io, target, fleet.tasks.handle())).await {
-        Ok(Ok(connection)) => Ok(connection),
+    let failed = match timeout_at(limit, place.transport.connect(line.io, target, fleet.tasks.handle())).await {
+        Ok(Ok(connection)) => return Ok(connection),
+        Ok(Err(status)) => Some(status),
+        Err(_) => None,
+    };
+    Err(match (line.doubt.confirmed(fleet, &place.address), failed) {
         // No protocol would fare better there.
-        _ if overheard.is_tls() => Err(Failure::Unreachable(fleet.speaks_tls(&place.address))),
-        Ok(Err(status)) if ProtocolRefused::caused(&status) => Err(Failure::Hello(status)),
-        Ok(Err(status)) => Err(Failure::Unreachable(status)),
-        Err(_) => Err(Failure::Hello(Status::unavailable(format!("no answer to the hello within {CONNECT_LIMIT:?}")))),
-    }
+        (Some(status), _) => Failure::Unreachable(status),
+        (None, Some(status)) if ProtocolRefused::caused(&status) => Failure::Hello(status),
+        (None, Some(status)) => Failure::Unreachable(status),
+        (None, None) => Failure::Hello(Status::unavailable(format!("no answer to the hello within {CONNECT_LIMIT:?}"))),
+    })
 }
 
 async fn open(fleet: &Fleet, place: &Place, limit: Instant) -> Result<Io, Status> {

@@ -39,6 +39,7 @@ mod fleet;
 mod link;
 mod live;
 mod roster;
+mod secure;
 mod subset;
 mod tend;
 

@@ -15,6 +15,7 @@ use crate::{
         warmth,
     },
     registry::{Availability, Instance, InstanceStatus, ServiceName, Snapshot, Source},
+    tls::Security,
     transport::Transport,
 };
 use std::{
@@ -29,6 +30,7 @@ pub(crate) struct Roster {
     service: ServiceName,
     /// The preferred one first.
     transports: Vec<Arc<dyn Transport>>,
+    security: Security,
     snapshot: Arc<Snapshot>,
     endpoints: BTreeMap<String, Endpoint>,
     /// Why records of the list are of no use.
@@ -90,11 +92,12 @@ pub(crate) struct Pool {
 }
 
 impl Roster {
-    pub(crate) fn new(service: ServiceName, mut transports: Vec<Arc<dyn Transport>>) -> Self {
+    pub(crate) fn new(service: ServiceName, mut transports: Vec<Arc<dyn Transport>>, security: Security) -> Self {
         transports.sort_by_key(|transport| std::cmp::Reverse(transport.preference()));
         Self {
             service,
             transports,
+            security,
             snapshot: Arc::new(Snapshot::pending()),
             endpoints: BTreeMap::new(),
             useless: Vec::new(),
@@ -197,12 +200,25 @@ impl Roster {
         if instance.weight == 0 {
             return Err(format!("{id} has weight 0"));
         }
-        if Endpoint::new(0, Arc::new(instance.clone()), &self.transports, self.arrival).links.is_empty() {
-            let declared: Vec<_> = instance.endpoints.iter().map(|endpoint| endpoint.protocol.as_str()).collect();
-            let declared = if declared.is_empty() { "no protocol".to_owned() } else { declared.join(", ") };
-            return Err(format!("{id} declares {declared}, and this client speaks {}", self.speaks()));
+        let usable = |security| {
+            !Endpoint::new(0, Arc::new(instance.clone()), &self.transports, security, self.arrival).links.is_empty()
+        };
+        if usable(self.security) {
+            return Ok(());
         }
-        Ok(())
+        match self.security {
+            Security::Plain if usable(Security::Tls) => {
+                Err(format!("{id} asks for TLS, and this client speaks plain text: set `tls` to \"on\" for it"))
+            }
+            Security::Tls if usable(Security::Plain) => Err(format!(
+                "{id} speaks plain text only, and this client insists on TLS: set `tls` to \"on\" for the server"
+            )),
+            _ => {
+                let declared: Vec<_> = instance.endpoints.iter().map(|endpoint| endpoint.protocol.as_str()).collect();
+                let declared = if declared.is_empty() { "no protocol".to_owned() } else { declared.join(", ") };
+                Err(format!("{id} declares {declared}, and this client speaks {}", self.speaks()))
+            }
+        }
     }
 
     fn list(&mut self, instance: &Arc<Instance>) {
@@ -213,7 +229,8 @@ impl Roster {
                 endpoint.listing = Listing::Listed;
             }
             _ => {
-                let endpoint = Endpoint::new(self.next, instance.clone(), &self.transports, self.arrival);
+                let endpoint =
+                    Endpoint::new(self.next, instance.clone(), &self.transports, self.security, self.arrival);
                 self.next += 1;
                 self.endpoints.insert(instance.id.clone(), endpoint);
             }

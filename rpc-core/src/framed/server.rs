@@ -34,7 +34,7 @@ pub async fn serve(
     drain: Drain,
 ) {
     let codecs = Codecs { reads: Box::new(codec.clone()), writes: Box::new(codec) };
-    let context = Context::default().with_peer(Peer::new(name, info.peer.clone()));
+    let context = Context::default().with_peer(Peer::new(name, info.peer.clone()).with_identity(info.identity.clone()));
     // Boxed: a connection lives long, and the task around it should not be moved with all of it.
     Box::pin(serve_with(io, codecs, context, info, routes, tasks, drain)).await;
 }

@@ -230,6 +230,10 @@ pub enum Visitor {
     Http1,
     /// A client that wants TLS, which is not spoken here.
     Tls,
+    /// A client in plain text, where TLS is spoken.
+    PlainText,
+    /// A client whose TLS handshake failed.
+    Handshake,
     /// A load balancer that says whom it speaks for, in a PROXY header.
     Proxy,
     /// One too many of those who have not said what they speak; it was not listened to.

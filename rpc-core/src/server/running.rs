@@ -4,10 +4,18 @@ use crate::{
     Address, Io, Layers, Observers, Tasks,
     notices::Notices,
     observer::{Unclassified, Visitor, target},
-    server::{NamedService, Router, RouterError, listener::Listener, lobby::Lobby, unfinished::Unfinished, visitor},
+    server::{
+        NamedService, Router, RouterError,
+        listener::Listener,
+        lobby::Lobby,
+        unfinished::Unfinished,
+        visitor::{self, Door},
+    },
+    tls::{Secured, Security, TlsAcceptor},
     transport::{ConnectionInfo, ConnectionState, Drain, DrainPhase, DrainTrigger, Limits, Routes, Transport},
 };
 use std::{error::Error, fmt, io, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// Services behind one port, on which every transport given is spoken.
 ///
@@ -16,6 +24,7 @@ use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 pub struct Server {
     router: Router,
     transports: Vec<Arc<dyn Transport>>,
+    tls: Option<Arc<dyn TlsAcceptor>>,
     limits: Limits,
     instance: Option<String>,
     observers: Observers,
@@ -40,6 +49,13 @@ impl Server {
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transports.push(transport);
+        self
+    }
+
+    /// Asks everybody who connects for TLS. Who speaks plain text is turned away.
+    #[must_use]
+    pub fn tls(mut self, acceptor: Arc<dyn TlsAcceptor>) -> Self {
+        self.tls = Some(acceptor);
         self
     }
 
@@ -98,6 +114,7 @@ impl Server {
                 ..ConnectionInfo::new(self.limits)
             },
             transports: self.transports,
+            tls: self.tls,
             observers: self.observers.clone(),
             notices: Notices::default(),
             tasks: tasks.handle(),
@@ -123,6 +140,7 @@ struct Port {
     routes: Routes,
     info: ConnectionInfo,
     transports: Vec<Arc<dyn Transport>>,
+    tls: Option<Arc<dyn TlsAcceptor>>,
     observers: Observers,
     notices: Notices,
     tasks: Tasks,
@@ -169,20 +187,46 @@ impl Port {
         }
     }
 
-    async fn admit(&self, mut io: Io, peer: Option<Address>) -> Option<impl Future<Output = ()> + use<>> {
+    async fn admit(&self, io: Io, peer: Option<Address>) -> Option<impl Future<Output = ()> + use<>> {
         let mut drain = self.drain.clone();
-        let transport = tokio::select! {
-            found = visitor::recognise(&mut io, &self.transports, peer.as_ref(), &self.observers, &self.notices) => found?,
+        let (transport, secured) = tokio::select! {
+            found = self.recognise(io, peer.as_ref()) => found?,
             // Whoever has not said anything by now will not be served.
             () = drain.reached(DrainPhase::Draining) => return None,
         };
         let guest = Guest::new(&self.observers, peer.clone(), transport.name());
-        let info = ConnectionInfo { peer, ..self.info.clone() };
+        let Secured { io, alpn, identity, .. } = secured;
+        let info = ConnectionInfo { peer, alpn, identity, ..self.info.clone() };
         let serving = transport.serve(io, info, self.routes.clone(), self.tasks.clone(), self.drain.clone());
         Some(async move {
             serving.await;
             drop(guest);
         })
+    }
+}
+
+impl Port {
+    /// Finds out what is spoken: what TLS has agreed on, if it is asked for, and else by the first bytes.
+    async fn recognise(&self, io: Io, peer: Option<&Address>) -> Option<(Arc<dyn Transport>, Secured)> {
+        let door = Door {
+            transports: &self.transports,
+            security: if self.tls.is_some() { Security::Tls } else { Security::Plain },
+            peer,
+            observers: &self.observers,
+            notices: &self.notices,
+            until: Instant::now() + visitor::PATIENCE,
+        };
+        let mut secured = match &self.tls {
+            Some(acceptor) => visitor::secure(io, &**acceptor, &door).await?,
+            None => Secured::new(io),
+        };
+        let agreed = secured.alpn.as_deref();
+        let agreed = self.transports.iter().find(|transport| agreed.is_some() && transport.alpn() == agreed).cloned();
+        let transport = match agreed {
+            Some(transport) => transport,
+            None => visitor::recognise(&mut secured.io, &door).await?,
+        };
+        Some((transport, secured))
     }
 }
 

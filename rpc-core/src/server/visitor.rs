@@ -4,11 +4,15 @@ use crate::{
     Address, Io, Observers,
     notices::Notices,
     observer::{Unclassified, Visitor, target},
+    tls::{Secured, Security, TlsAcceptor, TlsError, TlsFailure},
     transport::{Recognition, Transport},
 };
 use bytes::BytesMut;
 use std::{io, sync::Arc, time::Duration};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, timeout, timeout_at},
+};
 
 /// No protocol needs more to be known.
 const ENOUGH: usize = 24;
@@ -19,26 +23,32 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long, and for how many bytes, an HTTP/1 client is listened to once it has been answered.
 const FAREWELL: (Duration, u64) = (Duration::from_secs(2), 64 * 1024);
 
+/// Somebody at the port, and those who are to hear of it.
+pub(crate) struct Door<'a> {
+    pub(crate) transports: &'a [Arc<dyn Transport>],
+    /// What is asked of everybody.
+    pub(crate) security: Security,
+    pub(crate) peer: Option<&'a Address>,
+    pub(crate) observers: &'a Observers,
+    pub(crate) notices: &'a Notices,
+    /// Until when it has to be known what is spoken.
+    pub(crate) until: Instant,
+}
+
 /// Reads the first bytes until exactly one transport says that they are its own, and gives them back to the stream.
 ///
 /// The client always speaks first. `None` for a visitor who speaks nothing that is served here; it has been answered,
 /// where an answer helps, and the stream is closed by dropping it.
-pub(crate) async fn recognise(
-    io: &mut Io,
-    transports: &[Arc<dyn Transport>],
-    peer: Option<&Address>,
-    observers: &Observers,
-    notices: &Notices,
-) -> Option<Arc<dyn Transport>> {
+pub(crate) async fn recognise(io: &mut Io, door: &Door<'_>) -> Option<Arc<dyn Transport>> {
     let mut seen = BytesMut::with_capacity(ENOUGH);
-    let found = tokio::time::timeout(PATIENCE, async {
+    let found = timeout_at(door.until, async {
         loop {
             // A load balancer that only opens and closes is no error, and neither is one that stays silent.
             if io.read_ahead(&mut seen).await.ok()? == 0 {
                 return None;
             }
             let mut undecided = false;
-            for transport in transports {
+            for transport in door.transports {
                 match transport.recognises(&seen) {
                     Recognition::Yes => return Some(transport.clone()),
                     Recognition::NeedMore => undecided = true,
@@ -54,52 +64,124 @@ pub(crate) async fn recognise(
     .unwrap_or(None);
 
     if found.is_none() && !seen.is_empty() {
-        let names: Vec<_> = transports.iter().map(|transport| transport.name()).collect();
-        turn_away(io, &seen, &names.join(" and "), peer, observers, notices).await;
+        door.turn_away(io, &seen, kind(&seen)).await;
     } else {
         io.unread(seen.freeze());
     }
     found
 }
 
-/// Answers, as far as an answer helps, a visitor who speaks nothing that is served here.
-async fn turn_away(
-    io: &mut Io,
-    seen: &[u8],
-    spoken: &str,
-    peer: Option<&Address>,
-    observers: &Observers,
-    notices: &Notices,
-) {
-    let first = &seen[..seen.len().min(8)];
-    let visitor = kind(seen);
-    observers.tell(|observer| observer.unclassified(&Unclassified { peer, visitor, first }));
-    let who = peer.map_or_else(|| "a local peer".to_owned(), Address::to_string);
-    // The port of a client changes with every connection.
-    let host = peer.map_or_else(String::new, |peer| peer.host().into_owned());
-    let due = |what| notices.due(format!("{what} {host}"));
-    match visitor {
-        Visitor::Http1 => {
-            tracing::debug!(target: target::SERVER, peer = who, "answered 426 to an HTTP/1 request");
-            // It has left, or is too slow: nothing is lost by that.
-            let _ = tokio::time::timeout(FAREWELL.0, refuse_http_1(io, spoken)).await;
+/// Shakes hands with a visitor who has to speak TLS. `None` for one who does not, or with whom it fails: it has been
+/// answered, where an answer helps.
+pub(crate) async fn secure(mut io: Io, acceptor: &dyn TlsAcceptor, door: &Door<'_>) -> Option<Secured> {
+    let mut seen = BytesMut::with_capacity(ENOUGH);
+    let spoken = timeout_at(door.until, async {
+        while seen.is_empty() || (kind(&seen) != Visitor::Tls && may_be_known(&seen)) {
+            if io.read_ahead(&mut seen).await.ok()? == 0 {
+                return None;
+            }
         }
-        Visitor::Tls if due("TLS") => {
-            tracing::warn!(
-                target: target::SERVER,
-                peer = who,
-                "speaks TLS to a port that is served in the clear: configure TLS on both sides or on none"
-            );
+        Some(kind(&seen))
+    });
+    match spoken.await.unwrap_or(None) {
+        Some(Visitor::Tls) => {}
+        Some(visitor) => {
+            // A protocol that is served here, had it come over TLS.
+            let visitor = if visitor == Visitor::Unknown { Visitor::PlainText } else { visitor };
+            door.turn_away(&mut io, &seen, visitor).await;
+            return None;
         }
-        Visitor::Proxy if due("PROXY") => {
-            tracing::warn!(
-                target: target::SERVER,
-                peer = who,
-                "sends a PROXY protocol header, which is not understood here: switch it off at the load balancer"
-            );
+        None => return None,
+    }
+    let first = seen.freeze();
+    io.unread(first.clone());
+    match timeout_at(door.until, acceptor.accept(io)).await {
+        Ok(Ok(secured)) => Some(secured),
+        Ok(Err(error)) => {
+            door.handshake_failed(&first, &error);
+            None
         }
-        _ => {
-            tracing::debug!(target: target::SERVER, peer = who, first = %first.escape_ascii(), "closed a connection of an unknown protocol")
+        // It has said hello and then nothing more, which is silence as any other.
+        Err(_) => None,
+    }
+}
+
+impl Door<'_> {
+    fn tell(&self, visitor: Visitor, seen: &[u8]) {
+        let first = &seen[..seen.len().min(8)];
+        self.observers.tell(|observer| observer.unclassified(&Unclassified { peer: self.peer, visitor, first }));
+    }
+
+    fn who(&self) -> String {
+        self.peer.map_or_else(|| "a local peer".to_owned(), Address::to_string)
+    }
+
+    /// Whether somebody from there is to be named now for this. (The port of a client changes with every connection.)
+    fn is_due(&self, what: &str) -> bool {
+        self.notices.due(format!("{what} {}", self.peer.map_or_else(Default::default, Address::host)))
+    }
+
+    /// What is spoken here.
+    fn spoken(&self) -> String {
+        let names: Vec<_> = self.transports.iter().map(|transport| transport.name()).collect();
+        let names = names.join(" and ");
+        match self.security {
+            Security::Plain => names,
+            Security::Tls => format!("{names} over TLS"),
+        }
+    }
+
+    /// Answers, as far as an answer helps, a visitor who speaks nothing that is served here.
+    async fn turn_away(&self, io: &mut Io, seen: &[u8], visitor: Visitor) {
+        self.tell(visitor, seen);
+        let who = self.who();
+        match visitor {
+            Visitor::Http1 => {
+                tracing::debug!(target: target::SERVER, peer = who, "answered 426 to an HTTP/1 request");
+                // It has left, or is too slow: nothing is lost by that.
+                let _ = timeout(FAREWELL.0, refuse_http_1(io, &self.spoken())).await;
+            }
+            Visitor::Tls if self.is_due("TLS") => {
+                tracing::warn!(
+                    target: target::SERVER,
+                    peer = who,
+                    "speaks TLS to a port that is served in the clear: configure TLS on both sides or on none"
+                );
+            }
+            Visitor::PlainText => {
+                if self.is_due("plain text") {
+                    tracing::warn!(
+                        target: target::SERVER,
+                        peer = who,
+                        "speaks plain text to a port of TLS: configure TLS on both sides or on none"
+                    );
+                }
+                let _ = timeout(FAREWELL.0, last_word(io, UNEXPECTED_MESSAGE)).await;
+            }
+            Visitor::Proxy if self.is_due("PROXY") => {
+                tracing::warn!(
+                    target: target::SERVER,
+                    peer = who,
+                    "sends a PROXY protocol header, which is not understood here: switch it off at the load balancer"
+                );
+            }
+            _ => {
+                let first = &seen[..seen.len().min(8)];
+                tracing::debug!(target: target::SERVER, peer = who, first = %first.escape_ascii(), "closed a connection of an unknown protocol")
+            }
+        }
+    }
+
+    #[cold]
+    fn handshake_failed(&self, seen: &[u8], error: &TlsError) {
+        let who = self.who();
+        if error.cause() == TlsFailure::Gone {
+            // A probe of the port, or a client that has lost its patience.
+            return tracing::debug!(target: target::SERVER, peer = who, %error, "a TLS handshake came to nothing");
+        }
+        self.tell(Visitor::Handshake, seen);
+        if self.is_due("handshake") {
+            tracing::warn!(target: target::SERVER, peer = who, "a TLS handshake failed: {error}");
         }
     }
 }
@@ -111,12 +193,21 @@ async fn refuse_http_1(io: &mut Io, spoken: &str) -> io::Result<()> {
     );
     let head = "HTTP/1.1 426 Upgrade Required\r\nconnection: close\r\nupgrade: h2c\r\n\
                 content-type: text/plain; charset=utf-8\r\ncontent-length:";
-    io.write_all(format!("{head} {}\r\n\r\n{sentence}", sentence.len()).as_bytes()).await?;
+    last_word(io, format!("{head} {}\r\n\r\n{sentence}", sentence.len()).as_bytes()).await
+}
+
+/// Says one thing more, and closes.
+async fn last_word(io: &mut Io, word: &[u8]) -> io::Result<()> {
+    io.write_all(word).await?;
     io.shutdown().await?;
     // The system resets a connection that is closed with bytes unread, and the answer may be lost on its way then.
     tokio::io::copy(&mut io.take(FAREWELL.1), &mut tokio::io::sink()).await?;
     Ok(())
 }
+
+/// An alert of TLS 1.2 that ends the connection, which every version understands (RFC 8446, section 6). Our own clients
+/// know by it what they have come to.
+const UNEXPECTED_MESSAGE: &[u8] = b"\x15\x03\x03\0\x02\x02\x0a";
 
 /// How those begin who come to the wrong port often enough to be known.
 const KNOWN: [(&[u8], Visitor); 10] = [
@@ -145,7 +236,7 @@ fn may_be_known(first: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::{BoxFuture, Status, Tasks, transport::*};
-    use tokio::{io::DuplexStream, time::Instant};
+    use tokio::io::DuplexStream;
 
     struct Magic(&'static str, &'static [u8]);
 
@@ -175,7 +266,17 @@ mod tests {
             Arc::new(Magic("tarpc", b"\xf5RPC\r\n\x1a\n")),
         ];
         let recognised = async move {
-            let found = recognise(&mut io, &transports, None, &Observers::default(), &Notices::default()).await;
+            let (observers, notices) = (Observers::default(), Notices::default());
+            let until = Instant::now() + PATIENCE;
+            let door = Door {
+                transports: &transports,
+                security: Security::Plain,
+                peer: None,
+                observers: &observers,
+                notices: &notices,
+                until,
+            };
+            let found = recognise(&mut io, &door).await;
             (found.map(|transport| transport.name()), io)
         };
         (far, recognised)
@@ -231,5 +332,73 @@ mod tests {
         assert_eq!(recognised.await.0, None);
         assert_eq!(begun.elapsed(), PATIENCE);
         drop(far);
+    }
+
+    /// Takes what begins as TLS does for a handshake, and whatever follows for what was encrypted.
+    struct Handshake(Option<TlsFailure>);
+
+    impl TlsAcceptor for Handshake {
+        fn accept(&self, mut io: Io) -> BoxFuture<'_, Result<Secured, TlsError>> {
+            Box::pin(async move {
+                io.read_exact(&mut [0; 3]).await.unwrap();
+                match self.0 {
+                    None => Ok(Secured::new(io).with_alpn(Some("h2".to_owned()))),
+                    Some(failure) => Err(TlsError::new(failure, "no certificate")),
+                }
+            })
+        }
+    }
+
+    /// What comes of a visitor who says this at a port of TLS: what it hears, whether it may go on, how it was counted, and
+    /// after how long.
+    async fn at_a_port_of_tls(words: &[&[u8]], failure: Option<TlsFailure>) -> (Vec<u8>, bool, u64, Duration) {
+        let (mut far, near) = tokio::io::duplex(1024);
+        let counters = Arc::new(crate::observer::Counters::default());
+        let (observers, notices, begun) = (Observers::from(counters.clone()), Notices::default(), Instant::now());
+        let transports: [Arc<dyn Transport>; 1] = [Arc::new(Magic("grpc", b"PRI * HTTP/2.0"))];
+        let acceptor = Handshake(failure);
+        let door = Door {
+            transports: &transports,
+            security: Security::Tls,
+            peer: None,
+            observers: &observers,
+            notices: &notices,
+            until: begun + PATIENCE,
+        };
+        let speak = async {
+            for word in words {
+                far.write_all(word).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            let mut heard = Vec::new();
+            far.read_to_end(&mut heard).await.unwrap();
+            heard
+        };
+        let admit = async { secure(Io::new(near), &acceptor, &door).await.is_some() };
+        let (heard, admitted) = tokio::join!(speak, admit);
+        (heard, admitted, counters.snapshot().of(crate::observer::Event::Unclassified), begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_a_port_of_tls_hands_are_shaken_with_those_who_begin_so() {
+        let begin: &[&[u8]] = &[b"\x16", b"\x03", b"\x01"];
+        assert!(matches!(at_a_port_of_tls(begin, None).await, (_, true, 0, _)));
+        assert!(matches!(at_a_port_of_tls(begin, Some(TlsFailure::Other)).await, (_, false, 1, _)));
+        assert!(matches!(at_a_port_of_tls(begin, Some(TlsFailure::Gone)).await, (_, false, 0, _)));
+        let (heard, admitted, unclassified, after) = at_a_port_of_tls(&[], None).await;
+        assert_eq!((heard.len(), admitted, unclassified, after), (0, false, 0, PATIENCE), "silence");
+        let (_, admitted, _, after) = at_a_port_of_tls(&begin[..1], None).await;
+        assert_eq!((admitted, after), (false, PATIENCE), "a hello that does not go on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_a_port_of_tls_plain_text_is_answered() {
+        for words in [&[&b"PRI * HTTP/2.0"[..]][..], &[b"P", b"RI * HTTP/2.0"], &[b"\xf5RPC"], &[b"{"]] {
+            let (heard, admitted, unclassified, _) = at_a_port_of_tls(words, None).await;
+            assert_eq!((&heard[..], admitted, unclassified), (UNEXPECTED_MESSAGE, false, 1));
+        }
+        let (heard, admitted, ..) = at_a_port_of_tls(&[b"GET / HTTP/1.1\r\n\r\n"], None).await;
+        let heard = String::from_utf8(heard).unwrap();
+        assert!(!admitted && heard.contains("It speaks grpc over TLS, not HTTP/1"), "{heard}");
     }
 }

@@ -4,5 +4,6 @@ mod calls;
 mod connections;
 mod ejection;
 mod keys;
+mod secure;
 mod simulation;
 mod world;

@@ -1,0 +1,96 @@
+//! TLS between a byte stream and a protocol's hello.
+
+use crate::{
+    Address, Delivery, Io, Status,
+    client::{
+        fleet::Fleet,
+        link::{Failure, Place},
+    },
+    io::Overheard,
+    tls::{Afterthought, Encryption, TlsError, TlsFailure},
+    transport::ProtocolRefused,
+};
+use tokio::time::{Instant, timeout_at};
+
+/// A byte stream on which a protocol can be spoken.
+pub(crate) struct Line {
+    pub(crate) io: Io,
+    pub(crate) doubt: Doubt,
+}
+
+/// Why a hello on it may fail for a reason that lies below it.
+pub(crate) enum Doubt {
+    /// The server answers plain text with TLS.
+    Plain(Overheard),
+    /// The server has not liked what this side showed.
+    Tls(Afterthought),
+}
+
+/// Makes a byte stream to a server what this client asks of all: plain text, or TLS with a server that has proved who it
+/// is.
+pub(crate) async fn line(fleet: &Fleet, place: &Place, mut io: Io, limit: Instant) -> Result<Line, Failure> {
+    let Encryption::Tls { connector, server_name } = &fleet.encryption else {
+        let doubt = Doubt::Plain(io.overhear());
+        return Ok(Line { io, doubt });
+    };
+    let host = host(&place.address);
+    let server = server_name.as_deref().unwrap_or(&host);
+    match timeout_at(limit, connector.connect(io, server, place.transport.alpn())).await {
+        Ok(Ok(secured)) => Ok(Line { io: secured.io, doubt: Doubt::Tls(secured.afterthought) }),
+        Ok(Err(error)) if error.cause() == TlsFailure::Protocol => {
+            Err(Failure::Hello(ProtocolRefused::new(error.to_string()).into_status()))
+        }
+        Ok(Err(error)) => Err(Failure::Unreachable(fleet.tls_failed(&place.address, &error))),
+        Err(_) => Err(Failure::Unreachable(Status::unavailable("the TLS handshake was not over in time"))),
+    }
+}
+
+impl Doubt {
+    /// What was heard that explains why a hello failed.
+    pub(crate) fn confirmed(&self, fleet: &Fleet, address: &Address) -> Option<Status> {
+        match self {
+            Self::Plain(overheard) => overheard.is_tls().then(|| fleet.speaks_tls(address)),
+            Self::Tls(afterthought) => afterthought.heard().map(|error| fleet.tls_failed(address, error)),
+        }
+    }
+}
+
+/// The name that a server's certificate bears when nobody has said another. A socket in the file system is this machine's.
+fn host(address: &Address) -> String {
+    match address {
+        Address::Tcp { host, .. } => host.clone(),
+        Address::Unix(_) => "localhost".to_owned(),
+    }
+}
+
+impl Fleet {
+    /// What to call a server.
+    pub(crate) fn authority(&self, address: &Address) -> String {
+        match &self.encryption {
+            Encryption::Tls { server_name: Some(name), .. } => name.clone(),
+            _ => address.to_string(),
+        }
+    }
+
+    /// What it means that a server speaks TLS.
+    #[cold]
+    fn speaks_tls(&self, address: &Address) -> Status {
+        self.warned(
+            address,
+            format!(
+                "the server at {address} speaks TLS, and this client does not: configure TLS on both sides or on none"
+            ),
+        )
+    }
+
+    #[cold]
+    fn tls_failed(&self, address: &Address, error: &TlsError) -> Status {
+        self.warned(address, format!("no TLS with the server at {address}: {error}"))
+    }
+
+    /// A failure that somebody has to do something about.
+    fn warned(&self, address: &Address, sentence: String) -> Status {
+        self.warn_once_a_minute(address, &sentence);
+        Status::unavailable(sentence).with_delivery(Delivery::NeverSent)
+    }
+}
