@@ -1,12 +1,15 @@
 //! What a call carries: one message or a stream of them.
 
-use crate::{Context, Metadata, Payload, Status, Trailers};
+use crate::{
+    Context, Metadata, Payload, Status, Trailers,
+    loan::{First, Loan},
+};
 use futures_core::Stream;
 use std::{
     fmt,
     pin::Pin,
     sync::{Mutex, PoisonError},
-    task::{self, Poll},
+    task::{self, Poll, ready},
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -85,6 +88,8 @@ type Inner = Pin<Box<dyn Stream<Item = Result<Payload, Status>> + Send>>;
 pub struct PayloadStream {
     // Never locked: it makes the stream `Sync`, so that a layer may hold `&Request` across an await.
     inner: Mutex<Option<Inner>>,
+    /// Where it is until its first item is taken, if it is to be had back before that.
+    lent: Option<Loan>,
     trailers: Option<Trailers>,
     deadline: Option<Instant>,
 }
@@ -92,7 +97,7 @@ pub struct PayloadStream {
 impl PayloadStream {
     /// Forgets the type of a stream.
     pub fn new(stream: impl Stream<Item = Result<Payload, Status>> + Send + 'static) -> Self {
-        Self { inner: Mutex::new(Some(Box::pin(stream))), trailers: None, deadline: None }
+        Self { inner: Mutex::new(Some(Box::pin(stream))), lent: None, trailers: None, deadline: None }
     }
 
     /// The next message; `None` after the last, and after an error.
@@ -140,7 +145,31 @@ impl PayloadStream {
 
     /// Ends it here: nothing more comes, and its sender stops.
     pub(crate) fn end(&mut self) {
+        self.lent = None;
         *self.inner.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// From here on it can be had back while nothing is taken from it.
+    pub(crate) fn lend(&mut self) -> Loan {
+        let away =
+            Self { inner: Mutex::new(None), lent: None, trailers: self.trailers.clone(), deadline: self.deadline };
+        let loan = Loan::new(std::mem::replace(self, away));
+        self.lent = Some(loan.clone());
+        loan
+    }
+
+    #[cold]
+    fn poll_first(&mut self, cx: &mut task::Context<'_>) -> Poll<Option<Result<Payload, Status>>> {
+        let Some(loan) = &self.lent else { return Poll::Ready(None) };
+        let first = ready!(loan.poll_first(cx));
+        self.lent = None;
+        Poll::Ready(match first {
+            First::Item(item, stream) => {
+                self.inner = stream.inner;
+                Some(item)
+            }
+            First::End(why) => why.map(Err),
+        })
     }
 }
 
@@ -153,6 +182,9 @@ impl Stream for PayloadStream {
     type Item = Result<Payload, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.lent.is_some() {
+            return self.poll_first(cx);
+        }
         poll_fused(self.inner.get_mut().unwrap_or_else(PoisonError::into_inner), cx)
     }
 }

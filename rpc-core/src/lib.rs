@@ -15,6 +15,7 @@ mod deadline;
 mod ending;
 mod fnv;
 mod layers;
+mod loan;
 pub mod message;
 mod metadata;
 mod method;

@@ -1,5 +1,6 @@
 //! The ways to reach a server.
 
+mod dead;
 mod local;
 mod wire;
 
@@ -62,6 +63,18 @@ pub struct Plan {
     pub mode: Mode,
     /// What server and client accept on a wire. In-process the defaults hold.
     pub limits: Limits,
+    /// What becomes of the first attempt at each call.
+    pub first: FirstAttempt,
+}
+
+/// What becomes of the first attempt at each call of a plan. In-process nothing is made again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FirstAttempt {
+    /// It is sent.
+    #[default]
+    Sent,
+    /// The connection it was to go on has just died, and it never leaves.
+    FindsADeadConnection,
 }
 
 /// What the laboratory answers.

@@ -1,13 +1,13 @@
 //! A server behind a port, and a proxy before it.
 
-use super::{Column, Plan, Site, Speech};
+use super::{Column, FirstAttempt, Plan, Site, Speech, dead::Dead};
 use crate::{
     lab::{LabClient, LabServer},
     raw::Babble,
 };
 use rpc::{Address, Client};
 use rpc_core::{
-    BoxFuture,
+    BoxFuture, Layers,
     client::{Channel, ChannelBuilder},
     observer::Counters,
     registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
@@ -59,7 +59,11 @@ impl Wire {
         let counters = Arc::new(Counters::default());
         let instances = [(id, proxy.address().into())];
         let channel = channel(self.transport.clone(), LabClient::SERVICE.name, &instances, counters.clone());
-        let channel = channel.limits(plan.limits).build();
+        let layers = match plan.first {
+            FirstAttempt::Sent => Layers::default(),
+            FirstAttempt::FindsADeadConnection => Layers::default().and(Dead::default()),
+        };
+        let channel = channel.limits(plan.limits).layers_per_attempt(layers).build();
         // One channel for both, and so one connection: its name is that of the service whose servers are looked for, and
         // those of the other are the same.
         let (lab, raw) = (LabClient::from_channel(channel.clone()), channel);

@@ -2,6 +2,7 @@
 
 mod budget;
 mod class;
+mod spare;
 
 use crate::{
     CallId, Layer, Observers, Request, Response, Service, Status,
@@ -10,6 +11,7 @@ use crate::{
 };
 use budget::Budget;
 use class::Class;
+use spare::Spare;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -56,7 +58,8 @@ impl RetryLimits {
 }
 
 /// Makes a failed call again where that is safe; [`Class`] says where. Streams are made again only while they have not
-/// begun, and never when the client streams. One budget for all calls of the channel.
+/// begun: those of replies until the response is here, those of requests until the first item is taken from them. One
+/// budget for all calls of the channel.
 #[derive(Clone, Debug)]
 pub(crate) struct RetryLayer {
     pub(crate) policy: RetryPolicy,
@@ -96,15 +99,14 @@ impl<S: Service> Service for Retry<S> {
     fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         // A call made while handling an attempt above the first is the retry of somebody upstream: were it made again
         // at every step of the chain, retries would multiply.
-        let armed = self.budget.as_ref().filter(|_| request.context.attempt() == 1).and_then(|budget| {
+        let armed = self.budget.as_ref().filter(|_| request.context.attempt() == 1).map(|budget| {
             let journey = Journey::of(&mut request);
             budget.deposit(self.second(journey.started()));
-            // Not to be had twice when the client streams.
-            Some((budget, request.try_clone()?))
+            (budget, Spare::of(&mut request))
         });
         async move {
             match (self.inner.call(request).await, armed) {
-                (Err(status), Some((budget, spare))) if Class::of(&status, spare.method) != Class::Final => {
+                (Err(status), Some((budget, spare))) if Class::of(&status, spare.method()) != Class::Final => {
                     // Boxed: a call that succeeds at once should not carry what this needs.
                     Box::pin(self.again(spare, budget, status)).await
                 }
@@ -117,10 +119,10 @@ impl<S: Service> Service for Retry<S> {
 impl<S: Service> Retry<S> {
     /// All attempts but the first.
     #[cold]
-    async fn again(&self, mut request: Request, budget: &Budget, mut status: Status) -> Result<Response, Status> {
-        let journey = Journey::of(&mut request);
+    async fn again(&self, mut spare: Spare, budget: &Budget, mut status: Status) -> Result<Response, Status> {
         let mut plan = Plan::new(self.attempts);
         loop {
+            let Some(mut request) = spare.request() else { return Err(status) };
             let class = Class::of(&status, request.method);
             let withdraw = || budget.withdraw(self.second(Instant::now()));
             let Some(wait) = plan.next(class, fastrand::u64(..), withdraw) else { return Err(status) };
@@ -130,15 +132,16 @@ impl<S: Service> Retry<S> {
             }
             self.observers.tell(|observer| observer.retried(request.method, plan.attempt, &status));
             tracing::debug!(target: target::CLIENT, method = request.method.path, attempt = plan.attempt, because = %status, "calling again");
+            let journey = Journey::of(&mut request);
             journey.failed(status.clone());
             if let Some(wait) = wait {
                 tokio::time::sleep(wait).await;
                 journey.forget_tried();
             }
-            let spare = request.try_clone();
-            match (self.inner.call(request).await, spare) {
-                (Err(failure), Some(spare)) => (status, request) = (failure, spare),
-                (result, _) => return result,
+            spare = Spare::of(&mut request);
+            match self.inner.call(request).await {
+                Err(failure) => status = failure,
+                response => return response,
             }
         }
     }

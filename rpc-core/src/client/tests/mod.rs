@@ -6,4 +6,5 @@ mod ejection;
 mod keys;
 mod secure;
 mod simulation;
+mod streams;
 mod world;

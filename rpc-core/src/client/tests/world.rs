@@ -23,6 +23,7 @@ use tokio::{io::DuplexStream, sync::watch};
 pub(super) static FIND: Method = Method::new("test.Orders", "Find", "/test.Orders/Find", Kind::Unary).idempotent();
 pub(super) static PLACE: Method = Method::new("test.Orders", "Place", "/test.Orders/Place", Kind::Unary);
 pub(super) static FOLLOW: Method = Method::new("test.Orders", "Follow", "/test.Orders/Follow", Kind::ServerStream);
+pub(super) static IMPORT: Method = Method::new("test.Orders", "Import", "/test.Orders/Import", Kind::ClientStream);
 
 const SEED: u64 = 20_261_123;
 

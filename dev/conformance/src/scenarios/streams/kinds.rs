@@ -2,7 +2,7 @@
 
 use super::drained;
 use crate::{
-    columns::{Column, Plan},
+    columns::{Column, FirstAttempt, Plan},
     lab::{Bench, Lab, LabClient, Tally},
     raw,
     scenario::{Scenario, Verdict, scenarios},
@@ -20,6 +20,7 @@ pub(super) const ALL: &[Scenario] = scenarios![
     "a reply may come before the requests have ended" => early_reply,
     "streams at once get each its own items" => streams_at_once,
     "a stream that is passed on unread is not taken apart" => relayed_unread,
+    "a stream of requests that never left is sent whole by the next attempt" => sent_again,
 ];
 
 async fn replies_arrive(column: Arc<dyn Column>) -> Verdict {
@@ -128,5 +129,20 @@ async fn relayed_unread(column: Arc<dyn Column>) -> Verdict {
     site.lab.channel().call(LabClient::RELAY_GATHER, babble, None).await.unwrap_err();
     let notes = last.plan.bench.ledger.job(0).notes;
     assert!(matches!(&notes[..], [note] if note.contains("InvalidArgument")), "{notes:?}");
+    Ok(())
+}
+
+async fn sent_again(column: Arc<dyn Column>) -> Verdict {
+    let site = column.open(Plan { first: FirstAttempt::FindsADeadConnection, ..Plan::default() }).await;
+    let counters = &site.line()?.counters;
+    for last in [0, 1, 1000] {
+        let tally = site.lab.gather(Streaming::from_iter(1..=last)).await.unwrap();
+        assert_eq!(tally, Tally { count: last, sum: last * (last + 1) / 2, jumps: 0 });
+    }
+    let mut replies = site.lab.converse(Streaming::from_iter(1..=100)).await.unwrap();
+    let (items, error) = drained(&mut replies).await;
+    assert!(items.iter().copied().eq(2..=101) && error.is_none(), "{items:?}, {error:?}");
+    assert_eq!(site.plan.bench.ledger.job(0).begun, 3, "a call was made twice");
+    assert_eq!(counters.snapshot().retries(), 4, "nothing was refused");
     Ok(())
 }

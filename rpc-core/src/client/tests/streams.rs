@@ -1,0 +1,167 @@
+//! Streams are made again while they have not begun.
+
+use super::world::{FOLLOW, Handler, IMPORT, World, answers, empty, fails, fleet};
+use crate::{
+    Body, Code, Delivery, Kind, Method, Payload, PayloadStream, Request, Response, Status,
+    client::{RetryLimits, RetryPolicy},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+const LIMIT: Duration = Duration::from_secs(3);
+static UPSERT: Method = Method::new("test.Orders", "Upsert", "/test.Orders/Upsert", Kind::ClientStream).idempotent();
+static LIST: Method = Method::new("test.Orders", "List", "/test.Orders/List", Kind::ServerStream).idempotent();
+
+fn numbers() -> Body {
+    Body::Stream(PayloadStream::new(stream::iter((1..=3_u8).map(|item| Ok(Payload::Encoded(Bytes::from(vec![item])))))))
+}
+
+/// Reads all items, and answers with them.
+fn gathers() -> Handler {
+    Arc::new(|request: Request| {
+        Box::pin(async move {
+            let (mut items, mut all) = (request.body.stream(), Vec::new());
+            while let Some(item) = items.next().await {
+                all.extend(item?.into_bytes());
+            }
+            Ok(Response::new(Body::Message(Payload::Encoded(all.into()))))
+        })
+    })
+}
+
+/// Fails once it has taken this many items.
+fn fails_behind(taken: usize, status: Status) -> Handler {
+    Arc::new(move |request: Request| {
+        let status = status.clone();
+        Box::pin(async move {
+            let mut items = request.body.stream();
+            for _ in 0..taken {
+                items.next().await.unwrap()?;
+            }
+            Err(status)
+        })
+    })
+}
+
+fn lost(delivery: Delivery) -> Status {
+    Status::unavailable("connection lost").with_delivery(delivery)
+}
+
+/// Makes one call where the first server does this and the second that.
+async fn call(
+    method: &'static Method,
+    body: Body,
+    first: Handler,
+    second: Handler,
+) -> (World, Result<Response, Status>) {
+    let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
+    let begun = Arc::new(AtomicBool::new(false));
+    let handler: Handler =
+        Arc::new(move |request| if begun.swap(true, Relaxed) { second(request) } else { first(request) });
+    for address in ["a:1", "b:1"] {
+        world.handle(address, handler.clone());
+    }
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let outcome = channel.call(method, body, None).await;
+    (world, outcome)
+}
+
+fn whole(outcome: Result<Response, Status>) -> bool {
+    outcome.unwrap().body.message().unwrap().into_bytes() == [1, 2, 3][..]
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_of_which_nothing_was_taken_go_elsewhere_whole() {
+    for delivery in [Delivery::NeverSent, Delivery::Unprocessed] {
+        let (world, outcome) = call(&IMPORT, numbers(), fails(lost(delivery)), gathers()).await;
+        assert!(whole(outcome), "{delivery:?}");
+        let [first, second] = &world.seen()[..] else { panic!("{delivery:?}: {:?}", world.seen()) };
+        assert_ne!(first.server, second.server, "{delivery:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_have_begun_are_not_made_again() {
+    for delivery in [Delivery::NeverSent, Delivery::Unprocessed, Delivery::Unknown] {
+        let (world, outcome) = call(&UPSERT, numbers(), fails_behind(1, lost(delivery)), gathers()).await;
+        assert_eq!(outcome.unwrap_err().delivery(), delivery);
+        assert_eq!(world.seen().len(), 1, "{delivery:?}: an item is missing");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_were_lost_before_their_first_item_are_made_again_where_twice_is_as_good() {
+    let (_, outcome) = call(&UPSERT, numbers(), fails(lost(Delivery::Unknown)), gathers()).await;
+    assert!(whole(outcome));
+    let (world, outcome) = call(&IMPORT, numbers(), fails(lost(Delivery::Unknown)), gathers()).await;
+    outcome.unwrap_err();
+    assert_eq!(world.seen().len(), 1);
+}
+
+/// A transport may have given the stream to a task, which learns of the end of the call in its own time.
+#[tokio::test(start_paused = true)]
+async fn who_still_reads_for_an_attempt_that_is_over_gets_nothing() {
+    let kept = Arc::new(Mutex::new(None));
+    let slot = kept.clone();
+    let keeps: Handler = Arc::new(move |request: Request| {
+        *slot.lock().unwrap() = Some(request.body.stream());
+        Box::pin(async { Err(lost(Delivery::NeverSent)) })
+    });
+    let (_, outcome) = call(&IMPORT, numbers(), keeps, gathers()).await;
+    assert!(whole(outcome));
+    let mut stream = kept.lock().unwrap().take().unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap_err().code(), Code::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_made_again_from_the_budget_and_three_times_at_most() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
+    for address in ["a:1", "b:1"] {
+        world.handle(address, fails(lost(Delivery::Unprocessed)));
+    }
+    let limits = RetryLimits { attempts: 3, percent: 0, per_second: 1 };
+    let channel = world.channel(&registry).retry(RetryPolicy::On(limits)).build();
+    channel.ready(LIMIT).await.unwrap();
+    for _ in 0..20 {
+        channel.call(&IMPORT, numbers(), None).await.unwrap_err();
+    }
+    // Each once for free, and ten more.
+    assert_eq!(world.seen().len(), 20 + 20 + 10);
+    assert!(world.seen().iter().all(|seen| seen.attempt <= 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_are_asked_for_again_until_they_have_begun() {
+    for (method, delivery, attempts) in [
+        (&FOLLOW, Delivery::NeverSent, 2),
+        (&FOLLOW, Delivery::Unprocessed, 2),
+        (&FOLLOW, Delivery::Unknown, 1),
+        (&LIST, Delivery::Unknown, 2),
+    ] {
+        let (world, outcome) = call(method, empty(), fails(lost(delivery)), answers()).await;
+        assert_eq!((outcome.is_ok(), world.seen().len()), (attempts == 2, attempts), "{method} {delivery:?}");
+    }
+}
+
+/// What begins has its metadata with the caller: nothing takes that back.
+#[tokio::test(start_paused = true)]
+async fn replies_that_have_begun_are_not_asked_for_again() {
+    let breaks: Handler = Arc::new(|_| {
+        let items = stream::iter([Err(lost(Delivery::Unknown))]);
+        Box::pin(async { Ok(Response::new(Body::Stream(PayloadStream::new(items)))) })
+    });
+    let (world, outcome) = call(&LIST, empty(), breaks, answers()).await;
+    let mut items = outcome.unwrap().body.stream();
+    assert_eq!(items.next().await.unwrap().unwrap_err().code(), Code::Unavailable);
+    assert!(items.next().await.is_none());
+    assert_eq!(world.seen().len(), 1);
+}
