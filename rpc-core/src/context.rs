@@ -149,7 +149,8 @@ impl Context {
         self.0.as_ref().and_then(|inner| inner.call_id)
     }
 
-    /// Which attempt at the call this is, counted from 1. Above 1 nothing downstream retries.
+    /// Which attempt at the call this is, counted from 1; those that have certainly done nothing are not counted. Above 1
+    /// nothing downstream retries, but for what has done nothing either.
     pub fn attempt(&self) -> u32 {
         self.0.as_ref().map_or(1, |inner| inner.attempt.max(1))
     }
@@ -204,11 +205,11 @@ impl Context {
         self.change(|inner| inner.peer = Some(peer.into()))
     }
 
-    /// As attempt `attempt` at call `id`.
+    /// As attempt `attempt` at call `id`; a foreign client may say which attempt it is, and not at what.
     #[must_use]
-    pub fn with_attempt(self, id: CallId, attempt: u32) -> Self {
+    pub fn with_attempt(self, id: impl Into<Option<CallId>>, attempt: u32) -> Self {
         self.change(|inner| {
-            inner.call_id = Some(id);
+            inner.call_id = id.into();
             inner.attempt = attempt;
         })
     }

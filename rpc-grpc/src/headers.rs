@@ -10,6 +10,8 @@ use tokio::time::Instant;
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const CALL_ID: HeaderName = HeaderName::from_static("rpc-call-id");
 const ATTEMPT: HeaderName = HeaderName::from_static("rpc-attempt");
+/// How many attempts went before this one, by a foreign client.
+const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 /// The instance that the client wants to reach: ports are reused, and a stale record leads to somebody else.
@@ -124,9 +126,11 @@ pub(crate) fn context(headers: &HeaderMap, peer: &Arc<Peer>) -> Result<Context, 
     if let Some(value) = headers.get(TIMEOUT) {
         context = context.with_deadline(Instant::now() + timeout::parse(value)?);
     }
-    if let Some(id) = text(headers, CALL_ID).and_then(|text| text.parse().ok()) {
+    if let Some(id) = text(headers, CALL_ID).and_then(|text| text.parse::<CallId>().ok()) {
         let attempt = text(headers, ATTEMPT).and_then(|text| text.parse().ok()).unwrap_or(1);
         context = context.with_attempt(id, attempt);
+    } else if let Some(before) = text(headers, PREVIOUS_ATTEMPTS).and_then(|text| text.parse::<u32>().ok()) {
+        context = context.with_attempt(None, before.saturating_add(1));
     }
     if let Some(trace) = text(headers, TRACEPARENT).and_then(TraceContext::parse) {
         context = context.with_trace(trace);
@@ -266,6 +270,21 @@ mod tests {
         assert_eq!(got.metadata(), sent.metadata());
         assert_eq!(got.baggage(), sent.baggage());
         assert_eq!((got.trace(), got.call_id(), got.attempt()), (Some(trace), sent.call_id(), 3));
+    }
+
+    #[test]
+    fn a_foreign_clients_retry_is_known_as_one() {
+        let attempt = |headers: &[(HeaderName, &'static str)]| {
+            let value = |(name, value): &(HeaderName, &'static str)| (name.clone(), HeaderValue::from_static(value));
+            let headers = headers.iter().map(value).collect();
+            super::context(&headers, &Arc::new(Peer::new("grpc", None))).unwrap().attempt()
+        };
+        assert_eq!(attempt(&[]), 1);
+        assert_eq!(attempt(&[(PREVIOUS_ATTEMPTS, "2")]), 3);
+        assert_eq!(attempt(&[(PREVIOUS_ATTEMPTS, "4294967295")]), u32::MAX);
+        assert_eq!(attempt(&[(PREVIOUS_ATTEMPTS, "many")]), 1);
+        let id = (CALL_ID, "0123456789abcdef0123456789abcdef");
+        assert_eq!(attempt(&[id, (ATTEMPT, "2"), (PREVIOUS_ATTEMPTS, "7")]), 2, "our own word goes first");
     }
 
     #[test]

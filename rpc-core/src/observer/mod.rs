@@ -35,7 +35,7 @@ pub trait Observer: Send + Sync + 'static {
     fn attempt_ended(&self, attempt: &AttemptEnded<'_>) {}
 
     /// A call is about to be made once more, as attempt `attempt`, which is the number of the last one if that had
-    /// never left.
+    /// never left, or was the first that a server did not begin.
     fn retried(&self, method: &'static Method, attempt: u32, because: &Status) {}
 
     /// A client's connection changed its state. Each one that was open is closed once, draining before that or not.

@@ -97,9 +97,7 @@ pub(crate) struct Retry<S> {
 
 impl<S: Service> Service for Retry<S> {
     fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
-        // A call made while handling an attempt above the first is the retry of somebody upstream: were it made again
-        // at every step of the chain, retries would multiply.
-        let armed = self.budget.as_ref().filter(|_| request.context.attempt() == 1).map(|budget| {
+        let armed = self.budget.as_ref().map(|budget| {
             let journey = Journey::of(&mut request);
             budget.deposit(self.second(journey.started()));
             (budget, Spare::of(&mut request))
@@ -120,18 +118,18 @@ impl<S: Service> Retry<S> {
     /// All attempts but the first.
     #[cold]
     async fn again(&self, mut spare: Spare, budget: &Budget, mut status: Status) -> Result<Response, Status> {
-        let mut plan = Plan::new(self.attempts);
+        let mut plan = Plan::new(spare.attempt(), self.attempts);
         loop {
             let Some(mut request) = spare.request() else { return Err(status) };
             let class = Class::of(&status, request.method);
             let withdraw = || budget.withdraw(self.second(Instant::now()));
             let Some(wait) = plan.next(class, fastrand::u64(..), withdraw) else { return Err(status) };
-            if class != Class::NeverSent {
+            if request.context.attempt() != plan.number {
                 let id = request.context.call_id().unwrap_or_else(CallId::random);
-                request.context = request.context.with_attempt(id, plan.attempt);
+                request.context = request.context.with_attempt(id, plan.number);
             }
-            self.observers.tell(|observer| observer.retried(request.method, plan.attempt, &status));
-            tracing::debug!(target: target::CLIENT, method = request.method.path, attempt = plan.attempt, because = %status, "calling again");
+            self.observers.tell(|observer| observer.retried(request.method, plan.number, &status));
+            tracing::debug!(target: target::CLIENT, method = request.method.path, attempt = plan.number, because = %status, "calling again");
             let journey = Journey::of(&mut request);
             journey.failed(status.clone());
             if let Some(wait) = wait {
@@ -154,18 +152,32 @@ impl<S: Service> Retry<S> {
 /// What is left to one call. Pure: randomness and the budget come in.
 #[derive(Debug)]
 struct Plan {
+    rights: Rights,
+    /// How many attempts may be made, and how many have been.
     attempts: u32,
-    /// The number of the attempt that is being made.
-    attempt: u32,
+    made: u32,
+    /// The number under which the attempt is sent that is being made. It counts those that may have done something.
+    number: u32,
     moves: u32,
     free: bool,
     backoff: Backoff,
 }
 
+/// What may be done for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rights {
+    All,
+    /// What costs nobody anything. The call is made while handling an attempt above the first, which is the retry of
+    /// somebody upstream: were it made again at every step of the chain, retries would multiply.
+    Free,
+}
+
 impl Plan {
-    fn new(attempts: u32) -> Self {
+    /// For a call that is attempt `number` at something.
+    fn new(number: u32, attempts: u32) -> Self {
         let backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
-        Self { attempts, attempt: 1, moves: 0, free: true, backoff }
+        let rights = if number == 1 { Rights::All } else { Rights::Free };
+        Self { rights, attempts, made: 1, number, moves: 0, free: true, backoff }
     }
 
     /// Whether to call again after a failure of this class, and after what wait.
@@ -178,14 +190,16 @@ impl Plan {
                 let wait = (self.moves > 2).then(|| self.backoff.next(random));
                 (self.moves <= RetryLimits::MOVES).then_some(wait)
             }
-            Class::Unprocessed | Class::Lost if self.attempt >= self.attempts => None,
+            Class::Unprocessed | Class::Lost if self.made >= self.attempts => None,
             Class::Unprocessed | Class::Lost => {
                 let free = class == Class::Unprocessed && std::mem::take(&mut self.free);
-                if !free && !withdraw() {
+                if !free && (self.rights == Rights::Free || !withdraw()) {
                     return None;
                 }
-                self.attempt += 1;
-                Some((self.attempt > 2).then(|| self.backoff.next(random)))
+                self.made += 1;
+                // One roll-out upstream would leave the whole chain below without retries, though nobody did anything.
+                self.number += u32::from(!free);
+                Some((self.made > 2).then(|| self.backoff.next(random)))
             }
         }
     }
@@ -196,14 +210,18 @@ mod tests {
     use super::*;
 
     /// The numbers of the attempts that follow failures of these classes, with a budget of `budget` retries.
-    fn attempts(classes: &[Class], mut budget: u32) -> Vec<u32> {
-        let mut plan = Plan::new(3);
+    fn attempts(classes: &[Class], budget: u32) -> Vec<u32> {
+        attempts_of(1, classes, budget)
+    }
+
+    fn attempts_of(number: u32, classes: &[Class], mut budget: u32) -> Vec<u32> {
+        let mut plan = Plan::new(number, 3);
         let withdraw = |budget: &mut u32| {
             let enough = *budget > 0;
             *budget = budget.saturating_sub(1);
             enough
         };
-        let next = |class: &Class| plan.next(*class, 0, || withdraw(&mut budget)).map(|_| plan.attempt);
+        let next = |class: &Class| plan.next(*class, 0, || withdraw(&mut budget)).map(|_| plan.number);
         classes.iter().map_while(next).collect()
     }
 
@@ -213,16 +231,26 @@ mod tests {
         assert!(attempts(&[Final], 9).is_empty());
         assert_eq!(attempts(&[Lost, Lost, Lost], 9), [2, 3]);
         assert_eq!(attempts(&[Lost, Lost], 1), [2]);
-        assert_eq!(attempts(&[Unprocessed, Unprocessed], 0), [2], "once for free");
-        assert_eq!(attempts(&[Unprocessed, Unprocessed, Unprocessed], 9), [2, 3]);
-        assert_eq!(attempts(&[Unprocessed, Lost], 1), [2, 3], "what is free takes nothing from the budget");
+        assert_eq!(attempts(&[Unprocessed, Unprocessed], 0), [1], "once for free, and nothing was done");
+        assert_eq!(attempts(&[Unprocessed, Unprocessed, Unprocessed], 9), [1, 2]);
+        assert_eq!(attempts(&[Unprocessed, Lost], 1), [1, 2], "what is free takes nothing from the budget");
         assert_eq!(attempts(&[NeverSent, Lost, NeverSent, Lost, NeverSent], 9), [1, 2, 2, 3, 3]);
         assert_eq!(attempts(&[NeverSent; 100], 0), [1; RetryLimits::MOVES as usize]);
     }
 
     #[test]
+    fn a_retry_of_somebody_upstream_has_only_what_is_free() {
+        use Class::{Final, Lost, NeverSent, Unprocessed};
+        let attempts = |classes: &[Class]| attempts_of(2, classes, 9);
+        assert!(attempts(&[Final]).is_empty() && attempts(&[Lost]).is_empty());
+        assert_eq!(attempts(&[Unprocessed, Unprocessed]), [2]);
+        assert_eq!(attempts(&[Unprocessed, Lost]), [2]);
+        assert_eq!(attempts(&[NeverSent; 100]), [2; RetryLimits::MOVES as usize]);
+    }
+
+    #[test]
     fn waits_begin_when_elsewhere_has_not_helped() {
-        let mut plan = Plan::new(3);
+        let mut plan = Plan::new(1, 3);
         let mut wait = |class| plan.next(class, u64::MAX, || true).unwrap();
         assert_eq!((wait(Class::NeverSent), wait(Class::NeverSent)), (None, None));
         assert!(wait(Class::NeverSent).unwrap() > Duration::from_millis(19));

@@ -30,6 +30,11 @@ impl Spare {
         self.method
     }
 
+    /// Which attempt the call is.
+    pub(super) fn attempt(&self) -> u32 {
+        self.context.attempt()
+    }
+
     /// The call once more; `None` when the client streams and its first item was taken.
     pub(super) fn request(self) -> Option<Request> {
         let Self { method, context, hints, body } = self;

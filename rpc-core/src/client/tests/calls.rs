@@ -3,7 +3,7 @@
 use super::world::*;
 use crate::{
     BoxFuture, Code, Context, Delivery, Request, Response, Service, ServiceDescriptor, Status, Transports,
-    client::{Channel, RetryPolicy},
+    client::{Channel, RetryPolicy, Timeouts},
     registry::{Memory, Registry},
     server::{Fidelity, NamedService},
 };
@@ -194,16 +194,32 @@ async fn off_is_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_retry_of_somebody_upstream_is_not_made_again() {
+async fn the_retry_of_somebody_upstream_is_made_again_only_where_nobody_did_anything() {
+    for (delivery, attempts) in
+        [(Delivery::Unknown, &[2][..]), (Delivery::Unprocessed, &[2, 2]), (Delivery::NeverSent, &[2; 65])]
+    {
+        let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
+        for address in ["a:1", "b:1"] {
+            world.handle(address, fails(Status::unavailable("connection lost").with_delivery(delivery)));
+        }
+        let channel = world.channel(&registry).timeouts(Timeouts::default().with_service(LIMIT * 1000)).build();
+        channel.ready(LIMIT).await.unwrap();
+        let second = Context::default().with_attempt(crate::CallId::random(), 2);
+        second.scope(channel.call(&FIND, empty(), None)).await.unwrap_err();
+        assert_eq!(world.seen().iter().map(|seen| seen.attempt).collect::<Vec<_>>(), attempts, "{delivery:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_unprocessed_arrives_as_what_it_was() {
     let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
     for address in ["a:1", "b:1"] {
-        world.handle(address, fails(Status::unavailable("connection lost")));
+        world.handle(address, fails(Status::unavailable("draining").with_delivery(Delivery::Unprocessed)));
     }
     let channel = world.channel(&registry).build();
     channel.ready(LIMIT).await.unwrap();
-    let second = Context::default().with_attempt(crate::CallId::random(), 2);
-    second.scope(channel.call(&FIND, empty(), None)).await.unwrap_err();
-    assert_eq!(world.seen().iter().map(|seen| seen.attempt).collect::<Vec<_>>(), [2]);
+    channel.call(&PLACE, empty(), None).await.unwrap_err();
+    assert_eq!(world.seen().iter().map(|seen| seen.attempt).collect::<Vec<_>>(), [1, 1, 2]);
 }
 
 /// Passes its calls on.
