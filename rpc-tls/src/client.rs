@@ -48,6 +48,11 @@ impl ClientTls {
     }
 }
 
+/// Whether a certificate can bear it: a DNS name or an IP address.
+pub fn is_name(text: &str) -> bool {
+    ServerName::try_from(text).is_ok()
+}
+
 impl Recipe for ClientTls {
     type Config = ClientConfig;
 

@@ -24,6 +24,6 @@ mod renewed;
 mod explain;
 mod identity;
 
-pub use client::ClientTls;
+pub use client::{ClientTls, is_name};
 pub use pem::{Part, Pem, SetupError};
 pub use server::ServerTls;

@@ -11,7 +11,7 @@
 //!
 //! This crate is what people depend on: everything that user code names is here, most of it in [`prelude`]. An
 //! interface crate, which only holds a trait and its messages, depends on it without its default features; servers and
-//! clients choose `grpc`, `tarpc` and `zookeeper`.
+//! clients choose `grpc`, `tarpc` and `zookeeper`, and `tls` where connections are to be encrypted.
 
 mod advertise;
 mod app;
@@ -38,8 +38,8 @@ pub use error::{Error, Result};
 pub use health::{Health, Readiness};
 pub use rpc_core::{
     Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Io, Layer, Metadata, MetadataError,
-    Method, Observer, Observers, Payload, Request, Response, RpcError, Service, ServiceDescriptor, Status, Streaming,
-    Task, Tasks, TraceContext, Trailers, Transports, Value,
+    Method, Observer, Observers, Payload, Peer, Request, Response, RpcError, Service, ServiceDescriptor, Status,
+    Streaming, Task, Tasks, TraceContext, Trailers, Transports, Value,
     client::{Channel, Client},
     framed, observer, registry,
     server::NamedService,
@@ -49,6 +49,11 @@ pub use rpc_core::{
 pub use rpc_grpc::Mounted;
 pub use running::Running;
 pub use server::Server;
+#[cfg(feature = "tls")]
+pub use {
+    rpc_tls::Pem,
+    tls::{ClientTls, ServerTls},
+};
 
 #[doc = include_str!("message.md")]
 pub use rpc_macros::Message;

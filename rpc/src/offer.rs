@@ -4,6 +4,7 @@ use crate::{Error, Result};
 use rpc_core::{
     Address, ServiceDescriptor,
     registry::{Endpoint, Instance, ServiceName},
+    tls::Security,
     transport::Transport,
 };
 use std::sync::Arc;
@@ -48,9 +49,20 @@ impl Offer {
         }
     }
 
-    pub(crate) fn instance(self, id: &str, transports: &[Arc<dyn Transport>], address: &Address) -> Instance {
+    pub(crate) fn instance(
+        self,
+        id: &str,
+        transports: &[Arc<dyn Transport>],
+        address: &Address,
+        security: Security,
+    ) -> Instance {
         let carriers = transports.iter().filter(|transport| self.is_carried_by(&***transport));
-        let endpoints = carriers.map(|transport| Endpoint::new(transport.protocol(), address.clone())).collect();
+        let endpoint = |transport: &Arc<dyn Transport>| {
+            let mut endpoint = Endpoint::new(transport.protocol(), address.clone());
+            endpoint.tls = security == Security::Tls;
+            endpoint
+        };
+        let endpoints = carriers.map(endpoint).collect();
         Instance::new(id, self.services, endpoints)
     }
 }

@@ -1,10 +1,16 @@
 //! A server as people deploy it: configured, registered, drained.
 
-use crate::{App, Config, Error, Result, Running, advertise, container, offer::Offer, signals::Signals, tls};
+use crate::{
+    App, Config, Error, Result, Running, advertise, container,
+    offer::Offer,
+    signals::Signals,
+    tls::{self, Settled},
+};
 use rpc_core::{
     Address, BoxService, Layer, Layers, Service,
     registry::{Instance, Registration, RegistrationState, Registry, ServiceName},
     server::{NamedService, ServerError},
+    tls::Security,
     transport::Transport,
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -20,6 +26,8 @@ pub struct Server {
     app: App,
     core: rpc_core::server::Server,
     layers: Layers,
+    /// Certificates that the program brings.
+    tls: Option<tls::ServerTls>,
     on_ready: Option<OnReady>,
     /// The first thing that was wrong with what it was told; said when it starts, so that building it stays a chain.
     mistake: Option<Error>,
@@ -41,7 +49,7 @@ impl Server {
 
     pub(crate) fn new(app: App) -> Self {
         let layers = app.server_layers().clone();
-        Self { app, core: rpc_core::server::Server::new(), layers, on_ready: None, mistake: None }
+        Self { app, core: rpc_core::server::Server::new(), layers, tls: None, on_ready: None, mistake: None }
     }
 
     /// Adds a service: what `..Server::new` gives.
@@ -90,6 +98,14 @@ impl Server {
         self
     }
 
+    /// Speaks TLS with these certificates instead of those that the configuration names, unless it says `tls = "off"`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// What to do once it listens and is registered, from which moment on [`run`](Self::run) also answers signals: say
     /// where it listens, for instance.
     #[must_use]
@@ -120,7 +136,7 @@ impl Server {
     /// Listens, then registers, and serves until the [`Running`] is shut down or dropped.
     ///
     /// # Errors
-    /// When there is no service or no protocol, the port cannot be had, the registry cannot be opened or refuses, or
+    /// When there is no service or no protocol, a certificate cannot be used, the port cannot be had, the registry cannot be opened or refuses, or
     /// the address would be of no use to those who read it there.
     pub async fn start(self) -> Result<Running> {
         if let Some(mistake) = self.mistake {
@@ -135,7 +151,9 @@ impl Server {
         let offers = Offer::all(descriptors)?;
         let registry = self.app.registry()?;
         let config = self.app.config();
-        let tls = tls::settled(config, [("server.tls", config.server.tls), ("tls", config.tls)])?;
+        let tls = tls::settled([("server.tls", config.server.tls), ("tls", config.tls)])
+            .or_on(self.tls.is_some())
+            .unless_forgotten(config, "server.certificate", config.server.certificate.is_some())?;
         let listen = listen(config, &*registry)?;
         let transports = transports(config, self.app.transports())?;
         for offer in &offers {
@@ -147,20 +165,24 @@ impl Server {
         for transport in &transports {
             core = core.transport(transport.clone());
         }
+        if let Settled::On(key) = &tls {
+            core = core.tls(tls::acceptor(config, key, self.tls, &transports)?);
+        }
         core = core.observer(self.app.observers().clone());
         let running = core.bind(&listen).await.map_err(cannot_bind)?;
-        let registrations = match register(&self.app, &*registry, &running, &id, offers, &transports).await {
-            Ok(registrations) => registrations,
-            Err(error) => {
-                // Nothing is left behind: when this returns, the port is free.
-                running.shutdown(Self::UNREGISTERED).await;
-                return Err(error);
-            }
-        };
+        let registrations =
+            match register(&self.app, &*registry, &running, &id, offers, (&transports, tls.security())).await {
+                Ok(registrations) => registrations,
+                Err(error) => {
+                    // Nothing is left behind: when this returns, the port is free.
+                    running.shutdown(Self::UNREGISTERED).await;
+                    return Err(error);
+                }
+            };
         if self.app.is_on_embedded_registry() {
             warn_of_embedded_registry(&*registry, running.address());
         }
-        if tls.is_none() && !running.address().is_loopback() {
+        if tls == Settled::Unsaid && !running.address().is_loopback() {
             tracing::warn!(
                 listening = %running.address(),
                 "others can call this server, and read along: set `tls = \"off\"` (RPC_TLS) if plain text is meant"
@@ -181,13 +203,13 @@ async fn register(
     running: &rpc_core::server::Running,
     id: &str,
     offers: Vec<Offer>,
-    transports: &[Arc<dyn Transport>],
+    (transports, security): (&[Arc<dyn Transport>], Security),
 ) -> Result<Vec<Registration>> {
     let said = app.config().server.advertise.as_ref();
     let address = advertise::address(running.address(), said, registry).await?;
     let mut registrations = Vec::with_capacity(offers.len());
     for offer in offers {
-        let instance = offer.instance(id, transports, &address);
+        let instance = offer.instance(id, transports, &address, security);
         log_start(registry, running.address(), &instance);
         let registration = registry.register(instance).await.map_err(|error| {
             Error::new(format!("cannot register at {}: {error}", registry.url())).with_source(error)

@@ -107,11 +107,14 @@ async fn of_servers_that_cannot_start() {
     assert!(text.ends_with("\n  what to do: listen on an address of this machine (server.listen = \"0.0.0.0:7000\"), or say under which others reach it (server.advertise = \"HOST:PORT\")"), "{text}");
 
     let tls = Config::read(None, [("RPC_TLS".to_owned(), "on".to_owned())]).unwrap();
-    assert_eq!(
-        not_started(&App::builder().config(tls).build()).await,
-        "the variable RPC_TLS: `tls` is \"on\", and TLS is not built yet\n  what to do: set `tls` to \"off\" and keep \
-         the traffic in a network that you trust, or let a proxy on each machine encrypt it"
-    );
+    let expected = if cfg!(feature = "tls") {
+        "the variable RPC_TLS: `tls` is \"on\", and a server has to show a certificate\n  what to do: set \
+         `server.certificate` and `server.key`"
+    } else {
+        "the variable RPC_TLS: `tls` is \"on\", and this program is built without TLS\n  what to do: enable the feature \
+         `tls` of the crate rpc: features = [\"tls\"]"
+    };
+    assert_eq!(not_started(&App::builder().config(tls).build()).await, expected);
 
     let app = App::builder().config(local("127.0.0.1:0")).build();
     let twice = app.server().service(EchoServer::new(Mirror)).service(EchoServer::new(Mirror)).start().await;

@@ -13,8 +13,9 @@ use std::{
 };
 
 /// What is run, in this order. Each is a cargo command.
-const RUNS: [(&str, &[&str]); 4] = [
+const RUNS: [(&str, &[&str]); 5] = [
     ("all tests", &["test", "--workspace", "--no-fail-fast"]),
+    ("the facade with TLS", &["test", "-p", "rpc", "--features", "tls", "--no-fail-fast"]),
     (
         "the facade over gRPC alone",
         &["test", "-p", "rpc", "--no-default-features", "--features", "grpc", "--no-fail-fast"],

@@ -1,7 +1,7 @@
 //! Puts an [`App`] together.
 
 use super::{AllLayers, App, Inner};
-use crate::{Config, Result};
+use crate::{Config, Result, tls};
 use rpc_core::{
     BoxService, Layer, Observer, Observers, Service, observer::Tracing, registry::Registry, transport::Transport,
 };
@@ -20,6 +20,7 @@ pub struct AppBuilder {
     observers: Observers,
     registry: Option<Arc<dyn Registry>>,
     layers: AllLayers,
+    client_tls: Option<tls::ClientTls>,
 }
 
 impl Default for AppBuilder {
@@ -30,6 +31,7 @@ impl Default for AppBuilder {
             observers: Observers::default().with_tracing(Tracing::On),
             registry: None,
             layers: AllLayers::default(),
+            client_tls: None,
         }
     }
 }
@@ -66,6 +68,15 @@ impl AppBuilder {
     #[must_use]
     pub fn registry(mut self, registry: Arc<dyn Registry>) -> Self {
         self.registry = Some(registry);
+        self
+    }
+
+    /// Lets its clients speak TLS with these certificates instead of those that the configuration names, unless it says
+    /// `tls = "off"`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_tls(mut self, tls: crate::ClientTls) -> Self {
+        self.client_tls = Some(tls);
         self
     }
 
@@ -153,6 +164,8 @@ impl AppBuilder {
             transports,
             observers: self.observers,
             layers: self.layers,
+            client_tls: self.client_tls,
+            connector: Mutex::default(),
             given: self.registry,
             registries: Mutex::default(),
             channels: Mutex::default(),

@@ -1,11 +1,15 @@
 //! The clients of an [`App`].
 
 use super::{App, lock, terms::Terms};
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    tls::{self, Settled},
+};
 use rpc_core::{
     ServiceDescriptor,
     client::{Channel, Client, Servers},
     registry::{Availability, Registry, ServiceName, Target, Watch},
+    tls::Encryption,
 };
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -36,14 +40,18 @@ impl App {
         let service: ServiceName = name
             .parse()
             .map_err(|error| Error::new(format!("`{name}` cannot be the name of a service")).with_source(error))?;
+        let mut encryption = Encryption::Off;
         let servers = match terms.target.as_ref().or(self.registry_of_all()) {
             Some(Target::Local) => Servers::Here(self.local(name)?),
-            Some(target) => Servers::Listed(self.listed(&*self.open(target)?, &service, &terms).await?),
-            None => Servers::Listed(self.listed(&*self.registry()?, &service, &terms).await?),
+            target => {
+                encryption = self.encryption(&terms)?;
+                let registry = target.map_or_else(|| self.registry(), |target| self.open(target))?;
+                Servers::Listed(self.listed(&*registry, &service, &terms).await?)
+            }
         };
         // Of two who come at once, both get the same channel.
         let mut channels = lock(&self.0.channels);
-        let channel = channels.entry(name).or_insert_with(|| self.channel(service, servers, terms)).clone();
+        let channel = channels.entry(name).or_insert_with(|| self.channel(service, servers, encryption, terms)).clone();
         Ok(C::from_channel(channel))
     }
 
@@ -58,10 +66,24 @@ impl App {
         if tokio::time::timeout(Self::FIRST_LIST, watch.known()).await.is_err() {
             return Err(no_list(registry, &watch, service.as_str()));
         }
-        if terms.tls.is_none() {
+        if terms.tls == Settled::Unsaid {
             self.warn_of_plain_text(&watch, service.as_str());
         }
         Ok(watch)
+    }
+
+    /// What clients of a service have been told of TLS. All share what shakes hands, and the certificates in it.
+    fn encryption(&self, terms: &Terms) -> Result<Encryption> {
+        let Settled::On(key) = &terms.tls else { return Ok(Encryption::Off) };
+        if let Some((key, name)) = &terms.server_name {
+            tls::check_name(&self.0.config, key, name)?;
+        }
+        let mut made = lock(&self.0.connector);
+        let connector = match &*made {
+            Some(connector) => connector.clone(),
+            None => made.insert(tls::connector(&self.0.config, key, self.0.client_tls.clone())?).clone(),
+        };
+        Ok(Encryption::Tls { connector, server_name: terms.server_name.as_ref().map(|(_, name)| name.clone()) })
     }
 
     /// What the configuration says of clients of a service.
@@ -75,12 +97,16 @@ impl App {
                     .with_remedy(format!("write the full names: [client.{first}], [client.{}]", service.name)));
             }
         }
-        Terms::of(config, service)
+        let mut terms = Terms::of(config, service)?;
+        terms.tls = terms.tls.or_on(self.0.client_tls.is_some());
+        terms.tls = terms.tls.unless_forgotten(config, "client.ca", config.client.ca.is_some())?;
+        Ok(terms)
     }
 
-    fn channel(&self, service: ServiceName, servers: Servers, terms: Terms) -> Channel {
+    fn channel(&self, service: ServiceName, servers: Servers, encryption: Encryption, terms: Terms) -> Channel {
         let layers = &self.0.layers;
         let mut builder = Channel::builder(service, servers)
+            .encryption(encryption)
             .timeouts(terms.timeouts)
             .transports(terms.transports)
             .retry(terms.retry)

@@ -9,12 +9,13 @@ mod terms;
 pub use builder::AppBuilder;
 pub(crate) use ending::Serving;
 
-use crate::{Config, Error, Result, Server, registries};
+use crate::{Config, Error, Result, Server, registries, tls};
 use rpc_core::{
     Layers, Observers,
     client::Channel,
     registry::{Registry, Target},
     server::Local,
+    tls::TlsConnector,
     transport::Transport,
 };
 use std::{
@@ -42,6 +43,10 @@ struct Inner {
     transports: Vec<Arc<dyn Transport>>,
     observers: Observers,
     layers: AllLayers,
+    /// Certificates that the program brings for its clients.
+    client_tls: Option<tls::ClientTls>,
+    /// What shakes hands for all clients, once one of them has needed it.
+    connector: Mutex<Option<Arc<dyn TlsConnector>>>,
     /// The registry of everybody, when it was handed over rather than named by the configuration.
     given: Option<Arc<dyn Registry>>,
     /// One session per URL.

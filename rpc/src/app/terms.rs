@@ -1,6 +1,9 @@
 //! What clients of one service were told, from all levels of the configuration.
 
-use crate::{Config, Error, Result, Retries, Tls, config, tls};
+use crate::{
+    Config, Error, Result, Retries, config,
+    tls::{self, Settled},
+};
 use rpc_core::{
     ServiceDescriptor, Transports,
     client::{RetryPolicy, Timeouts},
@@ -15,7 +18,9 @@ pub(super) struct Terms {
     pub(super) transports: Transports,
     pub(super) timeouts: Timeouts,
     pub(super) retry: RetryPolicy,
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Settled,
+    /// The name that certificates of its servers have to bear, and the key that says so.
+    pub(super) server_name: Option<(String, String)>,
 }
 
 impl Terms {
@@ -43,12 +48,12 @@ impl Terms {
             Retries::On => RetryPolicy::default(),
             Retries::Off => RetryPolicy::Off,
         };
-        let tls = tls::settled(
-            config,
-            [(&*format!("client.{section}.tls"), own.tls), ("client.tls", all.tls), ("tls", config.tls)],
-        )?;
+        let tls =
+            tls::settled([(&*format!("client.{section}.tls"), own.tls), ("client.tls", all.tls), ("tls", config.tls)]);
+        let of_all = || Some(("client.server_name".to_owned(), all.server_name.clone()?));
+        let server_name = own.server_name.map(|name| (format!("client.{section}.server_name"), name)).or_else(of_all);
         let transports = own.transport.or(all.transport).unwrap_or_default();
-        Ok(Self { target: own.target, transports, timeouts, retry, tls })
+        Ok(Self { target: own.target, transports, timeouts, retry, tls, server_name })
     }
 }
 
@@ -128,16 +133,23 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_refused_as_long_as_it_is_not_built_wherever_it_is_said() {
-        for (toml, key) in [
-            ("tls = \"on\"", "`tls`"),
-            ("tls = \"off\"\n[client]\ntls = \"on\"", "`client.tls`"),
-            ("[client]\ntls = \"off\"\n[client.Orders]\ntls = \"on\"", "`client.Orders.tls`"),
+    fn tls_and_the_name_to_expect_are_said_of_one_service_or_of_all() {
+        let on = |key: &str| Settled::On(key.to_owned());
+        for (toml, settled) in [
+            ("tls = \"on\"", on("tls")),
+            ("tls = \"off\"\n[client]\ntls = \"on\"", on("client.tls")),
+            ("[client]\ntls = \"off\"\n[client.Orders]\ntls = \"on\"", on("client.Orders.tls")),
+            ("tls = \"on\"\n[client]\ntls = \"off\"", Settled::Off),
+            ("", Settled::Unsaid),
         ] {
-            let error = terms(toml).unwrap_err();
-            assert!(error.to_string().contains(key), "{error}");
+            assert_eq!(terms(toml).unwrap().tls, settled, "{toml}");
         }
-        assert_eq!(terms("tls = \"on\"\n[client]\ntls = \"off\"").unwrap().tls, Some(Tls::Off));
-        assert_eq!(terms("").unwrap().tls, None);
+        let name = |toml: &str| terms(toml).unwrap().server_name;
+        let said = |key: &str, name: &str| Some((key.to_owned(), name.to_owned()));
+        let all = "[client]\nserver_name = \"fleet\"\n";
+        assert_eq!(name(all), said("client.server_name", "fleet"));
+        let own = format!("{all}[client.Orders]\nserver_name = \"orders\"");
+        assert_eq!(name(&own), said("client.Orders.server_name", "orders"));
+        assert_eq!(name(""), None);
     }
 }

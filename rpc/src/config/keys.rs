@@ -1,7 +1,7 @@
 //! The keys that exist, and the one that was probably meant.
 
 /// Keys that can stand in the file, and as `RPC_...` in the environment.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 19] = [
     "registry",
     "registry.url",
     "registry.required",
@@ -10,14 +10,21 @@ pub(super) const KEYS: [&str; 12] = [
     "server.advertise",
     "server.protocols",
     "server.tls",
+    "server.certificate",
+    "server.key",
+    "server.client_ca",
     "client.transport",
     "client.timeout",
     "client.retries",
     "client.tls",
+    "client.ca",
+    "client.certificate",
+    "client.key",
+    "client.server_name",
 ];
 
 /// Keys of one service, in `[client.NAME]`. Names have dots, and variables cannot, so they are in the file only.
-pub(super) const SERVICE_KEYS: [&str; 5] = ["target", "transport", "timeout", "retries", "tls"];
+pub(super) const SERVICE_KEYS: [&str; 6] = ["target", "transport", "timeout", "retries", "tls", "server_name"];
 
 /// Keys of one method, in `[client.NAME.methods.METHOD]`.
 pub(super) const METHOD_KEYS: [&str; 1] = ["timeout"];

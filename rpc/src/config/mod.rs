@@ -11,7 +11,7 @@ pub use origin::{Origin, Setting};
 
 use origin::Said;
 use rpc_core::{Address, Transports, registry::Target};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// What a program was told about where it listens, whom it calls and how.
 ///
@@ -51,6 +51,25 @@ use std::{collections::BTreeMap, time::Duration};
 /// required = true                  # RPC_REGISTRY_REQUIRED: an error rather than the embedded registry without a URL
 /// ```
 ///
+/// With TLS there are certificates to name. Paths in the file are seen from its folder:
+///
+/// ```toml
+/// tls = "on"                       # RPC_TLS
+///
+/// [server]
+/// certificate = "server.pem"       # RPC_SERVER_CERTIFICATE
+/// key = "server.key"               # RPC_SERVER_KEY
+/// client_ca = "ca.pem"             # RPC_SERVER_CLIENT_CA: clients have to show certificates, too
+///
+/// [client]
+/// ca = "ca.pem"                    # RPC_CLIENT_CA
+/// certificate = "client.pem"       # RPC_CLIENT_CERTIFICATE: for servers that ask
+/// key = "client.key"               # RPC_CLIENT_KEY
+///
+/// [client.Orders]
+/// server_name = "orders.internal"  # RPC_CLIENT_SERVER_NAME for all: the name in certificates, not the host of addresses
+/// ```
+///
 /// `tls` stands at the top for all, in `[server]`, in `[client]`, or at one service. `[client.a.methods.B]` is about
 /// the method `B` of the service `a`; a service that is really called `a.methods.B` is written in quotes.
 #[derive(Clone, Debug, Default)]
@@ -81,8 +100,15 @@ pub struct ServerConfig {
     pub advertise: Option<Address>,
     /// The protocols it speaks, by name: all that are compiled in by default.
     pub protocols: Option<Vec<&'static str>>,
-    /// Whether its connections are encrypted.
+    /// Whether its connections are encrypted. With TLS it needs a certificate and a key.
     pub tls: Option<Tls>,
+    /// The PEM file of the certificate that it shows, followed by those that lead to its CA.
+    pub certificate: Option<PathBuf>,
+    /// The PEM file of the certificate's private key.
+    pub key: Option<PathBuf>,
+    /// The PEM file of the CAs of its clients. With it a client has to show a certificate of one of them (mutual TLS), and
+    /// handlers find the name in it in [`Peer::identity`](crate::Peer).
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What clients were told.
@@ -96,8 +122,16 @@ pub struct ClientConfig {
     pub timeout: Option<Duration>,
     /// Whether failed calls may be sent again.
     pub retries: Option<Retries>,
-    /// Whether connections are encrypted.
+    /// Whether connections are encrypted. With TLS they need to know whom to trust.
     pub tls: Option<Tls>,
+    /// The PEM file of the CAs whose certificates servers show. No others are trusted, not even those of the system.
+    pub ca: Option<PathBuf>,
+    /// The PEM file of the certificate that clients show to servers which ask for one.
+    pub certificate: Option<PathBuf>,
+    /// The PEM file of the certificate's private key.
+    pub key: Option<PathBuf>,
+    /// The name that the certificates of all servers have to bear, instead of the host of each one's address.
+    pub server_name: Option<String>,
     /// What was said about single services, by full or short name.
     pub services: BTreeMap<String, ServiceConfig>,
 }
@@ -116,6 +150,10 @@ pub struct ServiceConfig {
     pub retries: Option<Retries>,
     /// Whether connections are encrypted.
     pub tls: Option<Tls>,
+    /// The name that the certificates of its servers have to bear, instead of the host of each one's address. For servers
+    /// that a registry lists it should be said: whoever can write there says where calls go, and an address is all that
+    /// the certificate would have to fit.
+    pub server_name: Option<String>,
     /// What was said about single methods, by their names on the wire, as in `Find`. A client is not made when the
     /// service has no such method.
     pub methods: BTreeMap<String, MethodConfig>,
@@ -145,7 +183,7 @@ pub enum Tls {
     /// Plain text. Where nothing is said it is plain text as well, with a warning as soon as other machines are
     /// concerned.
     Off,
-    /// TLS. Not built yet, so that it is an error; it is in the grammar from the start so that no file has to change.
+    /// TLS 1.2 or 1.3, and never plain text instead. An error in a program that is built without the feature `tls`.
     On,
 }
 

@@ -3,7 +3,12 @@
 use super::{Config, Retries, Tls};
 use crate::registries;
 use rpc_core::{Transports, client::Timeouts};
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// One value of a [`Config`], as it is written, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +102,9 @@ fn values(config: &Config) -> Vec<Value> {
     say("server.advertise", server.advertise.as_ref().map(ToString::to_string), Some("where it listens"));
     say("server.protocols", server.protocols.as_ref().map(|names| names.join(", ")), Some("all there are"));
     say("server.tls", server.tls.map(written_tls), None);
+    say("server.certificate", server.certificate.as_deref().map(written_path), None);
+    say("server.key", server.key.as_deref().map(written_path), None);
+    say("server.client_ca", server.client_ca.as_deref().map(written_path), None);
     say("client.transport", client.transport.map(written_transport), Some("auto"));
     say(
         "client.timeout",
@@ -105,6 +113,10 @@ fn values(config: &Config) -> Vec<Value> {
     );
     say("client.retries", client.retries.map(written_retries), Some("on"));
     say("client.tls", client.tls.map(written_tls), None);
+    say("client.ca", client.ca.as_deref().map(written_path), None);
+    say("client.certificate", client.certificate.as_deref().map(written_path), None);
+    say("client.key", client.key.as_deref().map(written_path), None);
+    say("client.server_name", client.server_name.clone(), None);
     for (name, service) in &client.services {
         let key = |key: &str| format!("client.{name}.{key}");
         say(&key("target"), service.target.as_ref().map(ToString::to_string), None);
@@ -112,6 +124,7 @@ fn values(config: &Config) -> Vec<Value> {
         say(&key("timeout"), service.timeout.map(written), None);
         say(&key("retries"), service.retries.map(written_retries), None);
         say(&key("tls"), service.tls.map(written_tls), None);
+        say(&key("server_name"), service.server_name.clone(), None);
         for (method, own) in &service.methods {
             say(&key(&format!("methods.{method}.timeout")), own.timeout.map(written), None);
         }
@@ -121,6 +134,11 @@ fn values(config: &Config) -> Vec<Value> {
 
 fn written(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
+}
+
+/// Where a file is, not what is in it: that may be a private key.
+fn written_path(path: &Path) -> String {
+    path.display().to_string()
 }
 
 fn written_tls(tls: Tls) -> String {

@@ -10,7 +10,12 @@ use figment::{
     value::{Dict, Value},
 };
 use rpc_core::{Transports, registry::ServiceName};
-use std::{collections::BTreeMap, fmt, path::Path, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 /// Reads what the sources of a figment say together. `file` is the one of them that can be malformed.
 pub(super) fn config(figment: &Figment, file: Option<&Path>, names: Names<'_>) -> Result<Config> {
@@ -63,10 +68,17 @@ impl Reader<'_> {
             ["server", "advertise"] => server.advertise = Some(place.parse(value)?),
             ["server", "protocols"] => server.protocols = Some(place.protocols(value)?),
             ["server", "tls"] => server.tls = Some(place.read(value, value::tls)?),
+            ["server", "certificate"] => server.certificate = Some(place.path(value)?),
+            ["server", "key"] => server.key = Some(place.path(value)?),
+            ["server", "client_ca"] => server.client_ca = Some(place.path(value)?),
             ["client", "transport"] => client.transport = Some(place.transport(value)?),
             ["client", "timeout"] => client.timeout = Some(place.read(value, value::duration)?),
             ["client", "retries"] => client.retries = Some(place.read(value, value::retries)?),
             ["client", "tls"] => client.tls = Some(place.read(value, value::tls)?),
+            ["client", "ca"] => client.ca = Some(place.path(value)?),
+            ["client", "certificate"] => client.certificate = Some(place.path(value)?),
+            ["client", "key"] => client.key = Some(place.path(value)?),
+            ["client", "server_name"] => client.server_name = Some(place.text(value)?),
             // The name of a service may be written `[client.baedal.orders.v1.Orders]`, without quotes.
             ["client", name @ .., "methods", method, key] if !name.is_empty() => {
                 let name = place.service(name)?;
@@ -105,13 +117,14 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn about_service(&self, own: &mut ServiceConfig, section: &str, key: &str, value: &Value) -> Result<()> {
-        let ServiceConfig { target, transport, timeout, retries, tls, methods: _ } = own;
+        let ServiceConfig { target, transport, timeout, retries, tls, server_name, methods: _ } = own;
         match key {
             "target" => *target = Some(self.parse(value)?),
             "transport" => *transport = Some(self.transport(value)?),
             "timeout" => *timeout = Some(self.read(value, value::duration)?),
             "retries" => *retries = Some(self.read(value, value::retries)?),
             "tls" => *tls = Some(self.read(value, value::tls)?),
+            "server_name" => *server_name = Some(self.text(value)?),
             method if section.ends_with(".methods") => {
                 return Err(self.unknown::<&str>(&[]).with_remedy(format!(
                     "what is said of a method stands in a section of its own: [{section}.{method}], with `timeout` in it"
@@ -142,6 +155,19 @@ impl Place<'_> {
     fn read<T>(&self, value: &Value, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T> {
         let text = value.as_str().ok_or_else(|| self.wrong("its value must be a text in quotes"))?;
         read(text).map_err(|reason| self.wrong(reason))
+    }
+
+    fn text(&self, value: &Value) -> Result<String> {
+        self.read(value, |text| Ok(text.to_owned()))
+    }
+
+    /// A path, from the folder of the file that names it.
+    fn path(&self, value: &Value) -> Result<PathBuf> {
+        let path = self.read(value, value::path)?;
+        Ok(match &self.origin {
+            Origin::File(file) => file.parent().unwrap_or(Path::new("")).join(path),
+            _ => path,
+        })
     }
 
     fn transport(&self, value: &Value) -> Result<Transports> {

@@ -2,7 +2,7 @@
 
 use crate::{Retries, Tls};
 use rpc_core::Transports;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// The protocols that every configuration can name, compiled in or not.
 const PROTOCOLS: [&str; 2] = ["grpc", "tarpc"];
@@ -71,6 +71,17 @@ pub(super) fn tls(text: &str) -> Result<Tls, String> {
         "off" => Ok(Tls::Off),
         _ => Err(format!("`{text}` is neither on nor off")),
     }
+}
+
+/// Reads the name of a file. Whoever puts the PEM itself there must not find it in a log.
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("it names no file".to_owned());
+    }
+    if text.contains("-----BEGIN") {
+        return Err("it has to be the name of a file, and not what should be in it".to_owned());
+    }
+    Ok(text.into())
 }
 
 #[cfg(test)]
