@@ -20,4 +20,4 @@ pub use place::{free_port, scratch};
 pub use ports::ReservedPort;
 pub use proxy::{Cut, Direction, FaultProxy, Mode};
 pub use python::python_with_grpcio;
-pub use zookeeper::ZooKeeperServer;
+pub use zookeeper::{ZooKeeperEnsemble, ZooKeeperServer};

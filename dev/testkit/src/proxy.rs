@@ -132,15 +132,27 @@ impl FaultProxy {
     /// # Errors
     /// When no port can be had.
     pub fn with_seed(upstream: impl ToString, seed: u64) -> io::Result<Self> {
+        Self::build(SocketAddr::from(([127, 0, 0, 1], 0)), upstream.to_string(), seed)
+    }
+
+    /// The same, at an address of one's own, which must be one of IPv4: a second way to a server, beside another's port.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub fn start_at(address: SocketAddr, upstream: impl ToString) -> io::Result<Self> {
+        Self::build(address, upstream.to_string(), fastrand::u64(..))
+    }
+
+    fn build(address: SocketAddr, upstream: String, seed: u64) -> io::Result<Self> {
         let keeper = TcpSocket::new_v4()?;
         keeper.set_reuseaddr(true)?;
-        keeper.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        keeper.bind(address)?;
         let address = keeper.local_addr()?;
         let listener = listen(address)?;
         let orders =
             Orders { mode: Mode::Forward, revision: 0, line: Line::Even(Duration::ZERO), cuts: 0, cut: Cut::Finish };
         let shared = Arc::new(Shared {
-            upstream: upstream.to_string(),
+            upstream,
             orders: watch::Sender::new(orders),
             to_server: AtomicU64::new(0),
             to_client: AtomicU64::new(0),

@@ -3,6 +3,7 @@
 //! People and CI run the same ones.
 
 mod bench;
+mod leftovers;
 mod lint;
 mod requirements;
 mod shell;
@@ -23,7 +24,8 @@ struct Arguments {
 enum Command {
     /// Formatting, clippy, documentation, and the house rules that a program can check.
     Lint,
-    /// Installs what the tests need where it is missing, and runs every test. Ends with `N passed, N failed`.
+    /// Installs what the tests need where it is missing, and runs every test. Ends with `N passed, N failed`; files and
+    /// processes that the tests leave behind are a failure.
     Test {
         /// Installs nothing: says what is missing, with the command that installs it, and ends.
         #[arg(long)]

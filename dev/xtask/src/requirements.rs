@@ -21,7 +21,7 @@ struct Package {
     present: fn() -> bool,
 }
 
-const PACKAGES: [Package; 5] = [
+const PACKAGES: [Package; 6] = [
     Package {
         name: "zookeeper",
         why: "a real ZooKeeper for the registry's tests",
@@ -41,6 +41,11 @@ const PACKAGES: [Package; 5] = [
         name: "libcurator-recipes-java",
         why: "what Curator's discovery needs and does not name",
         present: || Path::new("/usr/share/java/curator-recipes.jar").exists(),
+    },
+    Package {
+        name: "libnss-wrapper",
+        why: "names of one process's own, to move them",
+        present: || loads("libnss_wrapper.so"),
     },
     Package {
         name: "python3-venv",
@@ -108,6 +113,12 @@ fn python(missing: Missing) -> Result<()> {
 
 fn runs(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+/// Whether the dynamic linker finds a library, wherever that is. What it does not find it names, and goes on.
+fn loads(library: &str) -> bool {
+    let mut program = Command::new("true");
+    program.env("LD_PRELOAD", library).output().is_ok_and(|output| output.stderr.is_empty())
 }
 
 fn is_root() -> Result<bool> {

@@ -1,6 +1,7 @@
 //! Every test there is.
 
 use crate::{
+    leftovers::Place,
     requirements::{self, Missing},
     shell,
 };
@@ -59,13 +60,21 @@ impl fmt::Display for Tally {
 
 pub(crate) fn run(missing: Missing) -> Result<ExitCode> {
     requirements::provide(missing)?;
+    let place = Place::make()?;
     let mut all = Tally::default();
     for (what, arguments) in RUNS {
         println!("\n==> {what}");
         let begun = now();
-        let tally = count(&mut shell::cargo(arguments))?;
+        let mut command = shell::cargo(arguments);
+        place.give(&mut command);
+        let tally = count(&mut command)?;
         println!("==> {what}: {tally}, {} s", begun.elapsed().as_secs());
         all.add(tally);
+    }
+    let left = place.leave()?;
+    if !left.is_empty() {
+        println!("\n==> the tests leave something behind\n{}", left.join("\n"));
+        all.failed += 1;
     }
     println!("\n{all}");
     Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

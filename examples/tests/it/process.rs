@@ -11,13 +11,14 @@ use tokio::{
 /// Nothing here takes a tenth of it; but the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// One of the programs, in a folder without an `rpc.toml`, and without variables that it would read.
+/// One of the programs, in a folder without an `rpc.toml`, and without variables that it would read. What it would put
+/// into a folder of the user's goes there, too.
 pub(crate) fn program(path: &str, folder: &Path) -> Command {
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RPC_")) {
         command.env_remove(name);
     }
-    command.current_dir(folder).kill_on_drop(true).stdin(Stdio::null());
+    command.current_dir(folder).env("XDG_RUNTIME_DIR", folder).kill_on_drop(true).stdin(Stdio::null());
     command
 }
 

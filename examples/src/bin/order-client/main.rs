@@ -107,12 +107,14 @@ async fn main() -> ExitCode {
         Err(error) => return cannot_begin(&error, 1),
     };
     tokio::select! {
-        outcome = run(args.command, client) => outcome.unwrap_or_else(|failure| failure.report()),
+        // Listened for before anything is printed: on a busy machine an answer can be there when it is first looked for.
+        biased;
         // What is under way ends with its call; the servers see their caller leave.
         _ = tokio::signal::ctrl_c() => {
             eprintln!("order-client: interrupted");
             ExitCode::from(130)
         }
+        outcome = run(args.command, client) => outcome.unwrap_or_else(|failure| failure.report()),
     }
 }
 

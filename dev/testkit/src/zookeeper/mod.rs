@@ -1,34 +1,29 @@
 //! A ZooKeeper of one's own.
 
-use crate::ports::ReservedPort;
-use anyhow::{Context as _, bail, ensure};
-use std::{
-    fs,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
-use tempfile::TempDir;
+mod ensemble;
+mod node;
+
+pub use ensemble::ZooKeeperEnsemble;
+
+use anyhow::{Context as _, ensure};
+use node::Node;
+use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, sleep, timeout},
+    time::timeout,
 };
 
 /// A private, standalone ZooKeeper: Debian's jars, a port and a data directory of its own.
 ///
 /// Sessions last between 1 and 10 seconds, whatever is asked for. Dropping it kills the server, and so does the end of
-/// the test's process, however it comes.
+/// the test's process, however it comes; its folder goes with it.
 #[derive(Debug)]
 pub struct ZooKeeperServer {
-    port: ReservedPort,
-    directory: TempDir,
-    process: Option<Child>,
+    node: Node,
 }
 
 impl ZooKeeperServer {
-    const JARS: [&str; 2] = ["/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar"];
-
     /// A new one, ready to serve.
     ///
     /// # Errors
@@ -48,45 +43,24 @@ impl ZooKeeperServer {
     }
 
     async fn with_ticks(ticks: &str) -> anyhow::Result<Self> {
-        for jar in Self::JARS {
-            ensure!(
-                Path::new(jar).exists(),
-                "{jar} is missing: run `cargo xtask test`, which installs Debian's packages zookeeper and \
-                 default-jdk-headless"
-            );
-        }
-        let port = ReservedPort::reserve()?;
-        let directory = TempDir::with_prefix("zookeeper-")?;
-        let data = directory.path().join("data");
-        let config = format!(
-            "{ticks}\ndataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\n\
-             admin.enableServer=false\n4lw.commands.whitelist=*\nextendedTypesEnabled=true\n",
-            data.display(),
-            port.number(),
-        );
-        fs::create_dir(&data)?;
-        fs::write(directory.path().join("zoo.cfg"), config)?;
-        let mut server = Self { port, directory, process: None };
+        let mut server = Self { node: Node::new(ticks)? };
         server.restart().await?;
         Ok(server)
     }
 
     /// `127.0.0.1:PORT`; the same for the life of this value.
     pub fn connect_string(&self) -> String {
-        format!("127.0.0.1:{}", self.port.number())
+        self.node.address()
     }
 
     /// The port.
     pub fn port(&self) -> u16 {
-        self.port.number()
+        self.node.port()
     }
 
     /// Ends it as `kill -9` does. It stays down until [`restart`](Self::restart).
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            drop(process.stdin.take());
-            let _ = process.wait();
-        }
+        self.node.kill();
     }
 
     /// Starts it again (killing it first when it runs) with the data it had.
@@ -95,34 +69,8 @@ impl ZooKeeperServer {
     /// When it does not come up within 60 s.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.kill();
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.directory.path().join("log"))?;
-        // The shell kills the server when its standard input ends, that is when `kill` closes it or when the test's
-        // process is gone, be it by SIGKILL. (A parent-death signal would fire when a mere thread of the test ends.)
-        let process = Command::new("sh")
-            .args(["-c", r#""$@" </dev/null & server=$!; cat >/dev/null; kill -9 $server; wait $server"#, "sh", "java"])
-            .args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dzookeeper.jmx.log4j.disable=true"])
-            .args(["-Dznode.container.checkIntervalMs=1000", "-cp", &Self::JARS.join(":")])
-            .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
-            .arg(self.directory.path().join("zoo.cfg"))
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("cannot start `sh`")?;
-        self.process = Some(process);
-        let deadline = Instant::now() + Duration::from_secs(60);
-        // A question put too early may never be answered, and on a machine that is very busy none is answered quickly.
-        let mut patience = Duration::from_millis(500);
-        while Instant::now() < deadline {
-            match timeout(patience, self.ask("srvr")).await {
-                Ok(Ok(answer)) if answer.contains("Mode:") => return Ok(()),
-                Ok(_) => sleep(Duration::from_millis(30)).await,
-                Err(_) => patience *= 2,
-            }
-        }
-        let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-        let tail: Vec<_> = log.lines().rev().take(20).collect();
-        bail!("ZooKeeper did not come up within 60 s (is Java installed?): {}", tail.join(" <- "))
+        self.node.launch()?;
+        self.node.serving().await
     }
 
     /// Starts it again with no data at all: no nodes, no sessions, transaction ids from the beginning.
@@ -131,9 +79,7 @@ impl ZooKeeperServer {
     /// When it does not come up within 60 s.
     pub async fn restart_wiped(&mut self) -> anyhow::Result<()> {
         self.kill();
-        let data = self.directory.path().join("data");
-        fs::remove_dir_all(&data)?;
-        fs::create_dir(&data)?;
+        self.node.wipe()?;
         self.restart().await
     }
 
@@ -178,7 +124,8 @@ impl ZooKeeperServer {
     /// # Errors
     /// When it does not answer within 5 s.
     pub async fn sessions(&self) -> anyhow::Result<Vec<i64>> {
-        let dump = timeout(Duration::from_secs(5), self.ask("dump")).await.context("ZooKeeper does not answer")??;
+        let dump =
+            timeout(Duration::from_secs(5), self.node.ask("dump")).await.context("ZooKeeper does not answer")??;
         let tracked = dump.lines().take_while(|line| !line.starts_with("ephemeral"));
         let ids = tracked.filter_map(|line| line.trim().strip_prefix("0x"));
         // Printed as the bits of a Java long.
@@ -190,23 +137,9 @@ impl ZooKeeperServer {
     /// # Errors
     /// When it does not answer within 5 s.
     pub async fn ephemerals(&self) -> anyhow::Result<Vec<String>> {
-        let dump = timeout(Duration::from_secs(5), self.ask("dump")).await.context("ZooKeeper does not answer")??;
+        let dump =
+            timeout(Duration::from_secs(5), self.node.ask("dump")).await.context("ZooKeeper does not answer")??;
         Ok(dump.lines().map(str::trim).filter(|line| line.starts_with('/')).map(str::to_owned).collect())
-    }
-
-    /// Puts one of its four-letter questions. (`srvr` tells whether it serves; `ruok` says yes too early.)
-    async fn ask(&self, question: &str) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect(self.connect_string()).await?;
-        stream.write_all(question.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok(answer)
-    }
-}
-
-impl Drop for ZooKeeperServer {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 
@@ -230,9 +163,9 @@ mod tests {
     #[tokio::test]
     async fn it_comes_up_goes_down_and_comes_back() {
         let mut server = ZooKeeperServer::start().await.unwrap();
-        assert!(server.ask("srvr").await.unwrap().contains("Mode: standalone"));
+        assert!(server.node.ask("srvr").await.unwrap().contains("Mode: standalone"));
         server.kill();
-        server.ask("srvr").await.unwrap_err();
+        server.node.ask("srvr").await.unwrap_err();
         server.restart_wiped().await.unwrap();
         assert!(server.sessions().await.unwrap().is_empty());
         let unknown = server.expire_session(0x1234).await.unwrap_err();
