@@ -9,12 +9,12 @@ use rpc_zookeeper::ZooKeeper;
 use std::{
     collections::BTreeSet,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
-use tokio::{sync::OnceCell, time::timeout};
+use tokio::{sync::OnceCell, task::JoinHandle, time::timeout};
 use zookeeper_client::{Acls, Client, CreateMode, CreateOptions, Error, Stat};
 
 pub(crate) const PERSISTENT: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
@@ -23,7 +23,7 @@ pub(crate) const EPHEMERAL: CreateOptions<'static> = CreateMode::Ephemeral.with_
 static SERVER: OnceCell<ZooKeeperServer> = OnceCell::const_new();
 static PLACES: AtomicU32 = AtomicU32::new(0);
 
-/// The server that all tests of a binary share which do it no harm. (Its process ends with that of the tests.)
+/// The server that all tests of a binary share which do it no harm. (It ends with their process, and its folder too.)
 pub(crate) async fn server() -> &'static ZooKeeperServer {
     SERVER.get_or_init(async || ZooKeeperServer::start().await.expect("a ZooKeeper")).await
 }
@@ -81,6 +81,33 @@ pub(crate) async fn until(
     match timeout(limit, shown).await {
         Ok(()) => Ok(()),
         Err(_) => Err(format!("after {limit:?} the list is {:?}", watch.snapshot())),
+    }
+}
+
+/// Writes down every list that a watch shows.
+pub(crate) struct Scribe {
+    lists: Arc<Mutex<Vec<BTreeSet<String>>>>,
+    task: JoinHandle<()>,
+}
+
+impl Scribe {
+    pub(crate) fn new(mut watch: Watch) -> Self {
+        let lists = Arc::new(Mutex::new(Vec::new()));
+        let written = lists.clone();
+        #[expect(clippy::disallowed_methods, reason = "a test may spawn; it is aborted below")]
+        let task = tokio::spawn(async move {
+            loop {
+                let snapshot = watch.changed().await;
+                written.lock().unwrap().push(ids(&snapshot));
+            }
+        });
+        Self { lists, task }
+    }
+
+    pub(crate) fn assert_always(self, expected: &BTreeSet<String>) {
+        self.task.abort();
+        let lists = self.lists.lock().unwrap();
+        assert!(lists.iter().all(|list| list == expected), "{lists:?}");
     }
 }
 

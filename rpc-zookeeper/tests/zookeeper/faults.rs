@@ -1,6 +1,9 @@
 //! What else goes wrong in a fleet: restarts, storms, herds, floods, refusals, frozen processes, impostors.
 
-use crate::{common::*, processes::Server};
+use crate::{
+    common::*,
+    processes::{Client, Server},
+};
 use rpc_core::registry::{Availability, Instance, RegistrationState, Registry, Source};
 use rpc_testkit::{Cut, FaultProxy, Mode, ZooKeeperServer};
 use std::{process::Command, time::Duration};
@@ -146,15 +149,39 @@ async fn a_process_that_was_frozen_is_registered_again() {
     let frozen = Server::start(&host, &base, 7000);
     let (client, path) = (client(&host).await, format!("{base}/demo.Echo/{}", frozen.id));
     let before = node(&client, &path).await.unwrap().1;
-    let signal = |name: &str| {
-        let kill = Command::new("kill").args([name, &frozen.process.id().to_string()]).status();
-        assert!(kill.unwrap().success());
-    };
-    signal("-STOP");
+    signal(frozen.process.id(), "-STOP");
     node_is(&client, &path, false, LATER).await;
-    signal("-CONT");
+    signal(frozen.process.id(), "-CONT");
     let after = node_is(&client, &path, true, LATER).await.unwrap();
     assert_ne!(after.ephemeral_owner, before.ephemeral_owner, "the old session is over");
+}
+
+fn signal(process: u32, name: &str) {
+    assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
+}
+
+/// A client that stands still for longer than its session lasts, while the list changes. When it goes on it shows what
+/// it had, and then what there is: no list that is empty, and none between the two.
+#[tokio::test]
+async fn a_client_that_was_frozen_catches_up() {
+    let (host, base) = (server().await.connect_string(), place());
+    let registry = registry(&host, &base);
+    let before = instance(&["demo.Echo"], 7000);
+    let registration = register(&registry, &before).await;
+    let mut frozen = Client::start(&host, &base, &[]);
+    let then = format!("live {}", before.id);
+    frozen.shows(&then).await;
+
+    signal(frozen.pid(), "-STOP");
+    let after = instance(&["demo.Echo"], 7001);
+    let _registration = register(&registry, &after).await;
+    assert!(registration.close(SOON).await);
+    // Twice its session timeout, by the clock of the server.
+    sleep(Duration::from_secs(4)).await;
+    signal(frozen.pid(), "-CONT");
+    let shown = frozen.shows(&format!("live {}", after.id)).await;
+    let stale = format!("stale {}", before.id);
+    assert!(shown.iter().all(|list| *list == then || *list == stale), "{shown:?}");
 }
 
 /// An instance that comes and goes ten times a second costs two looks, and two lists, a second. Without holding them

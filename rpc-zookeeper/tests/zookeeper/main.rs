@@ -3,7 +3,9 @@
 mod basics;
 mod common;
 mod curator;
+mod ensembles;
 mod faults;
 mod links;
+mod names;
 mod outages;
 mod processes;

@@ -1,49 +1,15 @@
 //! ZooKeeper dies, comes back with and without what it knew, and ends sessions.
 
 use crate::common::*;
-use rpc_core::registry::{RegistrationState, Registry, Source, Watch};
+use rpc_core::registry::{RegistrationState, Registry, Source};
 use rpc_testkit::ZooKeeperServer;
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use tokio::{
-    task::JoinHandle,
-    time::{sleep, timeout},
-};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
 
 const SOON: Duration = Duration::from_secs(5);
 const LATER: Duration = Duration::from_secs(20);
 /// What the tests' registries ask for.
 const SESSION: Duration = Duration::from_secs(2);
-
-/// Writes down every list that a watch shows.
-struct Scribe {
-    lists: Arc<Mutex<Vec<BTreeSet<String>>>>,
-    task: JoinHandle<()>,
-}
-
-impl Scribe {
-    fn new(mut watch: Watch) -> Self {
-        let lists = Arc::new(Mutex::new(Vec::new()));
-        let written = lists.clone();
-        #[expect(clippy::disallowed_methods, reason = "a test may spawn; it is aborted below")]
-        let task = tokio::spawn(async move {
-            loop {
-                let snapshot = watch.changed().await;
-                written.lock().unwrap().push(ids(&snapshot));
-            }
-        });
-        Self { lists, task }
-    }
-
-    fn assert_always(self, expected: &BTreeSet<String>) {
-        self.task.abort();
-        let lists = self.lists.lock().unwrap();
-        assert!(lists.iter().all(|list| list == expected), "{lists:?}");
-    }
-}
 
 /// After an outage of three session timeouts, the server still knows the session (its own clock stood still), while
 /// the client library gave it up after 7/5 of one. It is taken up again, so nothing changes for anybody. Without that

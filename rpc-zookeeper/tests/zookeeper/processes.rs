@@ -1,13 +1,14 @@
-//! Servers in processes of their own.
+//! Servers and clients in processes of their own.
 
 use crate::common::*;
-use rpc_core::registry::{Instance, Registry};
+use rpc_core::registry::{Availability, Instance, Registry, Source};
 use std::{
     env,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     time::Duration,
 };
+use tokio::{io::AsyncBufReadExt as _, time::timeout};
 
 const TASK: &str = "RPC_ZOOKEEPER_TEST_CHILD";
 const SOON: Duration = Duration::from_secs(5);
@@ -20,12 +21,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(host: &str, base: &str, port: u16) -> Self {
-        let mut process = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "processes::child", "--nocapture"])
-            .env(TASK, format!("{host} {base} {port}"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = start(format!("register {host} {base} {port}")).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let id = lines.find_map(|line| line.unwrap().split_once("registered ").map(|(_, id)| id.to_owned()));
         Self { process, id: id.expect("the child's registration") }
@@ -39,17 +35,79 @@ impl Drop for Server {
     }
 }
 
+/// A process that watches `demo.Echo` until it is killed.
+pub(crate) struct Client {
+    process: tokio::process::Child,
+    lines: tokio::io::Lines<tokio::io::BufReader<tokio::process::ChildStdout>>,
+}
+
+impl Client {
+    /// With variables for the process.
+    pub(crate) fn start(host: &str, base: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = tokio::process::Command::from(start(format!("watch {host} {base}")));
+        let mut process = command.envs(variables.iter().copied()).kill_on_drop(true).spawn().unwrap();
+        let lines = tokio::io::BufReader::new(process.stdout.take().unwrap()).lines();
+        Self { process, lines }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id().expect("it still runs")
+    }
+
+    /// Reads what it shows, lists as `live ID ID` or `stale ID` or `unreachable`, until it is this; gives what came before.
+    pub(crate) async fn shows(&mut self, wanted: &str) -> Vec<String> {
+        let mut before = Vec::new();
+        let found = async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                match line.split_once("shows ") {
+                    Some((_, list)) if list == wanted => return,
+                    Some((_, list)) => before.push(list.to_owned()),
+                    None => {}
+                }
+            }
+            panic!("it has ended");
+        };
+        let found = timeout(Duration::from_secs(30), found).await;
+        assert!(found.is_ok(), "it does not show {wanted}, but {before:?}");
+        before
+    }
+}
+
+/// This binary, with something else to do.
+fn start(task: String) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "processes::child", "--nocapture"]).env(TASK, task).stdout(Stdio::piped());
+    command
+}
+
 /// The other process; in a run of the tests it has no task and does nothing.
 #[tokio::test]
 async fn child() {
     let Ok(task) = env::var(TASK) else { return };
-    let [host, base, port] = task.split(' ').collect::<Vec<_>>()[..] else { panic!("{task}") };
-    // Long enough for a successor to come up meanwhile.
-    let registry = with_session(host, base, 5);
-    let instance: Instance = instance(&["demo.Echo"], port.parse().unwrap());
-    let _registration = register(&registry, &instance).await;
-    println!("registered {}", instance.id);
-    std::future::pending::<()>().await;
+    match task.split(' ').collect::<Vec<_>>()[..] {
+        ["register", host, base, port] => {
+            // Long enough for a successor to come up meanwhile.
+            let registry = with_session(host, base, 5);
+            let instance: Instance = instance(&["demo.Echo"], port.parse().unwrap());
+            let _registration = register(&registry, &instance).await;
+            println!("registered {}", instance.id);
+            std::future::pending::<()>().await;
+        }
+        ["watch", host, base] => {
+            let mut watch = registry(host, base).watch(&service("demo.Echo"));
+            loop {
+                let snapshot = watch.changed().await;
+                let state = match (&snapshot.availability, snapshot.source) {
+                    (Availability::Unreachable(_), _) => "unreachable",
+                    (_, Source::Live) => "live",
+                    _ => "stale",
+                };
+                let list: Vec<_> = [state.to_owned()].into_iter().chain(ids(&snapshot)).collect();
+                println!("shows {}", list.join(" "));
+            }
+        }
+        _ => panic!("{task}"),
+    }
 }
 
 #[tokio::test]
