@@ -106,7 +106,8 @@ async fn of_servers_that_cannot_start() {
     );
     assert!(text.ends_with("\n  what to do: listen on an address of this machine (server.listen = \"0.0.0.0:7000\"), or say under which others reach it (server.advertise = \"HOST:PORT\")"), "{text}");
 
-    let tls = Config::read(None, [("RPC_TLS".to_owned(), "on".to_owned())]).unwrap();
+    let variables = [("RPC_TLS", "on"), ("RPC_REGISTRY", "memory://")];
+    let tls = Config::read(None, variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
     let expected = if cfg!(feature = "tls") {
         "the variable RPC_TLS: `tls` is \"on\", and a server has to show a certificate\n  what to do: set \
          `server.certificate` and `server.key`"
