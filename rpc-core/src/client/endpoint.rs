@@ -69,6 +69,8 @@ pub(crate) enum Demand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listing {
     Listed,
+    /// It is not any more, and nor are most others, all at once. Its connections are used for as long as they last.
+    Missing,
     /// It is not any more. Its connections are used only while no listed server has one.
     Gone,
 }

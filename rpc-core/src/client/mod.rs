@@ -33,6 +33,7 @@ mod warmth;
 // Beside the calls: what keeps the list of ready connections current.
 mod backoff;
 mod connector;
+mod crowd;
 mod diagnosis;
 mod endpoint;
 mod fleet;

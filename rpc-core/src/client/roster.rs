@@ -3,6 +3,7 @@
 use crate::{
     Address, Status, Transports,
     client::{
+        crowd,
         diagnosis::{Cause, Diagnosis, List},
         endpoint::{Arrival, Demand, Endpoint, Hello, Link, Listing, Phase, Spared},
         link::{Failure, Place},
@@ -172,11 +173,14 @@ impl Roster {
             }
         }
         self.arrival = Arrival::Later;
+        let named: BTreeSet<_> = snapshot.instances.iter().map(|instance| &instance.id).collect();
+        let left_out = self.endpoints.iter().filter(|(id, _)| !named.contains(id)).map(|(_, endpoint)| endpoint);
+        let missing = crowd::missing(left_out, listed.len());
         for (id, endpoint) in &mut self.endpoints {
             // A list from before the registry went away proves no absence.
             let doubtful = snapshot.source == Source::Stale && endpoint.is_ready();
             if !listed.contains(id.as_str()) && !doubtful {
-                endpoint.listing = Listing::Gone;
+                endpoint.listing = if missing.contains(id) { Listing::Missing } else { Listing::Gone };
             }
         }
     }
@@ -299,7 +303,11 @@ impl Roster {
         let mut settled = Settled { wake: std::mem::take(&mut self.wake), ..Settled::default() };
         // One that has left the list is kept while nobody else can be called. Calls in flight on it do not need this.
         let alone = !self.endpoints.values().any(|endpoint| endpoint.listing == Listing::Listed && endpoint.is_ready());
-        self.endpoints.retain(|_, endpoint| endpoint.listing == Listing::Listed || (alone && endpoint.is_ready()));
+        self.endpoints.retain(|_, endpoint| match endpoint.listing {
+            Listing::Listed => true,
+            Listing::Missing => endpoint.is_ready(),
+            Listing::Gone => alone && endpoint.is_ready(),
+        });
         let subset = self.subset();
         for (id, endpoint) in &mut self.endpoints {
             let wanted = endpoint.demand == Demand::Keyed || subset.as_ref().is_none_or(|subset| subset.contains(id));
@@ -352,19 +360,18 @@ impl Roster {
     }
 
     fn pool(&self, now: Instant, link: impl Fn(&Endpoint) -> Option<&Link>) -> Pool {
-        let ready = |listing| {
-            let endpoints = self.endpoints.values().filter(move |endpoint| endpoint.listing == listing);
-            endpoints.filter(|endpoint| link(endpoint).is_some_and(Link::is_ready)).collect::<Vec<_>>()
-        };
-        let mut ready = match ready(Listing::Listed) {
-            // A server that has left the list but not gone is better than none.
-            none if none.is_empty() => ready(Listing::Gone),
-            listed => listed,
-        };
+        let is_ready = |endpoint: &&Endpoint| link(endpoint).is_some_and(Link::is_ready);
+        let any = self.endpoints.values().filter(is_ready).collect::<Vec<_>>();
+        let mut ready = any.clone();
+        ready.retain(|endpoint| endpoint.listing != Listing::Gone);
+        // A server that has left the list but not gone is better than none.
+        let is_gone = ready.is_empty() && !any.is_empty();
+        if is_gone {
+            ready = any;
+        }
         let (admitted, ejected): (Vec<_>, Vec<_>) = ready.iter().partition(|endpoint| endpoint.standing.is_admitted());
         // In a panic, where fewer than half are left, calls go to all: the few would not bear it (Envoy).
         let spared = if admitted.len() * 2 >= ready.len() { Spared::Yes } else { Spared::No };
-        let listing = ready.first().map_or(Listing::Listed, |endpoint| endpoint.listing);
         if spared == Spared::Yes {
             ready = admitted;
         }
@@ -374,7 +381,8 @@ impl Roster {
         let choices = ready.iter().filter_map(|endpoint| endpoint.choice(link(endpoint), tenths(endpoint)));
         let probes = ejected.iter().filter(|endpoint| matches!(endpoint.standing, Standing::Probing { .. }));
         let probes = probes.filter_map(|endpoint| Some(endpoint.choice(link(endpoint), 1)?.live));
-        let members = self.endpoints.values().filter(|endpoint| self.keyed && endpoint.listing == listing);
+        let members =
+            self.endpoints.values().filter(|endpoint| self.keyed && (endpoint.listing == Listing::Gone) == is_gone);
         let shards = Shards::new(members.filter_map(|endpoint| endpoint.member(link(endpoint), spared)));
         Pool { shards: self.keyed.then_some(shards), ..Pool::new(choices.collect(), probes.collect()) }
     }

@@ -115,7 +115,7 @@ impl Roster {
     /// Whether a server that fails may be ejected: never more than half, and only while somebody else does better,
     /// for where all fail alike it is not the server.
     fn may_eject(&self, id: u32) -> bool {
-        let used = || self.endpoints().filter(|endpoint| endpoint.listing == Listing::Listed && endpoint.is_used());
+        let used = || self.endpoints().filter(|endpoint| endpoint.listing != Listing::Gone && endpoint.is_used());
         let ejected = used().filter(|endpoint| !endpoint.standing.is_admitted()).count();
         let does_better = |endpoint: &Endpoint| {
             endpoint.id != id && endpoint.load.trouble().run() == 0 && endpoint.load.answers() > 0

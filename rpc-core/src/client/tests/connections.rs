@@ -4,7 +4,7 @@ use super::world::*;
 use crate::{
     Delivery, Status, Transports,
     client::{Channel, RetryPolicy},
-    registry::{Availability, Instance, Memory, Registry, Snapshot, Source, Watch},
+    registry::{Availability, Instance, InstanceStatus, Memory, Registry, Snapshot, Source, Watch},
     transport::ConnectionState,
 };
 use std::{sync::Arc, time::Duration};
@@ -233,6 +233,47 @@ async fn a_stale_list_proves_no_absence() {
     assert!(unreachable > 10, "{unreachable}");
     publisher.publish(listed(&["b:1"], Source::Live));
     assert_eq!(share(stale + unreachable).await, 0);
+}
+
+/// Of ten servers nine are missing, as when their sessions end at once: those that are connected go on, each until its
+/// connection ends, and come back as if nothing had been. Without that (seen with `crowd::CROWD` beyond reach), one server gets
+/// every call.
+#[tokio::test(start_paused = true)]
+async fn most_servers_do_not_leave_at_once() {
+    let addresses: Vec<_> = (0..10).map(|number| format!("host-{number}:1")).collect();
+    let all: Vec<_> = addresses.iter().map(String::as_str).collect();
+    let (world, _, _) = fleet(&all).await;
+    let (publisher, watch) = Watch::new(listed(&all, Source::Live), ());
+    let channel = Channel::builder(orders(), watch)
+        .transport(world.transport("fast", 1))
+        .connector(Arc::new(world.clone()))
+        .build();
+    channel.ready(LIMIT).await.unwrap();
+    moment().await;
+    let called = async || {
+        moment().await;
+        let before: Vec<_> = all.iter().map(|address| world.calls(address)).collect();
+        for _ in 0..200 {
+            channel.call(&PLACE, empty(), None).await.unwrap();
+        }
+        all.iter().zip(before).filter(|(address, before)| world.calls(address) > *before).count()
+    };
+    publisher.publish(listed(&all[..1], Source::Live));
+    assert_eq!(called().await, 10);
+    // They are back one after the other; half of them are no crowd any more, and are still there.
+    publisher.publish(listed(&all[..7], Source::Live));
+    assert_eq!(called().await, 10);
+    // Who leaves in earnest is not connected to again.
+    world.kill(all[9]);
+    assert_eq!(called().await, 9);
+    publisher.publish(listed(&all[..9], Source::Live));
+    assert_eq!((called().await, world.connects()), (9, 10));
+    // Who is marked is listed.
+    let mut marked = listed(&all[..2], Source::Live);
+    let down = |address: &str| Instance { status: InstanceStatus::Down, ..instance(address) };
+    marked.instances.extend(all[2..9].iter().map(|address| Arc::new(down(address))));
+    publisher.publish(marked);
+    assert_eq!(called().await, 2);
 }
 
 #[tokio::test(start_paused = true)]

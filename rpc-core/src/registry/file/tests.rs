@@ -121,6 +121,23 @@ async fn a_record_that_somebody_removes_is_made_again() {
     listed(&mut watch, &["a"]).await;
 }
 
+/// Whoever may write here could put back what stood here once: a lock cannot be put back, and a record without one is
+/// nobody's.
+#[tokio::test]
+async fn a_record_that_is_put_back_is_nobodys() {
+    let temporary = tempfile::tempdir().unwrap();
+    let registry = File::open(temporary.path().join("rpc")).unwrap();
+    let _b = registered(&registry, "b").await;
+    let service = registry.directory().join("baedal.Orders");
+    let a = registered(&registry, "a").await;
+    let old = ["a.json", "a.lock"].map(|name| (service.join(name), fs::read(service.join(name)).unwrap()));
+    assert!(a.close(LIMIT).await);
+    old.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    let mut watch = registry.watch(&orders());
+    listed(&mut watch, &["b"]).await;
+    until("its end", || names(&service) == ["b.json", "b.lock"]).await;
+}
+
 #[tokio::test]
 async fn a_list_stands_while_the_registry_is_away() {
     let temporary = tempfile::tempdir().unwrap();
