@@ -386,6 +386,35 @@ fn generic_code_can_spawn_what_it_calls() {
     assert!(runtime.block_on(both(StoresClient::local(Street::default()))));
 }
 
+/// A handler that is no `async fn` begins when it is called, and is part of its own call from there on, not of the one
+/// in which it is called.
+#[tokio::test]
+async fn the_first_part_of_a_handler_is_part_of_its_call() {
+    #[rpc_service(package = "test.eager")]
+    trait Gates {
+        async fn seen(&self) -> Result<Vec<String>, Status>;
+    }
+
+    struct Gate;
+
+    impl Gates for Gate {
+        fn seen(&self) -> impl Future<Output = Result<Vec<String>, Status>> + Send {
+            let context = Context::current();
+            let secret = context.metadata().get("authorization").map(str::to_owned);
+            let deadline = context.deadline().map(|_| "a deadline".to_owned());
+            std::future::ready(Ok([secret, deadline].into_iter().flatten().collect()))
+        }
+    }
+
+    let mut metadata = rpc::Metadata::default();
+    metadata.insert("authorization", "secret").unwrap();
+    let outer = Context::default().with_metadata(metadata);
+    for fidelity in [Fidelity::Value, Fidelity::Wire] {
+        let gates = GatesClient::from_channel(Channel::local(GatesServer::new(Gate), fidelity));
+        assert_eq!(outer.clone().scope(gates.seen()).await.unwrap(), ["a deadline"]);
+    }
+}
+
 /// One trait, twice in one server: each client reaches its own.
 #[tokio::test]
 async fn a_trait_is_served_twice_under_two_names() {

@@ -141,11 +141,12 @@ const _: () = {
             match request.method.name {
                 "Greet" => {
                     let (person,) = __RPC_GREET_ARGUMENTS.unwrap(request.body)?;
-                    let handler = <__Implementation as Greeter>::greet(
-                        &self.service,
-                        person,
-                    );
                     let context = ::core::clone::Clone::clone(&request.context);
+                    let handler = context
+                        .enter(|| <__Implementation as Greeter>::greet(
+                            &self.service,
+                            person,
+                        ));
                     __RPC_GREET_REPLY.wrap(context.scope(handler).await, request.context)
                 }
                 _ => {

@@ -240,28 +240,31 @@ const _: () = {
             match request.method.name {
                 "Sum" => {
                     let (left, right) = __RPC_ADD_ARGUMENTS.unwrap(request.body)?;
-                    let handler = <__Implementation as Counter>::add(
-                        &self.service,
-                        left,
-                        right,
-                    );
                     let context = ::core::clone::Clone::clone(&request.context);
+                    let handler = context
+                        .enter(|| <__Implementation as Counter>::add(
+                            &self.service,
+                            left,
+                            right,
+                        ));
                     __RPC_ADD_REPLY.wrap(context.scope(handler).await, request.context)
                 }
                 #[cfg(test)]
                 "Reset" => {
                     let (text,) = __RPC_RESET_ARGUMENTS.unwrap(request.body)?;
-                    let handler = <__Implementation as Counter>::reset(
-                        &self.service,
-                        text,
-                    );
                     let context = ::core::clone::Clone::clone(&request.context);
+                    let handler = context
+                        .enter(|| <__Implementation as Counter>::reset(
+                            &self.service,
+                            text,
+                        ));
                     __RPC_RESET_REPLY.wrap(context.scope(handler).await, request.context)
                 }
                 "Type" => {
                     let () = __RPC_TYPE_ARGUMENTS.unwrap(request.body)?;
-                    let handler = <__Implementation as Counter>::r#type(&self.service);
                     let context = ::core::clone::Clone::clone(&request.context);
+                    let handler = context
+                        .enter(|| <__Implementation as Counter>::r#type(&self.service));
                     __RPC_TYPE_REPLY.wrap(context.scope(handler).await, request.context)
                 }
                 _ => {

@@ -191,20 +191,22 @@ const _: () = {
             match request.method.name {
                 "Find" => {
                     let (number,) = __RPC_FIND_ARGUMENTS.unwrap(request.body)?;
-                    let handler = <__Implementation as Orders>::find(
-                        &self.service,
-                        number,
-                    );
                     let context = ::core::clone::Clone::clone(&request.context);
+                    let handler = context
+                        .enter(|| <__Implementation as Orders>::find(
+                            &self.service,
+                            number,
+                        ));
                     __RPC_FIND_REPLY.wrap(context.scope(handler).await, request.context)
                 }
                 "Follow" => {
                     let (number,) = __RPC_FOLLOW_ARGUMENTS.unwrap(request.body)?;
-                    let handler = <__Implementation as Orders>::follow(
-                        &self.service,
-                        number,
-                    );
                     let context = ::core::clone::Clone::clone(&request.context);
+                    let handler = context
+                        .enter(|| <__Implementation as Orders>::follow(
+                            &self.service,
+                            number,
+                        ));
                     __RPC_FOLLOW_REPLY
                         .wrap(context.scope(handler).await, request.context)
                 }

@@ -292,41 +292,45 @@ const _: () = {
             match request.method.name {
                 "Import" => {
                     let (orders,) = __RPC_IMPORT_ARGUMENTS.unwrap(request.body)?;
-                    let handler = <__Implementation as Tracking>::import(
-                        &self.service,
-                        orders,
-                    );
                     let context = ::core::clone::Clone::clone(&request.context);
+                    let handler = context
+                        .enter(|| <__Implementation as Tracking>::import(
+                            &self.service,
+                            orders,
+                        ));
                     __RPC_IMPORT_REPLY
                         .wrap(context.scope(handler).await, request.context)
                 }
                 "Follow" => {
                     let (number,) = __RPC_FOLLOW_ARGUMENTS.unwrap(request.body)?;
-                    let handler = <__Implementation as Tracking>::follow(
-                        &self.service,
-                        number,
-                    );
                     let context = ::core::clone::Clone::clone(&request.context);
+                    let handler = context
+                        .enter(|| <__Implementation as Tracking>::follow(
+                            &self.service,
+                            number,
+                        ));
                     __RPC_FOLLOW_REPLY
                         .wrap(context.scope(handler).await, request.context)
                 }
                 "Track" => {
                     let (riders,) = __RPC_TRACK_ARGUMENTS.unwrap(request.body)?;
-                    let handler = <__Implementation as Tracking>::track(
-                        &self.service,
-                        riders,
-                    );
                     let context = ::core::clone::Clone::clone(&request.context);
+                    let handler = context
+                        .enter(|| <__Implementation as Tracking>::track(
+                            &self.service,
+                            riders,
+                        ));
                     __RPC_TRACK_REPLY.wrap(context.scope(handler).await, request.context)
                 }
                 #[cfg(any())]
                 "Later" => {
                     let (nothing,) = __RPC_LATER_ARGUMENTS.unwrap(request.body)?;
-                    let handler = <__Implementation as Tracking>::later(
-                        &self.service,
-                        nothing,
-                    );
                     let context = ::core::clone::Clone::clone(&request.context);
+                    let handler = context
+                        .enter(|| <__Implementation as Tracking>::later(
+                            &self.service,
+                            nothing,
+                        ));
                     __RPC_LATER_REPLY.wrap(context.scope(handler).await, request.context)
                 }
                 _ => {

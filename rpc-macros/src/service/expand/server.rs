@@ -103,8 +103,9 @@ fn arm(service: &Service, method: &Method) -> TokenStream {
         #(#cfgs)*
         #name => {
             let #values = #arguments.unwrap(request.body)?;
-            let handler = <#implementation as #trait_>::#ident(&self.service #(, #names)*);
             let context = ::core::clone::Clone::clone(&request.context);
+            // Entered at once: an implementation that is no `async fn` runs its first part right here.
+            let handler = context.enter(|| <#implementation as #trait_>::#ident(&self.service #(, #names)*));
             #reply.wrap(context.scope(handler).await, request.context)
         }
     }
