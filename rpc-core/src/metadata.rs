@@ -7,7 +7,8 @@ use std::{borrow::Cow, error::Error, fmt};
 ///
 /// The limits hold on every transport and are checked where something is added, so that the error names the key:
 /// keys are of `[a-z0-9_.-]`, 1 to 128 bytes; those ending in `-bin` hold bytes, the others printable ASCII; those
-/// beginning with `grpc-` or `rpc-` are the framework's; at most [`MAX_ENTRIES`](Self::MAX_ENTRIES) pairs and
+/// beginning with `grpc-` or `rpc-` are the framework's, and some are HTTP's (see [`is_reserved`](Self::is_reserved)),
+/// also where a call goes over another wire, for it may go over HTTP tomorrow; at most [`MAX_ENTRIES`](Self::MAX_ENTRIES) pairs and
 /// [`MAX_BYTES`](Self::MAX_BYTES) in all, since a peer that is sent more closes the connection, and with it the calls
 /// of others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +36,32 @@ impl Metadata {
     pub const MAX_BYTES: usize = 8 * 1024;
 
     const MAX_KEY: usize = 128;
+
+    /// Whether a key belongs to the framework or to HTTP, and is never metadata: `grpc-*`, `rpc-*`, `traceparent` and
+    /// `baggage`, and headers such as `host`, `date`, `te`, `user-agent`.
+    #[must_use]
+    pub fn is_reserved(key: &str) -> bool {
+        const HTTP: [&str; 17] = [
+            "accept-encoding",
+            "baggage",
+            "connection",
+            "content-length",
+            "content-type",
+            "date",
+            "host",
+            "http2-settings",
+            "keep-alive",
+            "proxy-connection",
+            "te",
+            "traceparent",
+            "trailer",
+            "trailers",
+            "transfer-encoding",
+            "upgrade",
+            "user-agent",
+        ];
+        key.starts_with("grpc-") || key.starts_with("rpc-") || HTTP.binary_search(&key).is_ok()
+    }
 
     /// Adds a text. A key may stand more than once.
     ///
@@ -156,6 +183,8 @@ fn check_key(key: &str) -> Result<(), MetadataError> {
         "a key is made of a-z, 0-9, `_`, `.` and `-`"
     } else if key.starts_with("grpc-") || key.starts_with("rpc-") {
         "keys beginning with `grpc-` or `rpc-` are the framework's"
+    } else if Metadata::is_reserved(key) {
+        "HTTP uses this key itself; choose another"
     } else {
         return Ok(());
     };
@@ -230,7 +259,19 @@ mod tests {
     #[test]
     fn keys_and_values_are_checked_where_they_are_added() {
         let mut metadata = Metadata::default();
-        for key in ["", "Upper", "with space", ":path", "grpc-timeout", "rpc-attempt", "comma,"] {
+        for key in [
+            "",
+            "Upper",
+            "with space",
+            ":path",
+            "grpc-timeout",
+            "rpc-attempt",
+            "comma,",
+            "te",
+            "date",
+            "traceparent",
+            "user-agent",
+        ] {
             assert!(metadata.insert(key.to_owned(), "v").is_err(), "{key}");
         }
         assert!(metadata.insert("text", "한국어").is_err());

@@ -1,6 +1,6 @@
 //! One message whose type is forgotten.
 
-use crate::Status;
+use crate::{Status, message::room};
 use bytes::{Bytes, BytesMut};
 use std::{any::Any, fmt, sync::Arc};
 
@@ -118,7 +118,7 @@ impl Payload {
             }
             other => other.into_bytes(),
         };
-        read(bytes)
+        room::bounded(bytes.len(), || read(bytes))
     }
 
     /// Refuses a message over `limit` bytes, at its sender or its receiver.

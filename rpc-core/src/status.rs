@@ -110,7 +110,11 @@ impl Status {
         self.0.origin
     }
 
-    /// Adds a typed detail, which travels.
+    /// Bytes that the message and all details may have together; details over it are left out where the failure leaves
+    /// its server, and the message says so. The limit is gRPC's, whose headers they become, and holds on every wire.
+    pub const MAX_DETAILS: usize = 6 * 1024;
+
+    /// Adds a typed detail, which travels unless there is [too much](Self::MAX_DETAILS).
     #[must_use]
     pub fn with_detail(mut self, detail: Detail) -> Self {
         self.0.details.push(detail);
@@ -171,6 +175,24 @@ impl Status {
         self.0.delivery = Delivery::Unknown;
         self.0.origin = Origin::Remote;
         self.0.source = None;
+        self.without_large_details()
+    }
+
+    fn without_large_details(mut self) -> Self {
+        /// What protobuf writes around a detail, at most.
+        const FRAME: usize = 12;
+        /// A message that is longer is cut where it stands in a header.
+        const MESSAGE: usize = 4 * 1024;
+        let details = self.0.details.iter().map(|detail| detail.type_url.len() + detail.value.len() + FRAME);
+        let bytes = details.sum::<usize>();
+        if bytes == 0 || self.0.message.len().min(MESSAGE) + FRAME + bytes <= Self::MAX_DETAILS {
+            return self;
+        }
+        tracing::warn!(bytes, code = %self.0.code, "details of a failure are too long to be sent");
+        self.0.details.clear();
+        let limit = Self::MAX_DETAILS;
+        self.0.message =
+            format!("{} (its details, {bytes} bytes, are over the limit of {limit})", self.0.message).into();
         self
     }
 }
@@ -296,6 +318,18 @@ mod tests {
         assert_eq!(relayed.origin(), Origin::Remote);
         assert!(relayed.source().is_none());
         assert_eq!(relayed.to_string(), "Unavailable: orders is away");
+    }
+
+    #[test]
+    fn details_that_are_too_long_are_left_behind_at_the_edge() {
+        let detailed = |length| {
+            let detail = Detail { type_url: "x/y".into(), value: vec![0; length].into() };
+            Status::not_found("no").with_detail(detail).at_edge()
+        };
+        assert_eq!(detailed(Status::MAX_DETAILS - 64).details().len(), 1);
+        let status = detailed(Status::MAX_DETAILS);
+        assert!(status.details().is_empty());
+        assert_eq!(status.message(), "no (its details, 6159 bytes, are over the limit of 6144)");
     }
 
     #[test]

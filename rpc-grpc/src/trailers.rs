@@ -17,9 +17,6 @@ const UNPROCESSED: HeaderName = HeaderName::from_static("rpc-unprocessed");
 
 /// Bytes of a message as it is encoded. What does not fit is cut: a peer that is sent too many headers drops the call.
 const MAX_MESSAGE: usize = 4 * 1024;
-/// Bytes of all details, encoded. Too long, they are left out, and the message says so.
-const MAX_DETAILS: usize = 6 * 1024;
-
 /// `google.rpc.Status`, which travels beside the code and message so that the details have a place.
 #[derive(Clone, PartialEq, prost::Message)]
 struct RpcStatus {
@@ -52,14 +49,8 @@ pub(crate) fn ok() -> HeaderMap {
 pub(crate) fn failed(status: &Status) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let code = tonic::Code::from_i32(status.code().number().into());
-    let mut message = cut(status.message());
+    let message = cut(status.message());
     let details = details(status, &message);
-    if details.len() > MAX_DETAILS {
-        tracing::warn!(bytes = details.len(), code = %status.code(), "details of a status are too long to be sent");
-        message =
-            format!("{message} (its details, {} bytes, are over the limit of {MAX_DETAILS})", details.len()).into();
-    }
-    let details = if details.len() > MAX_DETAILS { Bytes::new() } else { details };
     if tonic::Status::with_details(code, message, details).add_header(&mut headers).is_err() {
         headers.insert(STATUS, HeaderValue::from(u16::from(status.code().number())));
     }
@@ -218,12 +209,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut_and_says_so() {
+    fn a_message_that_is_too_long_is_cut_and_says_so() {
         let got = carried(&Status::internal("한".repeat(10_000)));
         assert!(got.message().ends_with("한..."), "{}", got.message());
-        let detail = Detail { type_url: "t".into(), value: vec![0; 10_000].into() };
-        let got = carried(&Status::internal("big").with_detail(detail));
-        assert!(got.details().is_empty() && got.message().contains("over the limit"), "{}", got.message());
     }
 
     #[test]

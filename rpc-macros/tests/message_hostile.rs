@@ -6,9 +6,12 @@ mod shapes;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use prost::Message as _;
-use rpc::Message;
+use rpc::{Message, Payload};
 use shapes::{All, Tree, all, bytes_of, check, decode};
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
 #[test]
 fn random_bytes_never_panic() {
@@ -103,6 +106,38 @@ fn nesting_has_a_limit_where_messages_merge() {
     assert!(outcome.is_ok() || outcome.unwrap_err().ends_with("recursion limit reached"));
     let both = [nested(40, shape), nested(300, shape)].concat();
     assert!(shapes::from_whole::<_, Expression>(both).unwrap_err().ends_with("recursion limit reached"));
+}
+
+#[derive(Message, Clone, Debug, Default, PartialEq)]
+struct Stall {
+    goods: Vec<Good>,
+    prices: HashMap<String, Good>,
+    numbers: Vec<u64>,
+}
+
+#[derive(Message, Clone, Debug, Default, PartialEq)]
+struct Good {
+    name: String,
+    maker: String,
+    colour: String,
+    size: String,
+}
+
+/// An empty element has two bytes on the wire, and here the size of its type.
+#[test]
+fn what_a_message_may_become_has_a_limit() {
+    const MESSAGE: usize = 4 * 1024 * 1024;
+    let read = |bytes: Vec<u8>| Payload::Encoded(bytes.into()).take::<Stall>();
+    let error = read(b"\x0a\x00".repeat(MESSAGE / 2)).unwrap_err();
+    assert!(error.contains("Stall.goods: too many elements"), "{error}");
+    assert_eq!(read(b"\x0a\x00".repeat(MESSAGE / 16)).unwrap().goods.len(), MESSAGE / 16);
+
+    let entry = |at: usize| [&[0x12, 6, 0x0a, 4], format!("{at:04x}").as_bytes()].concat();
+    let entries: Vec<u8> = (0..MESSAGE / 8).flat_map(|at| entry(at % 0xffff)).collect();
+    assert_eq!(read(entries).unwrap().prices.len(), 0xffff, "of one key there is one entry");
+
+    let numbers = Stall { goods: vec![], prices: HashMap::new(), numbers: vec![1; MESSAGE - 64] };
+    assert_eq!(read(numbers.encode_to_vec()).unwrap(), numbers);
 }
 
 #[derive(Message, Clone, Debug, PartialEq)]

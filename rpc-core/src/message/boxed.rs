@@ -1,6 +1,6 @@
 //! `Box<T>`: written like `T`. Recursive messages need it.
 
-use super::Element;
+use super::{Element, room};
 use crate::schema::{Catalog, Type};
 use bytes::{Buf, BufMut};
 use prost::{
@@ -38,6 +38,7 @@ impl<K: 'static, T: Element<K>> Element<InBox<K>> for Box<T> {
 
     #[inline]
     fn read<B: Buf>(wire: WireType, buffer: &mut B, context: DecodeContext) -> Result<Self, DecodeError> {
+        room::take::<T>()?;
         T::read(wire, buffer, context).map(Box::new)
     }
 

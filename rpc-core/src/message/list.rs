@@ -1,6 +1,6 @@
 //! `Option<T>` and `Vec<T>`.
 
-use super::{Element, Field};
+use super::{Element, Field, room};
 use crate::schema::{Catalog, FieldType};
 use bytes::{Buf, BufMut};
 use prost::{
@@ -114,11 +114,13 @@ impl<K: 'static, T: Element<K>> Field<Many<K>> for Vec<T> {
         match T::packed() {
             Some(element) if wire == WireType::LengthDelimited => {
                 encoding::merge_loop(self, buffer, context, |list, buffer, context| {
+                    room::take::<T>()?;
                     list.push(T::read(element, buffer, context)?);
                     Ok(())
                 })
             }
             _ => {
+                room::take::<T>()?;
                 self.push(T::read(wire, buffer, context)?);
                 Ok(())
             }

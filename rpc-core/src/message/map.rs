@@ -3,6 +3,7 @@
 use super::{
     Element, Field, Key, One,
     derived::{Reading, Slots},
+    room,
 };
 use crate::schema::{Catalog, FieldType};
 use bytes::{Buf, BufMut};
@@ -123,8 +124,10 @@ macro_rules! map {
                 context: DecodeContext,
             ) -> Result<(), DecodeError> {
                 let (key, value) = read_entry(wire, buffer, context)?;
-                self.insert(key, value);
-                Ok(())
+                match self.insert(key, value) {
+                    Some(_) => Ok(()),
+                    None => room::take::<(K, V)>(),
+                }
             }
         }
     };

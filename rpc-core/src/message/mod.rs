@@ -25,6 +25,7 @@ mod list;
 mod map;
 mod newtype;
 mod oneof;
+pub(crate) mod room;
 mod scalar;
 mod small;
 mod sole;

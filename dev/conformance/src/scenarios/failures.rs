@@ -14,6 +14,7 @@ pub(super) const ALL: &[Scenario] = scenarios![
     "a typed error arrives as the variant it was" => typed_error,
     "every code arrives with its message" => every_code,
     "details of an error arrive" => details_arrive,
+    "details of an error that are too long are left behind, whatever the wire" => long_details,
     "a long message of an error breaks nothing" => long_message,
     "the cause of an error stays at the server" => source_stays,
     "an unknown method is Unimplemented, and says which there are" => unknown_method,
@@ -54,6 +55,17 @@ async fn details_arrive(column: Arc<dyn Column>) -> Verdict {
         assert_eq!((detail.type_url.as_ref(), detail.value.as_ref()), (DETAIL, bytes.as_slice()));
         assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, "see details"));
     }
+    Ok(())
+}
+
+async fn long_details(column: Arc<dyn Column>) -> Verdict {
+    let site = column.open(Plan::default()).await;
+    let refused = async |details| site.lab.refuse(9, "see details".to_owned(), details).await.unwrap_err();
+    assert_eq!(refused(raw::patterned(Status::MAX_DETAILS - 200)).await.details().len(), 1);
+    let status = refused(raw::patterned(Status::MAX_DETAILS)).await;
+    assert!(status.details().is_empty(), "{} details", status.details().len());
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().starts_with("see details (its details, 6"), "{status}");
     Ok(())
 }
 

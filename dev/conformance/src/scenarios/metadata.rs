@@ -6,7 +6,8 @@ use crate::{
     raw,
     scenario::{Scenario, Verdict, scenarios},
 };
-use rpc::{Client, Code, Metadata};
+use rpc::{Client, Code, Context, Metadata};
+use rpc_core::Value;
 use std::sync::Arc;
 
 pub(super) const ALL: &[Scenario] = scenarios![
@@ -15,6 +16,7 @@ pub(super) const ALL: &[Scenario] = scenarios![
     "metadata of a reply arrives" => reply_metadata_arrives,
     "64 entries of metadata arrive, the 65th is refused here" => as_many_as_allowed,
     "8 KiB of metadata arrive, one byte more is refused here" => as_large_as_allowed,
+    "metadata and baggage arrive where both are as large as they may be" => all_of_it,
     "metadata of the framework's own is refused here" => reserved_keys,
 ];
 
@@ -91,9 +93,39 @@ async fn as_large_as_allowed(column: Arc<dyn Column>) -> Verdict {
     Ok(())
 }
 
+/// As a wire of text has it, where bytes become longer and every comma is escaped.
+async fn all_of_it(column: Arc<dyn Column>) -> Verdict {
+    let site = column.open(Plan::default()).await;
+    let mut sent = Metadata::default();
+    for index in 0..Metadata::MAX_ENTRIES {
+        let key = format!("key-{index:02}-bin");
+        let room = Metadata::MAX_BYTES / Metadata::MAX_ENTRIES - key.len();
+        sent.insert_bytes(key, vec![255; room]).unwrap();
+    }
+    let mut baggage = Metadata::default();
+    baggage.insert("commas", ",".repeat(Metadata::MAX_BYTES - "commas".len())).unwrap();
+    let mut lab = site.lab.clone();
+    for (key, value) in sent.iter() {
+        let Value::Binary(bytes) = value else { unreachable!() };
+        lab = lab.with_metadata_bytes(key.to_owned(), bytes.clone()).unwrap();
+    }
+    let seen = Context::default().with_baggage(baggage).scope(lab.reflect()).await.unwrap();
+    assert_eq!(seen.metadata.len(), Metadata::MAX_ENTRIES);
+    assert_eq!(seen.baggage[0].text.as_ref().map(String::len), Some(Metadata::MAX_BYTES - "commas".len()));
+    // The same beside a reply.
+    let client = LabClient::from_channel(site.raw.clone());
+    let client = sent.iter().fold(client, |client, (key, value)| {
+        let Value::Binary(bytes) = value else { unreachable!() };
+        client.with_metadata_bytes(key.to_owned(), bytes.clone()).unwrap()
+    });
+    let (_, reply) = raw::call(client.channel(), &raw::ECHO, "x").await.unwrap();
+    assert_eq!(reply.len(), Metadata::MAX_ENTRIES);
+    Ok(())
+}
+
 async fn reserved_keys(column: Arc<dyn Column>) -> Verdict {
     let site = column.open(Plan::default()).await;
-    for key in ["grpc-timeout", "rpc-attempt", ":path", "Upper", "a b", ""] {
+    for key in ["grpc-timeout", "rpc-attempt", "te", "date", "traceparent", ":path", "Upper", "a b", ""] {
         let error = site.lab.with_metadata(key, "1").map(drop).unwrap_err();
         assert_eq!(error.key(), key);
         assert_eq!(rpc::Status::from(error).code(), Code::InvalidArgument);
