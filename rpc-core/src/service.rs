@@ -55,6 +55,11 @@ impl<S: Service> Erased for S {
 pub struct BoxService(Arc<dyn Erased>);
 
 impl BoxService {
+    /// Makes a call whose future has a name.
+    pub(crate) fn call_boxed(&self, request: Request) -> BoxFuture<'_, Result<Response, Status>> {
+        self.0.call(request)
+    }
+
     /// Makes a call that may outlive whoever makes it.
     pub(crate) fn call_owned(&self, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
         self.0.clone().call_owned(request)

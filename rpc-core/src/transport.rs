@@ -235,7 +235,7 @@ pub trait Lookup: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unimplemented`, with the remedy, and marked [`Unprocessed`](crate::Delivery::Unprocessed).
-    fn method(&self, path: &str) -> Result<&'static Method, Status>;
+    fn method(&self, path: &[u8]) -> Result<&'static Method, Status>;
 }
 
 impl Routes {
@@ -244,12 +244,12 @@ impl Routes {
         Self { lookup, service }
     }
 
-    /// The method at `/service/name`.
+    /// The method at `/service/name`: a text, or what a peer sent for one.
     ///
     /// # Errors
     /// `Unimplemented`; see [`Lookup::method`].
-    pub fn method(&self, path: &str) -> Result<&'static Method, Status> {
-        self.lookup.method(path)
+    pub fn method(&self, path: impl AsRef<[u8]>) -> Result<&'static Method, Status> {
+        self.lookup.method(path.as_ref())
     }
 }
 

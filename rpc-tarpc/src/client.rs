@@ -12,7 +12,7 @@ use crate::{
 };
 use bytes::BytesMut;
 use rpc_core::{
-    Body, Delivery, Io, Kind, Request, Response, Service, Status, Tasks,
+    Body, BoxFuture, Delivery, Io, Kind, Request, Response, Service, Status, Tasks,
     framed::{Ended, Link, Malformed, OpenCall, Position, Side, draining, too_many_calls},
     transport::{ConnectTarget, Connection, Limits},
 };
@@ -83,36 +83,55 @@ struct Client {
     tasks: Tasks,
 }
 
+/// A call that is about to be made.
+enum Ready<'a> {
+    Unary {
+        open: OpenCall,
+        deadline: Option<Instant>,
+        request: Req,
+        position: Position,
+    },
+    /// Boxed, so that the future of a unary call stays small.
+    Other(BoxFuture<'a, Result<Response, Status>>),
+}
+
 impl Service for Client {
-    async fn call(&self, request: Request) -> Result<Response, Status> {
-        let open = self.admit()?;
-        if request.method.kind == Kind::Unary {
-            return self.unary(request).await;
+    // No `async fn`, which would keep the request twice: an allocator is quick at what is up to 1 KiB.
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
+        let ready = self.prepare(request);
+        async move {
+            match ready? {
+                Ready::Other(call) => call.await,
+                Ready::Unary { open: _open, deadline, request, position } => {
+                    match self.line.request(deadline, request, &position).await? {
+                        Resp::Message { metadata, payload } => Ok(Response { metadata, body: Body::Message(payload) }),
+                        _ => Err(Status::internal("the server answered with a stream where one message was expected")),
+                    }
+                }
+            }
         }
-        let id = self.streams.fetch_add(1, Ordering::Relaxed);
-        // Boxed, so that the future of a unary call stays small.
-        Box::pin(stream::call(self.line.clone(), &self.tasks, id, request, open)).await
     }
 }
 
 impl Client {
-    async fn unary(&self, request: Request) -> Result<Response, Status> {
-        let payload = request.body.message().map_err(never_sent)?;
+    fn prepare(&self, request: Request) -> Result<Ready<'_>, Status> {
+        let open = self.admit()?;
+        if request.method.kind != Kind::Unary {
+            let id = self.streams.fetch_add(1, Ordering::Relaxed);
+            return Ok(Ready::Other(Box::pin(stream::call(self.line.clone(), &self.tasks, id, request, open))));
+        }
         let deadline = request.context.deadline();
         let position = Position::nowhere();
         let call = Call {
             method: request.method,
             context: request.context,
             stream: 0,
-            body: CallBody::Message(payload),
+            body: CallBody::Message(request.body.message().map_err(never_sent)?),
             position: Some(position.clone()),
             open: None,
             session: None,
         };
-        match self.line.request(deadline, Req::Call(Box::new(call)), &position).await? {
-            Resp::Message { metadata, payload } => Ok(Response { metadata, body: Body::Message(payload) }),
-            _ => Err(Status::internal("the server answered with a stream where one message was expected")),
-        }
+        Ok(Ready::Unary { open, deadline, request: Req::Call(Box::new(call)), position })
     }
 
     /// Takes a call, unless the connection is at its end or full.

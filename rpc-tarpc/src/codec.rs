@@ -4,7 +4,7 @@ use crate::{
     frame::{self, Reader, kind},
     hello::cut,
     items::Items,
-    message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd, Then},
+    message::{Call, CallBody, Req, Resp, StreamEnd, Then},
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use rpc_core::{
@@ -60,19 +60,19 @@ pub(crate) fn put_request(buffer: &mut BytesMut, id: u64, request: &Req, limit: 
         buffer.put_u64(id);
         match request {
             Req::Call(call) => return put_call(buffer, call, limit),
-            Req::Pull(Pull { stream, credits, .. }) => {
+            Req::Pull(pull) => {
                 buffer.put_u8(form::PULL);
-                buffer.put_u64(*stream);
-                buffer.put_u32(*credits);
+                buffer.put_u64(pull.stream);
+                buffer.put_u32(pull.credits);
             }
-            Req::Push(Push { stream, items, then, .. }) => {
+            Req::Push(push) => {
                 buffer.put_u8(form::PUSH);
-                buffer.put_u64(*stream);
-                buffer.put_u8(match then {
+                buffer.put_u64(push.stream);
+                buffer.put_u8(match push.then {
                     Then::More => 0,
                     Then::Done => 1,
                 });
-                buffer.extend_from_slice(items.as_bytes());
+                buffer.extend_from_slice(push.items.as_bytes());
             }
         }
         Ok(())
@@ -398,7 +398,7 @@ pub(crate) fn response(frame: &mut Reader, limit: usize) -> Result<(u64, Resp), 
                 2 => StreamEnd::Failed(status(frame)?),
                 3 => StreamEnd::Gone,
                 4 => match metadata(frame)? {
-                    Ok(trailers) => StreamEnd::DoneWith(trailers),
+                    Ok(trailers) => StreamEnd::DoneWith(Box::new(trailers)),
                     Err(error) => StreamEnd::Failed(forbidden(&error)),
                 },
                 _ => return Err(Malformed("a stream that goes on in an unknown way")),

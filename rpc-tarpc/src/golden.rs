@@ -113,20 +113,21 @@ fn items() -> Items {
 #[test]
 fn pulls_and_pushes() {
     let golden = b"\0\0\0\x16\x01\0\0\0\0\0\0\0\x07\x01\0\0\0\0\0\0\0\x09\0\0\0\x40";
-    same(&bytes_of(&Req::Pull(Pull { stream: 9, credits: 64, turn: None })), golden);
+    same(&bytes_of(&Req::Pull(Box::new(Pull { stream: 9, credits: 64, turn: None }))), golden);
     let read = codec::request(&mut body(golden, kind::REQUEST), &Context::default()).unwrap();
     assert!(matches!(read, (7, Incoming::Pull { stream: 9, credits: 64 })), "{read:?}");
 
     let golden = b"\0\0\0\x1d\x01\0\0\0\0\0\0\0\x07\x02\0\0\0\0\0\0\0\x09\x01\0\0\0\x02ab\0\0\0\0";
     let items = items();
-    let push = Req::Push(Push { stream: 9, items, then: Then::Done, turn: None });
+    let push = Req::Push(Box::new(Push { stream: 9, items, then: Then::Done, turn: None }));
     same(&bytes_of(&push), golden);
     let (_, read) = codec::request(&mut body(golden, kind::REQUEST), &Context::default()).unwrap();
     let Incoming::Push { stream: 9, items, then: Then::Done } = read else { panic!("{read:?}") };
     assert_eq!(items.map(|item| item.encoded_len()).collect::<Vec<_>>(), [2, 0]);
-    same(&bytes_of(&Req::Push(Push { stream: 9, items: Items::default(), then: Then::More, turn: None })), &{
-        *b"\0\0\0\x13\x01\0\0\0\0\0\0\0\x07\x02\0\0\0\0\0\0\0\x09\0"
-    });
+    same(
+        &bytes_of(&Req::Push(Box::new(Push { stream: 9, items: Items::default(), then: Then::More, turn: None }))),
+        &{ *b"\0\0\0\x13\x01\0\0\0\0\0\0\0\x07\x02\0\0\0\0\0\0\0\x09\0" },
+    );
 }
 
 #[test]
@@ -186,11 +187,11 @@ fn items_and_what_ends_streams() {
     }
     // Since the feature `trailers`.
     let golden = b"\0\0\0\x32\x03\0\0\0\0\0\0\0\x07\x02\x04\x02\x06tenant\0\x05seoul\x09token-bin\0\x02\0\xff\0\0\0\x02ab\0\0\0\0";
-    let response = Resp::Items { items: items(), end: StreamEnd::DoneWith(pairs()) };
+    let response = Resp::Items { items: items(), end: StreamEnd::DoneWith(Box::new(pairs())) };
     same(&bytes_of_response(&response), golden);
     let (_, read) = codec::response(&mut body(golden, kind::RESPONSE), LIMIT).unwrap();
     let Resp::Items { items, end: StreamEnd::DoneWith(trailers) } = read else { panic!("{read:?}") };
-    assert_eq!((items.len(), trailers), (2, pairs()));
+    assert_eq!((items.len(), trailers), (2, Box::new(pairs())));
     let Resp::Items { end: StreamEnd::Done, .. } = response.without_trailers() else {
         panic!("an old client would not know it")
     };

@@ -19,12 +19,12 @@ use tarpc::RequestName;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Req {
-    /// Opens a call. Boxed: it is moved ten times on its way through tarpc.
+    /// Opens a call. Boxed, as the others are: it is moved ten times on its way through tarpc.
     Call(Box<Call>),
     /// Asks for items of a stream.
-    Pull(Pull),
+    Pull(Box<Pull>),
     /// Brings items of a stream.
-    Push(Push),
+    Push(Box<Push>),
 }
 
 /// A call.
@@ -128,7 +128,7 @@ pub enum StreamEnd {
     /// The call is over; its own response says why.
     Gone,
     /// It ended well, with metadata behind it.
-    DoneWith(Metadata),
+    DoneWith(Box<Metadata>),
 }
 
 impl Resp {

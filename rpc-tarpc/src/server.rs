@@ -115,13 +115,25 @@ impl Serve for Answering {
         let Self { routes, limits } = self;
         Ok(match request {
             Req::Call(call) => answer_call(routes, call).await,
-            // Boxed, so that the future of a call stays small. Without a turn they were answered when they were read.
-            Req::Pull(Pull { turn: Some(turn), credits, .. }) => Box::pin(turn.pull(credits, limits.outgoing)).await,
-            Req::Push(Push { turn: Some(turn), items, then, .. }) => {
-                Box::pin(turn.push(items, then, limits.incoming)).await
-            }
-            Req::Pull(_) | Req::Push(_) => Resp::Done,
+            // Boxed, so that the future of a call stays small.
+            Req::Pull(pull) => Box::pin(answer_pull(*pull, limits.outgoing)).await,
+            Req::Push(push) => Box::pin(answer_push(*push, limits.incoming)).await,
         })
+    }
+}
+
+async fn answer_pull(pull: Pull, limit: usize) -> Resp {
+    match pull.turn {
+        Some(turn) => turn.pull(pull.credits, limit).await,
+        // It was answered when it was read.
+        None => Resp::Done,
+    }
+}
+
+async fn answer_push(push: Push, limit: usize) -> Resp {
+    match push.turn {
+        Some(turn) => turn.push(push.items, push.then, limit).await,
+        None => Resp::Done,
     }
 }
 
@@ -179,14 +191,12 @@ impl ServerEnd {
             if link.is_draining() {
                 return Err(unprocessed(draining()));
             }
-            let path = std::str::from_utf8(&call.path)
-                .map_err(|_| unprocessed(Status::unimplemented("a path that is not UTF-8")))?;
-            let method = self.routes.method(path)?;
+            let method = self.routes.method(&call.path)?;
             if let Some(fault) = call.fault {
                 return Err(fault.into());
             }
             if (method.kind.response_streams() && call.stream == 0) || (call.pushed && !method.kind.request_streams()) {
-                let kind = method.kind;
+                let Method { path, kind, .. } = method;
                 return Err(Status::unimplemented(format!(
                     "{path} is {kind:?} here, and was called as something else; do both sides have the same interface?"
                 )));
@@ -215,11 +225,11 @@ impl ServerEnd {
         Ok(match request {
             Incoming::Call(call) => self.admit(call, link)?.map(|call| Req::Call(Box::new(call))).map_err(Resp::Failed),
             Incoming::Pull { stream, credits } => match self.streams.pull(stream).map_err(too_many)? {
-                Some(turn) => Ok(Req::Pull(Pull { stream, credits, turn: Some(turn) })),
+                Some(turn) => Ok(Req::Pull(Box::new(Pull { stream, credits, turn: Some(turn) }))),
                 None => Err(Resp::Items { items: Items::default(), end: StreamEnd::Gone }),
             },
             Incoming::Push { stream, items, then } => match self.streams.push(stream).map_err(too_many)? {
-                Some(turn) => Ok(Req::Push(Push { stream, items, then, turn: Some(turn) })),
+                Some(turn) => Ok(Req::Push(Box::new(Push { stream, items, then, turn: Some(turn) }))),
                 None => Err(Resp::Done),
             },
         })

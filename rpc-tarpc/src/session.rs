@@ -194,7 +194,9 @@ impl Slot {
                 Ok(Some(Err(status))) => break StreamEnd::Failed(status),
                 Ok(None) => {
                     let trailers = stream.trailers().filter(|trailers| !trailers.is_empty());
-                    break trailers.cloned().map_or(StreamEnd::Done, StreamEnd::DoneWith);
+                    break trailers
+                        .cloned()
+                        .map_or(StreamEnd::Done, |trailers| StreamEnd::DoneWith(Box::new(trailers)));
                 }
                 // The layers catch panics of handlers; this one came from outside of them.
                 Err(_) => break StreamEnd::Failed(Status::internal("the server panicked while streaming")),

@@ -143,7 +143,7 @@ fn unexpected() -> Status {
 }
 
 async fn pull(line: Line, id: u64, credits: u32) -> Result<Resp, Status> {
-    let pull = Req::Pull(Pull { stream: id, credits, turn: None });
+    let pull = Req::Pull(Box::new(Pull { stream: id, credits, turn: None }));
     // The call was sent before, whatever is known of this part of it.
     line.request(None, pull, &Position::nowhere()).await.map_err(|status| status.with_delivery(Delivery::Unknown))
 }
@@ -170,7 +170,7 @@ async fn push(line: Line, id: u64, mut from: PayloadStream) -> Result<(), Status
                 }
             }
         }
-        let push = Req::Push(Push { stream: id, items: batch.finish(), then, turn: None });
+        let push = Req::Push(Box::new(Push { stream: id, items: batch.finish(), then, turn: None }));
         // The call was sent before, whatever is known of this part of it.
         let answer = line.request(None, push, &Position::nowhere()).await;
         match answer.map_err(|status| status.with_delivery(Delivery::Unknown))? {
@@ -298,7 +298,7 @@ impl Replies {
         match std::mem::replace(&mut self.end, StreamEnd::More) {
             StreamEnd::Done => Poll::Ready(Ok(())),
             StreamEnd::DoneWith(trailers) => {
-                self.trailers.set(trailers);
+                self.trailers.set(*trailers);
                 Poll::Ready(Ok(()))
             }
             StreamEnd::Failed(status) => Poll::Ready(Err(status)),

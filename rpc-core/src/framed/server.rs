@@ -211,7 +211,7 @@ impl Handler {
         if mux.link.is_draining() {
             return Err(unprocessed(draining()));
         }
-        let method = self.routes.method(&call.path)?;
+        let method = self.routes.method(call.path.as_bytes())?;
         if let Some(fault) = &call.fault {
             return Err(fault.clone());
         }

@@ -1,10 +1,10 @@
 //! Nobody's write stops between two awaits.
 
-use crate::{BoxFuture, BoxService, Cancel, Context, Request, Response, Service, Status, Tasks};
+use crate::{BoxFuture, BoxService, Cancel, Context, Request, Response, Status, Tasks};
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{self, Poll},
+    task::{self, Poll, ready},
 };
 use tracing::Instrument;
 
@@ -15,19 +15,39 @@ use tracing::Instrument;
 /// [`Context::cancelled`] tells it that nobody waits. One that has not begun is dropped.
 ///
 /// Gives with the outcome what ends the tasks of the call: it rides the body, or the handler that goes on.
-pub(crate) async fn call(
-    handler: &BoxService,
-    mut request: Request,
-    tasks: &Arc<Tasks>,
-) -> (Result<Response, Status>, CallEnd) {
+pub(crate) fn call<'a>(handler: &'a BoxService, mut request: Request, tasks: &'a Arc<Tasks>) -> Calling<'a> {
     request.context = request.context.at_home(tasks.clone());
     if request.method.cancel == Cancel::Drop {
-        let end = CallEnd(request.context.clone());
-        return (handler.call(request).await, end);
+        let end = Some(CallEnd(request.context.clone()));
+        return Calling::Dropped { handler: handler.call_boxed(request), end };
     }
     request.context = request.context.cancellable();
     let end = Some(CallEnd(request.context.clone()));
-    Finishing { handler: Some(handler.call_owned(request)), begun: false, end, tasks }.await
+    Calling::Finished(Finishing { handler: Some(handler.call_owned(request)), begun: false, end, tasks })
+}
+
+/// A handler at work. It is dropped with its caller, or finished without.
+pub(crate) enum Calling<'a> {
+    Dropped {
+        handler: BoxFuture<'a, Result<Response, Status>>,
+        /// Gone with the outcome.
+        end: Option<CallEnd>,
+    },
+    Finished(Finishing<'a>),
+}
+
+impl Future for Calling<'_> {
+    type Output = (Result<Response, Status>, CallEnd);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Finished(finishing) => Pin::new(finishing).poll(cx),
+            Self::Dropped { handler, end } => {
+                let outcome = ready!(handler.as_mut().poll(cx));
+                end.take().map_or(Poll::Pending, |end| Poll::Ready((outcome, end)))
+            }
+        }
+    }
 }
 
 /// The end of a call, when this is dropped.
@@ -49,7 +69,7 @@ impl Drop for CallEnd {
     }
 }
 
-struct Finishing<'a> {
+pub(crate) struct Finishing<'a> {
     handler: Option<BoxFuture<'static, Result<Response, Status>>>,
     begun: bool,
     /// Gone with the outcome.
@@ -94,7 +114,7 @@ impl Drop for Finishing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Body, Kind, Method, Payload, service_fn};
+    use crate::{Body, Kind, Method, Payload, Service, service_fn};
     use std::{
         sync::{
             Arc,

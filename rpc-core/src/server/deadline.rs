@@ -1,8 +1,14 @@
 //! The server keeps the caller's deadline as well.
 
 use crate::{Body, Observers, Request, Response, Service, Status, deadline};
-use std::{future::poll_fn, pin::pin, task::Poll};
-use tokio::time::{Instant, sleep_until};
+use futures_util::future::Either;
+use pin_project_lite::pin_project;
+use std::{
+    future::ready,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tower_layer::Layer;
 
 /// Answers `DeadlineExceeded` at the caller's deadline, and does not start work whose deadline has passed.
@@ -35,25 +41,52 @@ pub struct Deadline<S> {
 }
 
 impl<S: Service> Service for Deadline<S> {
-    async fn call(&self, request: Request) -> Result<Response, Status> {
-        let Some(deadline) = request.context.deadline() else { return self.inner.call(request).await };
-        if deadline <= Instant::now() {
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
+        let deadline = request.context.deadline();
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.observers.tell(|observer| observer.expired(request.method, request.context.transport()));
-            return Err(Status::deadline_exceeded("the deadline had passed before the work began; nothing was done"));
+            return Either::Left(ready(Err(late())));
         }
-        // Not `timeout_at`: the future would be moved into it, and what is moved costs more than what is done here.
-        let mut call = pin!(self.inner.call(request));
-        let mut sleep = pin!(sleep_until(deadline));
-        let answered = poll_fn(|cx| match call.as_mut().poll(cx) {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
-        });
-        let response = answered.await.unwrap_or_else(|| Err(expired()))?;
-        Ok(match response.body {
-            Body::Message(_) => response,
-            body => Response { body: deadline::bound(body, deadline, expired), ..response },
-        })
+        Either::Right(Kept { call: self.inner.call(request), deadline, sleep: None })
     }
+}
+
+pin_project! {
+    struct Kept<F> {
+        #[pin]
+        call: F,
+        deadline: Option<Instant>,
+        // For a handler that has to wait.
+        #[pin]
+        sleep: Option<Sleep>,
+    }
+}
+
+impl<F: Future<Output = Result<Response, Status>>> Future for Kept<F> {
+    type Output = Result<Response, Status>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let polled = this.call.poll(cx);
+        let Some(deadline) = *this.deadline else { return polled };
+        match polled {
+            Poll::Ready(Ok(response)) if matches!(response.body, Body::Stream(_)) => {
+                Poll::Ready(Ok(Response { body: deadline::bound(response.body, deadline, expired), ..response }))
+            }
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => {
+                if this.sleep.is_none() {
+                    this.sleep.set(Some(sleep_until(deadline)));
+                }
+                this.sleep.as_pin_mut().map_or(Poll::Pending, |sleep| sleep.poll(cx).map(|()| Err(expired())))
+            }
+        }
+    }
+}
+
+#[cold]
+fn late() -> Status {
+    Status::deadline_exceeded("the deadline had passed before the work began; nothing was done")
 }
 
 #[cold]

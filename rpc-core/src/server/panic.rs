@@ -5,11 +5,11 @@ use crate::{
     server::pace::Pace,
 };
 use futures_core::Stream;
+use pin_project_lite::pin_project;
 use std::{
     any::Any,
-    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -45,27 +45,35 @@ pub struct CatchPanic<S> {
 }
 
 impl<S: Service> Service for CatchPanic<S> {
-    async fn call(&self, request: Request) -> Result<Response, Status> {
-        let method = request.method;
-        // Polled by hand: a combinator would move the future once more.
-        let mut call = pin!(self.inner.call(request));
-        let caught = poll_fn(|cx| {
-            let poll = AssertUnwindSafe(|| self.pace.timed(method, || call.as_mut().poll(cx)));
-            match catch_unwind(poll) {
-                Ok(polled) => polled.map(Ok),
-                Err(panic) => Poll::Ready(Err(panic)),
+    // No `async fn`, here and in the layers below: it keeps its arguments to the end, twice, and with a few of them the
+    // future of a call is too large for what allocators are quick at.
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
+        Caught { method: request.method, call: self.inner.call(request), pace: &self.pace }
+    }
+}
+
+pin_project! {
+    struct Caught<'a, F> {
+        method: &'static Method,
+        #[pin]
+        call: F,
+        pace: &'a Arc<Pace>,
+    }
+}
+
+impl<F: Future<Output = Result<Response, Status>>> Future for Caught<'_, F> {
+    type Output = Result<Response, Status>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (method, pace) = (*this.method, *this.pace);
+        match catch_unwind(AssertUnwindSafe(|| pace.timed(method, || this.call.poll(cx)))) {
+            Ok(Poll::Ready(Ok(response))) if matches!(response.body, Body::Stream(_)) => {
+                let guarded = |inner| Guarded { inner: Some(inner), method, pace: pace.clone() };
+                Poll::Ready(Ok(Response { body: response.body.map_stream(guarded), ..response }))
             }
-        });
-        match caught.await {
-            Ok(Ok(mut response)) => {
-                if let Body::Stream(_) = response.body {
-                    let pace = self.pace.clone();
-                    response.body = response.body.map_stream(|inner| Guarded { inner: Some(inner), method, pace });
-                }
-                Ok(response)
-            }
-            Ok(Err(status)) => Err(status),
-            Err(panic) => Err(panicked(method.path, &*panic)),
+            Ok(polled) => polled,
+            Err(panic) => Poll::Ready(Err(panicked(method.path, &*panic))),
         }
     }
 }

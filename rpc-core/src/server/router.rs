@@ -3,7 +3,7 @@
 use crate::{
     Body, BoxService, Delivery, Layers, Method, Observers, Payload, PayloadStream, Request, Response, Service,
     ServiceDescriptor, Status, Tasks,
-    fnv::Fnv,
+    fnv::Words,
     server::{
         completion::{self, CallEnd},
         stack,
@@ -31,9 +31,8 @@ pub trait NamedService: Service {
 #[derive(Default)]
 pub struct Router {
     services: Vec<(&'static str, BoxService)>,
-    /// What is in the table is chosen by this program alone, so that nobody can make names collide, and FNV is three
-    /// times as fast as the standard library's answer to those who could.
-    methods: HashMap<&'static str, &'static Method, BuildHasherDefault<Fnv>>,
+    /// By their paths. What is in the table is chosen by this program alone, so that nobody can make them collide.
+    methods: HashMap<&'static [u8], &'static Method, BuildHasherDefault<Words>>,
     descriptors: Vec<&'static ServiceDescriptor>,
     layers: Layers,
     unfinished: Arc<Unfinished>,
@@ -55,7 +54,7 @@ impl Router {
             return Err(RouterError(descriptor.name));
         }
         self.services.push((descriptor.name, service.boxed()));
-        self.methods.extend(descriptor.methods.iter().map(|method| (method.path, *method)));
+        self.methods.extend(descriptor.methods.iter().map(|method| (method.path.as_bytes(), *method)));
         self.descriptors.push(descriptor);
         Ok(())
     }
@@ -96,9 +95,9 @@ impl Router {
     }
 
     #[cold]
-    fn unknown(&self, path: &str) -> Status {
+    fn unknown(&self, path: &[u8]) -> Status {
         // What the peer sent is cut; an error should not be a way to have us repeat a megabyte.
-        let path: String = path.chars().take(256).collect();
+        let path = String::from_utf8_lossy(&path[..path.len().min(256)]);
         let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         let message = match self.descriptors.iter().find(|descriptor| descriptor.name == service) {
             Some(descriptor) => {
@@ -115,7 +114,7 @@ impl Router {
 }
 
 impl Lookup for Router {
-    fn method(&self, path: &str) -> Result<&'static Method, Status> {
+    fn method(&self, path: &[u8]) -> Result<&'static Method, Status> {
         self.methods.get(path).copied().ok_or_else(|| self.unknown(path))
     }
 }
@@ -130,21 +129,25 @@ pub(crate) struct Dispatch {
 }
 
 impl Service for Dispatch {
-    async fn call(&self, request: Request) -> Result<Response, Status> {
-        let Some(handler) = self.router.service(request.method.service) else {
-            return Err(self.router.unknown(request.method.path));
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
+        let (router, method) = (&*self.router, request.method);
+        let called = match router.service(method.service) {
+            Some(handler) => Ok(completion::call(handler, request, &self.tasks)),
+            None => Err(router.unknown(method.path.as_bytes())),
         };
-        let method = request.method;
-        let _at_work = AtWork::new(&*self.router.unfinished, method);
-        // A handler's status crosses the edge here; the router's own, above, is a fact about this very call.
-        match completion::call(handler, request, &self.tasks).await {
-            (Ok(Response { metadata, body: body @ Body::Message(_) }), _) => Ok(Response { metadata, body }),
-            (Ok(response), end) => {
-                let at_work = AtWork::new(self.router.unfinished.clone(), method);
-                let replies = |inner| Replies { inner, complete: false, end, at_work: Some(at_work) };
-                Ok(Response { body: response.body.map_stream(replies), ..response })
+        async move {
+            let called = called?;
+            let _at_work = AtWork::new(&*router.unfinished, method);
+            // A handler's status crosses the edge here; the router's own, above, is a fact about this very call.
+            match called.await {
+                (Ok(Response { metadata, body: body @ Body::Message(_) }), _) => Ok(Response { metadata, body }),
+                (Ok(response), end) => {
+                    let at_work = AtWork::new(router.unfinished.clone(), method);
+                    let replies = |inner| Replies { inner, complete: false, end, at_work: Some(at_work) };
+                    Ok(Response { body: response.body.map_stream(replies), ..response })
+                }
+                (Err(status), _) => Err(status.at_edge()),
             }
-            (Err(status), _) => Err(status.at_edge()),
         }
     }
 }

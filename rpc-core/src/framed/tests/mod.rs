@@ -37,9 +37,9 @@ static METHODS: [&Method; 10] = [&ECHO, &WAIT, &PANIC, &LARGE, &REFLECT, &COUNT,
 struct Table;
 
 impl Lookup for Table {
-    fn method(&self, path: &str) -> Result<&'static Method, Status> {
+    fn method(&self, path: &[u8]) -> Result<&'static Method, Status> {
         let unknown = || Status::unimplemented("no such method").with_delivery(crate::Delivery::Unprocessed);
-        METHODS.into_iter().find(|method| method.path == path).ok_or_else(unknown)
+        METHODS.into_iter().find(|method| method.path.as_bytes() == path).ok_or_else(unknown)
     }
 }
 
