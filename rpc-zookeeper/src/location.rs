@@ -3,7 +3,7 @@
 use rpc_core::{Address, registry::RegistryError};
 use std::{fmt, str::FromStr, time::Duration};
 
-/// `zookeeper://h1:2181,h2:2181/base?session_timeout=15s`, parsed once.
+/// `zookeeper://h1:2181,h2:2181/base?session_timeout=15s&assume=grpc`, parsed once.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Location {
     /// The servers of the ensemble; at least one.
@@ -12,6 +12,8 @@ pub(crate) struct Location {
     base: String,
     /// How long the ensemble keeps our records once it has lost us. It has the last word on it.
     session_timeout: Duration,
+    /// The protocols of servers whose records declare none.
+    assume: Vec<String>,
 }
 
 impl Location {
@@ -19,7 +21,9 @@ impl Location {
     const BASE: &str = "/rpc";
     /// Long enough for a paused virtual machine, short enough for a dead one.
     const SESSION_TIMEOUT: Duration = Duration::from_secs(15);
-    const FORM: &str = "write zookeeper://HOST:PORT,HOST:PORT/BASE?session_timeout=15s";
+    const FORM: &str = "write zookeeper://HOST:PORT,HOST:PORT/BASE?session_timeout=15s&assume=grpc";
+    /// More protocols than anybody speaks.
+    const MAX_ASSUMED: usize = 8;
 
     /// The hosts as the client wants them: `h1:2181,h2:2181`. Never with a scheme: an item `tcp://` would talk in the
     /// clear where TLS is meant.
@@ -33,6 +37,10 @@ impl Location {
 
     pub(crate) fn session_timeout(&self) -> Duration {
         self.session_timeout
+    }
+
+    pub(crate) fn assume(&self) -> &[String] {
+        &self.assume
     }
 
     /// Whether every server is on this machine.
@@ -65,24 +73,38 @@ impl FromStr for Location {
             .collect::<Result<_, _>>()?;
         let base = parse_base(base).map_err(|what| wrong(what.into()))?;
         let mut session_timeout = Self::SESSION_TIMEOUT;
+        let mut assume = Vec::new();
         for option in query.split('&').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
                 Some(("session_timeout", text)) => {
                     session_timeout = parse_timeout(text)
                         .ok_or_else(|| wrong(format!("`{text}` is no session timeout between 500ms and 10m")))?;
                 }
-                _ => return Err(wrong(format!("`{option}` is no option, the only one is session_timeout"))),
+                Some(("assume", protocol)) if is_protocol(protocol) => assume.push(protocol.to_owned()),
+                Some(("assume", protocol)) => {
+                    return Err(wrong(format!("`{protocol}` is no protocol: write one as in assume=grpc")));
+                }
+                _ => return Err(wrong(format!("`{option}` is no option: there are session_timeout and assume"))),
             }
         }
-        Ok(Self { hosts, base, session_timeout })
+        if assume.len() > Self::MAX_ASSUMED {
+            return Err(wrong(format!("it assumes over {} protocols", Self::MAX_ASSUMED)));
+        }
+        Ok(Self { hosts, base, session_timeout, assume })
     }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "zookeeper://{}{}", self.cluster(), self.base)?;
+        let mut mark = '?';
         if self.session_timeout != Self::SESSION_TIMEOUT {
-            write!(f, "?session_timeout={}ms", self.session_timeout.as_millis())?;
+            write!(f, "{mark}session_timeout={}ms", self.session_timeout.as_millis())?;
+            mark = '&';
+        }
+        for protocol in &self.assume {
+            write!(f, "{mark}assume={protocol}")?;
+            mark = '&';
         }
         Ok(())
     }
@@ -117,6 +139,12 @@ fn parse_base(text: &str) -> Result<String, &'static str> {
     if text.len() > 512 { Err("the base path is longer than 512 bytes") } else { Ok(text.to_owned()) }
 }
 
+/// As a target's: a name, and a version perhaps.
+fn is_protocol(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-'))
+}
+
 fn parse_timeout(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
@@ -144,7 +172,11 @@ mod tests {
         assert_eq!(location.cluster(), "zk1:2181,zk2.internal:2182,[::1]:2183,[fe80::1]:2181");
         assert_eq!(location.base(), "/fleet/rpc");
         assert_eq!(location.session_timeout(), Duration::from_secs(4));
-        assert!(!location.is_loopback());
+        assert!(location.assume().is_empty() && !location.is_loopback());
+        assert_eq!(parse(&location.to_string()), location);
+        let location = parse("zookeeper://zk1?assume=grpc&session_timeout=4s&assume=tarpc/1");
+        assert_eq!(location.assume(), ["grpc", "tarpc/1"]);
+        assert_eq!(location.to_string(), "zookeeper://zk1:2181/rpc?session_timeout=4000ms&assume=grpc&assume=tarpc/1");
         assert_eq!(parse(&location.to_string()), location);
     }
 
@@ -175,6 +207,8 @@ mod tests {
             ("zookeeper://h?timeout=1s", "no option"),
             ("zookeeper://h?session_timeout=1h", "no session timeout"),
             ("zookeeper://h?session_timeout=1ms", "no session timeout"),
+            ("zookeeper://h?assume=", "no protocol"),
+            ("zookeeper://h?assume=g%20", "no protocol"),
         ] {
             let error = url.parse::<Location>().unwrap_err().to_string();
             assert!(error.contains(says), "{url}: {error}");

@@ -1,7 +1,12 @@
 //! The registry.
 
 use crate::{
-    discovery::Follower, location::Location, policy::Reach, record::Record, registration::Keeper, runtime::Runtime,
+    discovery::Follower,
+    location::Location,
+    policy::Reach,
+    record::{Assumptions, Record},
+    registration::Keeper,
+    runtime::Runtime,
     session::opener,
 };
 use rpc_core::{
@@ -22,10 +27,14 @@ pub struct ZooKeeper {
 }
 
 impl ZooKeeper {
-    /// Opens `zookeeper://HOST:PORT,HOST:PORT/BASE?session_timeout=15s`. Does not wait for a connection.
+    /// Opens `zookeeper://HOST:PORT,HOST:PORT/BASE?session_timeout=15s&assume=grpc`. Does not wait for a connection.
     ///
     /// The port is 2181 and the base path `/rpc` when left out. The session timeout (15 s unless set; the ensemble
     /// has the last word) is how long our records outlive a server that died without a word.
+    ///
+    /// `assume`, once for each protocol, is what servers speak whose records declare none, as those of Curator and
+    /// Armeria: the record's `port` is called then, and its `sslPort` over TLS. Without it they are known and cannot be
+    /// called. It changes nothing for records that say what is spoken.
     ///
     /// # Errors
     /// A URL that is none, or no thread to be had.
@@ -56,7 +65,8 @@ impl Registry for ZooKeeper {
 
     fn watch(&self, service: &ServiceName) -> Watch {
         let (publisher, watch) = Watch::new(Snapshot::pending(), self.runtime.clone());
-        let follower = Follower::new(service, self.location.base(), self.reach());
+        let assumptions = Assumptions { reach: self.reach(), protocols: self.location.assume().into() };
+        let follower = Follower::new(service, self.location.base(), assumptions);
         self.runtime.spawn(follower.run(publisher, self.runtime.link()));
         watch
     }

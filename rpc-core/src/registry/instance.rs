@@ -47,7 +47,8 @@ pub enum Identity {
     /// The server's own: a client says whom it expects, and is not served by another process on the same port.
     #[default]
     Its,
-    /// Made up from the address, where nothing else is known: nobody in particular is expected there.
+    /// Made up: from the address, where nothing else is known, or by whoever wrote the record of a server that does not
+    /// speak of ids. Nobody in particular is expected there.
     MadeUp,
 }
 

@@ -6,7 +6,8 @@ use std::{fmt, path::PathBuf, str::FromStr};
 /// A place where servers are found, as configuration writes it.
 ///
 /// ```text
-/// zookeeper://h1:2181,h2:2181/base       the path is the whole base path, no chroot; ?session_timeout=15s may follow
+/// zookeeper://h1:2181,h2:2181/base       the path is the whole base path, no chroot; behind it ?session_timeout=15s,
+///                                        and assume=grpc for servers of others whose records name no protocol
 /// file:///run/user/1000/rpc              a directory on this host
 /// static://10.0.0.1:7000,10.0.0.2:7000?assume=grpc
 /// dns://orders.internal:7000?assume=grpc
@@ -51,6 +52,12 @@ pub enum Target {
 }
 
 impl Target {
+    /// Whether configuration alone could say which protocol is spoken there, and has not: no call could be made.
+    #[must_use]
+    pub fn lacks_protocol(&self) -> bool {
+        matches!(self, Self::Fixed { assume, .. } | Self::Dns { assume, .. } if assume.is_empty())
+    }
+
     const SCHEMES: &str = "zookeeper://, file:///, static://, dns://, local:// or memory://";
     const MAX_BYTES: usize = 4096;
     const MAX_ADDRESSES: usize = 1024;

@@ -11,7 +11,7 @@ mod view;
 
 use crate::{
     backoff::{Backoff, about},
-    policy::Reach,
+    record::Assumptions,
     session::{Link, Live},
     watcher::TreeWatch,
 };
@@ -65,10 +65,10 @@ impl Follower {
     const CONFIRMATIONS: u32 = 3;
     const CONFIRMATION: Duration = Duration::from_millis(400);
 
-    pub(crate) fn new(service: &ServiceName, base: &str, reach: Reach) -> Self {
+    pub(crate) fn new(service: &ServiceName, base: &str, assumptions: Assumptions) -> Self {
         Self {
             path: format!("{base}/{service}"),
-            view: View::new(service.clone(), reach),
+            view: View::new(service.clone(), assumptions),
             watch: None,
             connected_before: false,
             last_look: Instant::now(),

@@ -1,9 +1,6 @@
 //! What is known of the nodes of one service.
 
-use crate::{
-    policy::Reach,
-    record::{self, Objection},
-};
+use crate::record::{self, Assumptions, Objection};
 use rpc_core::registry::{Availability, Instance, ServiceName, Snapshot, Source};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -14,7 +11,7 @@ use std::{
 #[derive(Debug)]
 pub(super) struct View {
     service: ServiceName,
-    reach: Reach,
+    assumptions: Assumptions,
     /// By name.
     nodes: BTreeMap<String, Seen>,
     parent: Option<Parent>,
@@ -49,8 +46,8 @@ impl View {
     /// The most instances of a service that are kept.
     pub(super) const MAX_NODES: usize = 10_000;
 
-    pub(super) fn new(service: ServiceName, reach: Reach) -> Self {
-        Self { service, reach, nodes: BTreeMap::new(), parent: None }
+    pub(super) fn new(service: ServiceName, assumptions: Assumptions) -> Self {
+        Self { service, assumptions, nodes: BTreeMap::new(), parent: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -81,7 +78,7 @@ impl View {
             return;
         };
         let before = self.nodes.remove(&name).filter(|seen| seen.created == node.created);
-        let seen = match record::read(&node.data, &self.service, &name, self.reach) {
+        let seen = match record::read(&node.data, &self.service, &name, &self.assumptions) {
             Ok(instance) => Seen { created: node.created, instance: Some(Arc::new(instance)), objection: None },
             Err(objection) => {
                 if before.as_ref().and_then(|seen| seen.objection.as_ref()) != Some(&objection) {
@@ -125,9 +122,11 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Reach;
 
     fn view() -> View {
-        let mut view = View::new("demo.Echo".parse().unwrap(), Reach::Loopback);
+        let assumptions = Assumptions { reach: Reach::Loopback, protocols: Arc::default() };
+        let mut view = View::new("demo.Echo".parse().unwrap(), assumptions);
         view.set_parent(Some(Parent { created: 1, changed: 1 }), &BTreeSet::new());
         view
     }

@@ -8,7 +8,7 @@
 mod read;
 mod write;
 
-pub(crate) use read::{Objection, nonce, read};
+pub(crate) use read::{Assumptions, Objection, nonce, read};
 pub(crate) use write::{Node, Record};
 
 use serde::{Deserialize, Serialize};

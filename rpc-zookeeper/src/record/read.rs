@@ -4,10 +4,18 @@ use super::{MAX_BYTES, MAX_ENDPOINTS, MAX_EXTRA, MAX_TEXT, MAX_WEIGHT, OurStatus
 use crate::policy::{Reach, objection};
 use rpc_core::{
     Address,
-    registry::{Endpoint, Instance, InstanceStatus, ServiceName},
+    registry::{Endpoint, Identity, Instance, InstanceStatus, ServiceName},
 };
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// What no record says and whoever reads it has to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Assumptions {
+    pub(crate) reach: Reach,
+    /// What is spoken where a record declares no protocol. Without one, such a server is known and cannot be called.
+    pub(crate) protocols: Arc<[String]>,
+}
 
 /// Why a record is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +41,15 @@ impl fmt::Display for Objection {
 
 /// Reads the record of the node `node` of a service.
 ///
-/// A record without our field is an instance all the same, of somebody else's making: it says how it can be reached
-/// only where it follows a convention (Spring's `gRPC_port`); otherwise it has no endpoints, and its address is kept
-/// under `address` in [`Instance::extra`] for whoever is told to assume a protocol.
-pub(crate) fn read(data: &[u8], service: &ServiceName, node: &str, reach: Reach) -> Result<Instance, Objection> {
+/// A record without our field is an instance all the same, of somebody else's making: it says what is spoken where only
+/// if it follows a convention (Spring's `gRPC_port`); otherwise the protocols that are assumed are spoken at its `port`
+/// and, over TLS, at its `sslPort`.
+pub(crate) fn read(
+    data: &[u8],
+    service: &ServiceName,
+    node: &str,
+    assumptions: &Assumptions,
+) -> Result<Instance, Objection> {
     let record = parse(data)?;
     if text(&record, "name")?.is_some_and(|name| name != service.as_str()) {
         return Err(Objection::NotOurs("name"));
@@ -47,10 +60,10 @@ pub(crate) fn read(data: &[u8], service: &ServiceName, node: &str, reach: Reach)
     let mut instance = Instance::new(node, vec![service.clone()], Vec::new());
     instance.registered_at = record.get("registrationTimeUTC").and_then(Value::as_u64).unwrap_or_default();
     match record.get("x-rpc") {
-        None | Some(Value::Null) => read_theirs(&record, &mut instance, reach)?,
+        None | Some(Value::Null) => read_theirs(&record, &mut instance, assumptions)?,
         Some(ours) => {
             let ours: Ours = serde::Deserialize::deserialize(ours).map_err(|_| Objection::Field("x-rpc"))?;
-            read_ours(ours, &mut instance, reach)?;
+            read_ours(ours, &mut instance, assumptions.reach)?;
         }
     }
     if record.get("enabled").and_then(Value::as_bool) == Some(false) {
@@ -93,22 +106,35 @@ fn read_ours(ours: Ours, instance: &mut Instance, reach: Reach) -> Result<(), Ob
     Ok(())
 }
 
-fn read_theirs(record: &Map<String, Value>, instance: &mut Instance, reach: Reach) -> Result<(), Objection> {
+fn read_theirs(
+    record: &Map<String, Value>,
+    instance: &mut Instance,
+    assumptions: &Assumptions,
+) -> Result<(), Objection> {
+    // Whoever wrote the record chose its id; the server may not know it.
+    instance.identity = Identity::MadeUp;
     instance.extra = metadata(record);
     // Spring's `instance_status`: anything but UP takes no traffic.
     if instance.extra.get("instance_status").is_some_and(|status| status != "UP") {
         instance.status = InstanceStatus::Down;
     }
     let Some(host) = text(record, "address")? else { return Ok(()) };
-    let tls_port = port(record, "sslPort")?;
-    if let Some(port) = tls_port.or(port(record, "port")?) {
-        instance.extra.insert("address".into(), address(host, port, reach)?.to_string());
+    let mut assumed = Vec::new();
+    for (field, tls) in [("port", false), ("sslPort", true)] {
+        let Some(port) = port(record, field)? else { continue };
+        let address = address(host, port, assumptions.reach)?;
+        assumed.extend(assumptions.protocols.iter().map(|protocol| {
+            let mut endpoint = Endpoint::new(protocol, address.clone());
+            endpoint.tls = tls;
+            endpoint
+        }));
     }
-    // What grpc-spring and others write beside the port of HTTP.
+    // What grpc-spring and others write beside the port of HTTP: that one says what it is, so nothing is assumed.
     let grpc_port = instance.extra.get("gRPC_port").or_else(|| instance.extra.get("gRPC.port"));
-    if let Some(port) = grpc_port.and_then(|port| port.parse().ok()) {
-        instance.endpoints.push(Endpoint::new("grpc", address(host, port, reach)?));
-    }
+    instance.endpoints = match grpc_port.and_then(|port| port.parse().ok()) {
+        Some(port) => vec![Endpoint::new("grpc", address(host, port, assumptions.reach)?)],
+        None => assumed,
+    };
     Ok(())
 }
 
@@ -177,8 +203,13 @@ mod tests {
         "demo.Echo".parse().unwrap()
     }
 
+    fn assuming(protocols: &[&str]) -> Assumptions {
+        let protocols = protocols.iter().map(|protocol| (*protocol).to_owned()).collect();
+        Assumptions { reach: Reach::Network, protocols }
+    }
+
     fn parsed(json: &str) -> Result<Instance, Objection> {
-        read(json.as_bytes(), &service(), NODE, Reach::Network)
+        read(json.as_bytes(), &service(), NODE, &assuming(&[]))
     }
 
     #[test]
@@ -199,23 +230,44 @@ mod tests {
         instance.registered_at = 1_700_000_000_000;
         instance.extra.insert("rack".into(), "17".into());
         let record = Record::new(&instance, "/rpc", Reach::Network).unwrap();
-        assert_eq!(read(&record.nodes[0].data, &service(), NODE, Reach::Network).unwrap(), instance);
+        assert_eq!(read(&record.nodes[0].data, &service(), NODE, &assuming(&[])).unwrap(), instance);
         assert_eq!(nonce(&record.nodes[0].data).unwrap(), record.nonce);
     }
 
+    /// Written by Curator 5.4 with a payload class.
+    const CURATORS: &str = concat!(
+        r#"{"name":"demo.Echo","id":"11111111-2222-3333-4444-555555555555","address":"10.0.0.7","port":50051,"#,
+        r#""sslPort":50052,"payload":{"@class":"Reg$Payload","version":"1.2.3","shard":7},"#,
+        r#""registrationTimeUTC":1700000000000,"serviceType":"DYNAMIC","uriSpec":{"parts":[{"value":"scheme","#,
+        r#""variable":true},{"value":"://","variable":false}]}}"#,
+    );
+
     #[test]
     fn what_curator_writes_is_an_instance_without_endpoints() {
-        // Written by Curator 5.4 with a payload class.
-        let instance = parsed(concat!(
-            r#"{"name":"demo.Echo","id":"11111111-2222-3333-4444-555555555555","address":"10.0.0.7","port":50051,"#,
-            r#""sslPort":50052,"payload":{"@class":"Reg$Payload","version":"1.2.3","shard":7},"#,
-            r#""registrationTimeUTC":1700000000000,"serviceType":"DYNAMIC","uriSpec":{"parts":[{"value":"scheme","#,
-            r#""variable":true},{"value":"://","variable":false}]}}"#,
-        ))
-        .unwrap();
+        let instance = parsed(CURATORS).unwrap();
         assert_eq!((instance.endpoints.len(), instance.status), (0, InstanceStatus::Up));
-        assert_eq!(instance.extra["address"], "10.0.0.7:50052");
+        assert_eq!(instance.identity, Identity::MadeUp);
         assert_eq!(instance.registered_at, 1_700_000_000_000);
+    }
+
+    #[test]
+    fn what_is_assumed_is_spoken_at_both_ports_and_at_the_second_over_tls() {
+        let read = |json: &str| read(json.as_bytes(), &service(), NODE, &assuming(&["grpc", "tarpc/1"])).unwrap();
+        let mut endpoints = Vec::new();
+        for (port, tls) in [(50_051, false), (50_052, true)] {
+            for protocol in ["grpc", "tarpc/1"] {
+                let mut endpoint = Endpoint::new(protocol, Address::tcp("10.0.0.7", port));
+                endpoint.tls = tls;
+                endpoints.push(endpoint);
+            }
+        }
+        assert_eq!(read(CURATORS).endpoints, endpoints);
+        let only_tls = read(r#"{"address":"10.0.0.7","port":null,"sslPort":50052}"#);
+        assert_eq!(only_tls.endpoints, endpoints[2..]);
+        // One that says where its gRPC is, or is ours, needs no assumptions.
+        let spring = read(r#"{"address":"10.0.0.7","port":8080,"payload":{"metadata":{"gRPC_port":"9090"}}}"#);
+        assert_eq!(spring.endpoints, [Endpoint::new("grpc", Address::tcp("10.0.0.7", 9090))]);
+        assert!(read(r#"{"address":"10.0.0.7","port":8080,"x-rpc":{}}"#).endpoints.is_empty());
     }
 
     #[test]
@@ -246,7 +298,7 @@ mod tests {
         assert_eq!(parsed(r#"{"x-rpc":{"status":"dreaming"}}"#).unwrap().status, InstanceStatus::Down);
         let sequential = format!("{NODE}0000000042");
         let json = format!(r#"{{"id":"{NODE}"}}"#);
-        assert_eq!(read(json.as_bytes(), &service(), &sequential, Reach::Network).unwrap().id, sequential);
+        assert_eq!(read(json.as_bytes(), &service(), &sequential, &assuming(&[])).unwrap().id, sequential);
     }
 
     #[test]
@@ -280,7 +332,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(data in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = read(&data, &service(), NODE, Reach::Network);
+            let _ = read(&data, &service(), NODE, &assuming(&["grpc"]));
         }
 
         #[test]
@@ -289,7 +341,7 @@ mod tests {
                 {"protocol":"grpc","address":"10.0.0.7","port":7000,"tls":false}],"weight":100,"status":"up"}}"#.to_vec();
             let position = position % json.len();
             json[position] = byte;
-            let _ = read(&json, &service(), NODE, Reach::Network);
+            let _ = read(&json, &service(), NODE, &assuming(&["grpc"]));
         }
     }
 }

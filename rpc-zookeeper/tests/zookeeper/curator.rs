@@ -2,11 +2,13 @@
 
 use crate::common::*;
 use rpc_core::{
-    Address,
+    Address, Body, Kind, Method, Payload,
+    client::Channel,
     registry::{Endpoint, Instance, InstanceStatus, Registry},
 };
-use rpc_testkit::scratch;
-use std::{path::Path, process::Stdio, time::Duration};
+use rpc_testkit::{python_with_grpcio, scratch};
+use rpc_zookeeper::ZooKeeper;
+use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
@@ -123,7 +125,6 @@ async fn curator_finds_us_and_we_find_it() {
     let of = |id: &str| snapshot.instances.iter().find(|instance| instance.id == id).unwrap();
     assert_eq!(of(&spring).endpoints, [Endpoint::new("grpc", Address::tcp("127.0.0.1", 9090))]);
     assert_eq!(of(&spring).status, InstanceStatus::Up);
-    assert_eq!(of(&spring).extra["address"], "127.0.0.1:8080");
     assert!(!format!("{:?}", of(&spring)).contains("Neighbour"), "the class it names is nothing to us");
     assert_eq!((of(&plain).endpoints.len(), of(&plain).registered_at), (0, 1_700_000_000_000));
 
@@ -156,4 +157,39 @@ async fn we_register_below_nodes_that_curator_made_and_that_vanish() {
     let registration = register(&registry, &ours).await;
     until(&mut watch, PATIENCE, |snapshot| ids(snapshot) == set([&ours])).await.unwrap();
     assert!(registration.close(PATIENCE).await);
+}
+
+static SAY: Method = Method::new("demo.Echo", "Say", "/demo.Echo/Say", Kind::Unary);
+
+/// Curator's record has a port and no word of what is spoken there; behind it is grpcio. Neither knows of us.
+#[tokio::test]
+async fn a_server_that_only_curator_registers_is_called_by_whoever_assumes_its_protocol() {
+    let (host, base) = (server().await.connect_string(), place());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/zookeeper/echo.py");
+    let mut echo = Command::new(python_with_grpcio().unwrap());
+    let mut echo = echo.arg(script).kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(echo.stdout.take().unwrap()).lines();
+    let port = timeout(PATIENCE, output.next_line()).await.expect("grpcio listens").unwrap().unwrap();
+    let mut neighbour = Neighbour::start(&host, &base, "demo.Echo").await;
+    let id = Instance::random_id();
+    assert_eq!(neighbour.asked(format!("plain {id} {port} 1700000000000")).await, "registered");
+
+    let channel = |options: &str| {
+        let registry = ZooKeeper::open(&format!("zookeeper://{host}{base}{options}")).unwrap();
+        let watch = registry.watch(&service("demo.Echo"));
+        Channel::builder(service("demo.Echo"), watch).transport(Arc::new(rpc_grpc::Grpc::default())).build()
+    };
+    let assuming = channel("?assume=grpc");
+    assuming.ready(PATIENCE).await.unwrap();
+    let hello = || Body::Message(Payload::typed("hello".to_owned()));
+    let answer = assuming.call(&SAY, hello(), None).await.unwrap();
+    let answer = answer.body.message().unwrap().take::<String>().unwrap();
+    assert_eq!(answer, "hello");
+
+    // Nobody has said what is spoken there, and guessing might send a call to somebody's HTTP.
+    let guessing = channel("");
+    guessing.wait_known(PATIENCE).await.unwrap();
+    let refused = guessing.ready(Duration::from_millis(100)).await.unwrap_err();
+    let diagnosis = std::error::Error::source(&refused).map(ToString::to_string).unwrap_or_default();
+    assert!(diagnosis.contains(&format!("{id} declares no protocol")), "{refused}: {diagnosis}");
 }
