@@ -30,7 +30,7 @@ fn everything_that_can_be_written_is_read() {
         timeout = "2s"
         retries = "off"
         [client.Orders]
-        target = "static://10.0.0.1:7000,10.0.0.2:7000"
+        target = "static://10.0.0.1:7000,10.0.0.2:7000?assume=grpc"
         transport = "tarpc"
         retries = "off"
         [client.baedal.riders.v1.Riders]
@@ -51,7 +51,7 @@ fn everything_that_can_be_written_is_read() {
     assert_eq!(config.client.timeout, Some(Duration::from_secs(2)));
     assert_eq!(config.client.retries, Some(Retries::Off));
     let orders = config.service("baedal.orders.v1.Orders").unwrap();
-    assert_eq!(orders.target.as_ref().unwrap().to_string(), "static://10.0.0.1:7000,10.0.0.2:7000");
+    assert_eq!(orders.target.as_ref().unwrap().to_string(), "static://10.0.0.1:7000,10.0.0.2:7000?assume=grpc");
     assert_eq!(orders.transport, Some(Transports::Only("tarpc")));
     assert_eq!((config.tls, orders.retries), (Some(Tls::Off), Some(Retries::Off)));
     let riders = config.service("baedal.riders.v1.Riders").unwrap();

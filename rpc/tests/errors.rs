@@ -6,7 +6,7 @@ mod common;
 use common::{Echo, EchoClient, EchoServer, Mirror, config};
 use rpc::{
     App, BoxFuture, Client, Config,
-    registry::{Instance, Registration, Registry, RegistryError, ServiceName, Snapshot, Watch},
+    registry::{Fixed, Instance, Registration, Registry, RegistryError, ServiceName, Snapshot, Watch},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -140,6 +140,41 @@ async fn of_clients_that_cannot_be_made() {
     );
 }
 
+/// Addresses of whom nobody has said what they speak: from the configuration's own documentation, once.
+#[tokio::test]
+async fn of_targets_without_a_protocol() {
+    let mut refused = Vec::new();
+    for toml in [
+        "[client.Echo]\ntarget = \"static://10.0.0.1:7000,10.0.0.2:7000\"",
+        "registry = \"dns://orders.internal:7000\"",
+    ] {
+        let made = App::builder().config(config(toml)).build().client::<EchoClient>().await;
+        let text = format!("{:?}", made.unwrap_err());
+        refused.push(text[text.find("rpc.toml").unwrap()..].to_owned());
+    }
+    assert_eq!(
+        refused,
+        [
+            "rpc.toml: `client.Echo.target`: nothing says which protocol is spoken at \
+             static://10.0.0.1:7000,10.0.0.2:7000\n  what to do: add it, once for each: \
+             static://10.0.0.1:7000,10.0.0.2:7000?assume=grpc",
+            "rpc.toml: `registry`: nothing says which protocol is spoken at dns://orders.internal:7000\n  \
+             what to do: add it, once for each: dns://orders.internal:7000?assume=grpc",
+        ]
+    );
+
+    // A list that did not come from a configuration is not refused, and says at the call what is missing.
+    let server = ["127.0.0.1:7000".parse().unwrap()];
+    let fixed = App::builder().registry(Arc::new(Fixed::new(server, [""; 0]))).build();
+    let client: EchoClient = fixed.client().await.unwrap();
+    let status = client.with_timeout(Duration::from_millis(300)).say("a".to_owned()).await.unwrap_err();
+    assert_eq!(
+        after_the_wait(status.message()),
+        "0 attempts sent, none of the 1 registered servers of t.v1.Echo declares a protocol; if you know which they \
+         speak, add it to the URL of the registry or target, as in `?assume=grpc`"
+    );
+}
+
 #[tokio::test]
 async fn of_calls() {
     let memory = || config("registry = \"memory://\"");
@@ -161,7 +196,8 @@ async fn of_calls() {
     let status = wrong.say("a".to_owned()).await.unwrap_err();
     assert_eq!(
         after_the_wait(status.message()),
-        "0 attempts sent, 0 of 1 registered servers of t.v1.Echo can be called"
+        "0 attempts sent, none of the 1 registered servers of t.v1.Echo speaks tarpc; let calls take another transport, \
+         or a server speak it as well"
     );
     let unknown = client.with_transport(rpc::Transports::Only("thrift"));
     let status = unknown.say("a".to_owned()).await.unwrap_err();

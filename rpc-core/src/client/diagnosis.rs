@@ -29,6 +29,10 @@ pub(crate) enum Cause {
     NoInstance { skipped: usize },
     /// Servers are there, and none takes calls.
     NoneUsable { instances: usize, list: List },
+    /// Servers are there, and no record says what is spoken.
+    NoneDeclares { instances: usize },
+    /// Servers are there, and none speaks what the call may take.
+    NoneSpeaks { instances: usize, wanted: String },
     /// The channel does not have the wire that was asked for.
     NoTransport { wanted: &'static str, have: String },
     /// Too many calls wait for a server already.
@@ -73,6 +77,14 @@ impl Diagnosis {
             }
             Cause::NoneUsable { instances, list: List::Stale } => format!(
                 "0 of {instances} servers of {service} can be called, by a list from before the registry went away"
+            ),
+            Cause::NoneDeclares { instances } => format!(
+                "none of the {instances} registered servers of {service} declares a protocol; if you know which they \
+                 speak, add it to the URL of the registry or target, as in `?assume=grpc`"
+            ),
+            Cause::NoneSpeaks { instances, wanted } => format!(
+                "none of the {instances} registered servers of {service} speaks {wanted}; let calls take another \
+                 transport, or a server speak it as well"
             ),
             Cause::NoTransport { wanted, have } => format!("this client does not speak `{wanted}`; it has {have}"),
             Cause::Closed => format!("this client of {service} has been shut down; make calls before that"),
@@ -140,6 +152,16 @@ mod tests {
             (
                 Cause::NoneUsable { instances: 5, list: List::Stale },
                 "0 of 5 servers of baedal.Orders can be called, by a list from before the registry went away",
+            ),
+            (
+                Cause::NoneDeclares { instances: 2 },
+                "none of the 2 registered servers of baedal.Orders declares a protocol; if you know which they speak, \
+                 add it to the URL of the registry or target, as in `?assume=grpc`",
+            ),
+            (
+                Cause::NoneSpeaks { instances: 2, wanted: "tarpc".to_owned() },
+                "none of the 2 registered servers of baedal.Orders speaks tarpc; let calls take another transport, or \
+                 a server speak it as well",
             ),
             (
                 Cause::NoTransport { wanted: "thrift", have: "tarpc, grpc".to_owned() },

@@ -430,8 +430,10 @@ impl Roster {
         let instances = self.snapshot.instances.len();
         let cause = match &self.snapshot.availability {
             _ if instances > 0 || !self.endpoints.is_empty() => {
-                let list = if self.snapshot.source == Source::Stale { List::Stale } else { List::Current };
-                Cause::NoneUsable { instances: instances.max(self.endpoints.len()), list }
+                self.without_a_protocol(transports).unwrap_or_else(|| {
+                    let list = if self.snapshot.source == Source::Stale { List::Stale } else { List::Current };
+                    Cause::NoneUsable { instances: instances.max(self.endpoints.len()), list }
+                })
             }
             Availability::Pending => Cause::Pending,
             Availability::Unreachable(reason) => Cause::Unreachable(reason.clone()),
@@ -440,6 +442,32 @@ impl Roster {
         };
         let links = self.endpoints.values().flat_map(|endpoint| endpoint.complaints(transports));
         self.diagnosis(cause, links.chain(self.useless.iter().cloned()).collect())
+    }
+
+    /// What it is when no server of the list is known to speak what these calls may take.
+    fn without_a_protocol(&self, transports: Transports) -> Option<Cause> {
+        let speaks = |endpoint: &Endpoint| match transports {
+            Transports::Auto => !endpoint.links.is_empty(),
+            Transports::Only(name) => endpoint.link(name).is_some(),
+        };
+        let takes_calls = |instance: &&Arc<Instance>| instance.status == InstanceStatus::Up && instance.weight > 0;
+        let listed: Vec<_> = self.snapshot.instances.iter().filter(takes_calls).collect();
+        let mut declared = listed.iter().flat_map(|instance| &instance.endpoints).peekable();
+        let instances = listed.len();
+        // One that speaks over TLS only is a matter of TLS.
+        if instances == 0 || self.endpoints.values().any(speaks) {
+            None
+        } else if declared.peek().is_none() {
+            Some(Cause::NoneDeclares { instances })
+        } else if declared.any(|endpoint| endpoint.tls) {
+            None
+        } else {
+            let wanted = match transports {
+                Transports::Auto => self.speaks(),
+                Transports::Only(name) => name.to_owned(),
+            };
+            Some(Cause::NoneSpeaks { instances, wanted })
+        }
     }
 
     /// Too many calls wait already.

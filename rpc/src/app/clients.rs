@@ -1,6 +1,9 @@
 //! The clients of an [`App`].
 
-use super::{App, lock, terms::Terms};
+use super::{
+    App, lock,
+    terms::{self, Terms},
+};
 use crate::{
     Error, Result,
     tls::{self, Settled},
@@ -40,6 +43,9 @@ impl App {
         let service: ServiceName = name
             .parse()
             .map_err(|error| Error::new(format!("`{name}` cannot be the name of a service")).with_source(error))?;
+        if let (None, Some(registry)) = (&terms.target, self.registry_of_all()) {
+            terms::declares(&self.0.config, "registry", registry)?;
+        }
         let mut encryption = Encryption::Off;
         let servers = match terms.target.as_ref().or(self.registry_of_all()) {
             Some(Target::Local) => Servers::Here(self.local(name)?),

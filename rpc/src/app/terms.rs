@@ -53,8 +53,24 @@ impl Terms {
         let of_all = || Some(("client.server_name".to_owned(), all.server_name.clone()?));
         let server_name = own.server_name.map(|name| (format!("client.{section}.server_name"), name)).or_else(of_all);
         let transports = own.transport.or(all.transport).unwrap_or_default();
+        if let Some(target) = &own.target {
+            declares(config, &format!("client.{section}.target"), target)?;
+        }
         Ok(Self { target: own.target, transports, timeouts, retry, tls, server_name })
     }
+}
+
+/// Whether calls to a target that stands under a key have a protocol to be made over.
+///
+/// # Errors
+/// Addresses that nothing is known of: a client would wait for them in vain.
+pub(super) fn declares(config: &Config, key: &str, target: &Target) -> Result<()> {
+    if !target.lacks_protocol() {
+        return Ok(());
+    }
+    let origin = config.origin(key);
+    Err(Error::new(format!("{origin}: `{key}`: nothing says which protocol is spoken at {target}"))
+        .with_remedy(format!("add it, once for each: {target}?assume=grpc")))
 }
 
 /// The section about a service, by its full name or by its short one.
@@ -130,6 +146,17 @@ mod tests {
         assert!(text.contains("[client.Orders.methods.Find]"), "{text}");
         let error = terms("[client.Orders.methods.Subscribe]\ntimeout = \"1s\"").unwrap_err();
         assert!(format!("{error:?}").contains("its methods are Find"), "{error:?}");
+    }
+
+    #[test]
+    fn addresses_without_a_protocol_are_refused_with_what_to_add() {
+        for target in ["static://10.0.0.1:7000,10.0.0.2:7000", "dns://orders.internal:7000"] {
+            let error = terms(&format!("[client.Orders]\ntarget = \"{target}\"")).unwrap_err();
+            let text = format!("{error:?}");
+            assert!(text.contains("rpc.toml: `client.Orders.target`: nothing says"), "{text}");
+            assert!(text.ends_with(&format!("{target}?assume=grpc")), "{text}");
+            terms(&format!("[client.Orders]\ntarget = \"{target}?assume=grpc\"")).unwrap();
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 /// retries = "on"                   # RPC_CLIENT_RETRIES: on or off
 ///
 /// [client.Orders]                  # one service, by its full name, or by its short one where no other has it
-/// target = "static://10.0.0.1:7000,10.0.0.2:7000"
+/// target = "static://10.0.0.1:7000,10.0.0.2:7000?assume=grpc"
 /// transport = "grpc"
 /// timeout = "1s"
 /// retries = "off"
