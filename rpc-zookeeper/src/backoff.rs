@@ -38,6 +38,15 @@ impl Backoff {
     }
 }
 
+/// How long to wait before what the whole fleet may be about to do because of the same event, such as the end of every
+/// session: a random time below half a second. Once, and before the first try; later ones have the [`Backoff`].
+pub(crate) fn apart() -> Duration {
+    APART.mul_f64(fastrand::f64())
+}
+
+/// Less than discovery takes to believe that a list is empty, so that nobody is missed meanwhile.
+pub(crate) const APART: Duration = Duration::from_millis(500);
+
 /// About this long, a fifth more or less: what is done regularly is not done by all at once.
 pub(crate) fn about(time: Duration) -> Duration {
     time.mul_f64(0.8 + 0.4 * fastrand::f64())
@@ -46,6 +55,18 @@ pub(crate) fn about(time: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fleet_is_spread_over_the_whole_time() {
+        let mut times: Vec<_> = (0..200).map(|_| apart()).collect();
+        times.sort_unstable();
+        // Each fifth of the time has its share, within what chance allows.
+        for fifth in 0..5 {
+            let within = (APART * fifth / 5)..(APART * (fifth + 1) / 5);
+            let share = times.iter().filter(|time| within.contains(*time)).count();
+            assert!((10..=90).contains(&share), "{share} of 200 in the fifth number {fifth}");
+        }
+    }
 
     #[test]
     fn the_limit_doubles_and_ends() {

@@ -5,7 +5,10 @@
 //! knows it: our records would stay as they are) and only then replaced by a new one, for ever. And since the library
 //! says nothing when its own task has died, the session is asked for a sign of life now and then.
 
-use crate::{backoff::Backoff, location::Location};
+use crate::{
+    backoff::{Backoff, apart},
+    location::Location,
+};
 use rpc_core::BoxFuture;
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -116,7 +119,9 @@ impl Supervisor {
             let error = match self.stop.run_until_cancelled((self.open)(last.clone())).await? {
                 Ok(client) => return Some(client),
                 Err(Error::SessionExpired) if last.is_some() => {
+                    // Of one cause, the sessions of a whole fleet end together.
                     last = None;
+                    self.stop.run_until_cancelled(sleep(apart())).await?;
                     continue;
                 }
                 // Nothing can have been lost by it: the server either keeps the old session or will say so.
@@ -210,7 +215,7 @@ pub(crate) fn opener(location: &Location) -> Open {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::server;
+    use crate::{backoff::APART, testing::server};
     use std::sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -262,5 +267,35 @@ mod tests {
         drop(second);
         drop(link);
         running.join_next().await.unwrap().unwrap();
+    }
+    /// When the sessions of a fleet have ended, new ones are not opened in step; and one that is still known is taken up
+    /// again at once.
+    #[tokio::test]
+    async fn new_sessions_are_opened_apart_and_old_ones_taken_up_at_once() {
+        let ended = opener(&location().await)(None).await.unwrap().into_session();
+        tokio::time::pause();
+        let mut times = Vec::new();
+        for _ in 0..100 {
+            let stop = CancellationToken::new();
+            let (opened, told) = (Arc::new(Mutex::new(Vec::new())), stop.clone());
+            let seen = opened.clone();
+            let open: Open = Box::new(move |last| {
+                seen.lock().unwrap().push(Instant::now());
+                if last.is_none() {
+                    told.cancel();
+                }
+                Box::pin(async move { Err(if last.is_some() { Error::SessionExpired } else { Error::NoHosts }) })
+            });
+            let supervisor = Supervisor::new(open, Duration::from_secs(1), watch::channel(Link::Opening).0, stop);
+            let asked = Instant::now();
+            assert!(supervisor.connect(Some(ended.clone())).await.is_none());
+            let opened = opened.lock().unwrap();
+            assert_eq!((opened.len(), opened[0]), (2, asked), "first the old one, then a new one");
+            times.push(opened[1] - opened[0]);
+        }
+        times.sort_unstable();
+        // The clock of tokio counts whole milliseconds.
+        let most = APART + Duration::from_millis(1);
+        assert!(times[10] < APART / 3 && times[90] > APART * 2 / 3 && times[99] <= most, "{times:?}");
     }
 }

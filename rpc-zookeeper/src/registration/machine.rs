@@ -4,7 +4,7 @@
 //! Nothing is remembered of what was done, everything is looked at: whatever a write brought (no answer, a session
 //! that ended, somebody else's hand in between), the next step is to look, and to change what differs from the goal.
 
-use crate::backoff::{Backoff, about};
+use crate::backoff::{Backoff, about, apart};
 use rpc_core::registry::RegistrationState;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -177,13 +177,15 @@ impl Machine {
         vec![Action::Look]
     }
 
+    /// What was done to our node may have been done to those of a whole fleet, so it is not put right at once.
     fn disturbed(&mut self, now: Instant) -> Vec<Action> {
         if !matches!(self.phase, Phase::Settled | Phase::Pausing) {
             return Vec::new();
         }
         let rest = self.disturbed.map_or(Duration::ZERO, |last| (last + Self::REPAIR).saturating_duration_since(now));
+        let rest = rest.max(apart());
         self.disturbed = Some(now + rest);
-        if rest.is_zero() { self.look_unless_busy() } else { self.pause(rest) }
+        self.pause(rest)
     }
 
     fn looked(&mut self, found: &[Found]) -> Vec<Action> {

@@ -1,6 +1,7 @@
 //! The machine against a model of ZooKeeper that does everything a real one can do to it.
 
 use super::*;
+use crate::backoff::APART;
 use proptest::prelude::*;
 
 const STRANGER: u32 = 0;
@@ -369,4 +370,29 @@ fn a_node_that_is_tampered_with_is_put_right_once_a_second() {
     assert!((4..=6).contains(&repairs), "{repairs} repairs in 5 s");
     world.calm();
     assert!(world.is_registered());
+}
+
+/// An operator deletes the nodes of a hundred servers in one go: they come back one by one.
+#[test]
+fn a_fleet_whose_nodes_are_deleted_does_not_come_back_in_step() {
+    let mut fleet: Vec<_> = (0..100).map(|_| registered()).collect();
+    let mut times = Vec::new();
+    for world in &mut fleet {
+        world.happen(Incident::OperatorDeletes(0));
+        assert!(world.operation.is_none(), "it looks at once");
+        times.push(world.timer.expect("it waits") - world.now);
+        world.calm();
+        assert!(world.is_registered());
+    }
+    times.sort_unstable();
+    assert!(times[10] < APART / 3 && times[90] > APART * 2 / 3 && times[99] < APART, "{times:?}");
+}
+
+/// Only what has happened to nodes is: a connection that came back within its session is not.
+#[test]
+fn after_a_lost_connection_it_looks_at_once() {
+    let mut world = registered();
+    world.happen(Incident::Disconnect);
+    world.happen(Incident::Reconnect);
+    assert_eq!(world.operation, Some(Action::Look));
 }
