@@ -8,7 +8,7 @@ use std::{
 };
 use tokio_util::{
     sync::{CancellationToken, WaitForCancellationFutureOwned},
-    task::{TaskTracker, task_tracker::TaskTrackerWaitFuture},
+    task::TaskTracker,
 };
 
 /// Tasks with an owner: none outlives it.
@@ -82,7 +82,7 @@ impl Tasks {
     }
 
     /// Waits until none is running.
-    pub fn finished(&self) -> TaskTrackerWaitFuture<'_> {
+    pub fn finished(&self) -> impl Future<Output = ()> + Send + '_ {
         self.tracker.close();
         self.tracker.wait()
     }

@@ -5,6 +5,7 @@
 mod bench;
 mod leftovers;
 mod lint;
+mod public;
 mod requirements;
 mod shell;
 mod test;

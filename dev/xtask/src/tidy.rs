@@ -1,6 +1,6 @@
 //! The house rules that a program can check. Each function is one rule, and returns what breaks it.
 
-use crate::shell;
+use crate::{public, shell};
 use anyhow::{Context, Result};
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -38,14 +38,15 @@ pub(crate) fn check() -> Result<Vec<String>> {
     broken.extend(core_dependencies()?);
     broken.extend(quickstart_dependencies()?);
     broken.extend(core_sources(&files));
+    broken.extend(public::check(&files)?);
     broken.extend(readme_commands()?);
     broken.extend(changelog()?);
     Ok(broken)
 }
 
-struct File {
-    path: String,
-    text: String,
+pub(crate) struct File {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 fn tracked_files() -> Result<Vec<File>> {
