@@ -53,6 +53,10 @@ impl FromStr for Location {
     type Err = RegistryError;
 
     fn from_str(url: &str) -> Result<Self, RegistryError> {
+        if url.contains('@') {
+            // No message repeats a password.
+            return Err(RegistryError::new(format!("a ZooKeeper URL holds no user or password; {}", Self::FORM)));
+        }
         let wrong = |what: String| RegistryError::new(format!("`{url}`: {what}; {}", Self::FORM));
         let rest = match url.split_once("://") {
             Some(("zookeeper", rest)) => rest,
@@ -63,10 +67,6 @@ impl FromStr for Location {
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (hosts, base) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-        if hosts.contains('@') {
-            // The message must not repeat a password.
-            return Err(RegistryError::new(format!("a ZooKeeper URL holds no user or password; {}", Self::FORM)));
-        }
         let hosts = hosts
             .split(',')
             .map(|host| parse_host(host).ok_or_else(|| wrong(format!("`{host}` is no host"))))
@@ -213,7 +213,9 @@ mod tests {
             let error = url.parse::<Location>().unwrap_err().to_string();
             assert!(error.contains(says), "{url}: {error}");
         }
-        let secret = "zookeeper://user:secret@h".parse::<Location>().unwrap_err().to_string();
-        assert!(!secret.contains("secret"), "{secret}");
+        for url in ["zookeeper://user:secret@h", "zookeeper://user:sec/secret@h", "zoo://user:secret@h"] {
+            let error = url.parse::<Location>().unwrap_err().to_string();
+            assert!(!error.contains("secret") && error.contains("no user or password"), "{error}");
+        }
     }
 }

@@ -123,6 +123,17 @@ fn a_value_that_makes_no_sense_names_its_key_and_its_origin() {
 }
 
 #[test]
+fn a_password_in_a_url_is_repeated_nowhere() {
+    for url in ["zookeeper://user:secret@h1/rpc", "redis://user:secret@h1:6379"] {
+        let of_variable = read("", &[("RPC_REGISTRY", url)]).unwrap_err();
+        let of_file = read(&format!("[client.Orders]\ntarget = \"{url}\""), &[]).unwrap_err();
+        for error in [of_variable, of_file] {
+            assert!(!error.contains("secret") && error.contains("leave out what is before the `@`"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn what_kubernetes_injects_is_ignored_and_so_is_what_nobody_knows() {
     let pairs = [
         ("RPC_PORT", "tcp://10.0.0.1:7000"),

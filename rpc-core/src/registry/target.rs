@@ -67,7 +67,7 @@ impl FromStr for Target {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        parse(text).map_err(|reason| TargetError { text: text.chars().take(256).collect(), reason })
+        parse(text).map_err(|reason| TargetError { text: without_user(text).chars().take(256).collect(), reason })
     }
 }
 
@@ -78,6 +78,12 @@ fn parse(text: &str) -> Result<Target, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(format!("it has no scheme: begin with {}", Target::SCHEMES));
     };
+    // Before anything else, for every other error repeats what it is about.
+    if scheme.contains('@')
+        || scheme != "file" && rest.split(',').any(|item| item.contains('@') && !item.starts_with("unix:"))
+    {
+        return Err("no user and no password stands in it: leave out what is before the `@`".to_owned());
+    }
     match scheme {
         "zookeeper" | "zk" => zookeeper(rest),
         "file" => file(rest),
@@ -99,9 +105,21 @@ fn parse(text: &str) -> Result<Target, String> {
     }
 }
 
+/// The text without a user and a password, which may stand before an `@`: errors are logged, and read by others.
+fn without_user(text: &str) -> String {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains('@') => (format!("{scheme}://"), rest),
+        _ => (String::new(), text),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, place)) => format!("{scheme}..@{place}"),
+        None => text.to_owned(),
+    }
+}
+
 fn zookeeper(rest: &str) -> Result<Target, String> {
-    if rest.contains(['#', '@']) {
-        return Err("a ZooKeeper URL is servers and a path: leave out `#` and `@`".to_owned());
+    if rest.contains('#') {
+        return Err("a ZooKeeper URL is servers and a path: leave out `#`".to_owned());
     }
     let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
     let (servers, base) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
@@ -258,7 +276,7 @@ mod tests {
             ("zookeeper://h 1/rpc", "`h 1` is no address"),
             ("zookeeper://h1/rpc//orders", "has a part that ZooKeeper does not take: ``"),
             ("zookeeper://h1/a/../b", "has a part that ZooKeeper does not take: `..`"),
-            ("zookeeper://user@h1/rpc", "leave out `#` and `@`"),
+            ("zookeeper://h1/rpc#top", "leave out `#`"),
             ("file://run/rpc", "three slashes"),
             ("file:///", "three slashes"),
             ("static://a", "`a` is no address"),
@@ -273,6 +291,30 @@ mod tests {
             assert!(error.starts_with(&format!("`{text}` is no place")), "{error}");
             assert!(error.contains(reason), "{error}");
         }
+    }
+
+    #[test]
+    fn a_password_is_in_no_error() {
+        for text in [
+            "zookeeper://user:secret@h1/rpc",
+            "zookeeper://h1,user:sec/secret@h2/rpc",
+            "zk://user:secret@h1,,/rpc?assume=",
+            "static://user:secret@h1:7000,h2",
+            "static://h1:7000,user:secret@h2:7000",
+            "dns://user:secret@h1",
+            "local://user:secret@h1",
+            "redis://user:secret@h1:6379",
+            "user:secret@h1:2181",
+            "user:secret@h1://rpc",
+            "file:/user:secret@h1",
+        ] {
+            let error = text.parse::<Target>().unwrap_err();
+            for said in [error.to_string(), format!("{error:?}")] {
+                assert!(!said.contains("secret") && said.contains("..@h"), "{text}: {said}");
+            }
+        }
+        // An abstract socket begins with one.
+        assert!("static://unix:@orders?assume=grpc".parse::<Target>().is_ok());
     }
 
     proptest! {
