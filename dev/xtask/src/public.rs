@@ -13,7 +13,7 @@ use syn::{
 };
 
 /// The crates that others depend on. (`rpc-macros` publishes macros, whose output the facade answers for.)
-const LIBRARIES: [&str; 5] = ["rpc", "rpc-core", "rpc-grpc", "rpc-tarpc", "rpc-zookeeper"];
+const LIBRARIES: [&str; 6] = ["rpc", "rpc-core", "rpc-grpc", "rpc-tarpc", "rpc-tls", "rpc-zookeeper"];
 
 /// What is public and not on the list of ARCHITECTURE.md, and what is on it and not public.
 pub(crate) fn check(files: &[File]) -> Result<Vec<String>> {
@@ -90,15 +90,17 @@ impl Names {
         }
     }
 
-    /// Whether an implementation is seen from outside: of a public type, or of a public trait for somebody else's.
+    /// Whether an implementation is seen from outside: of a public type, or of a public trait for somebody else's type; and
+    /// of no private trait.
     fn shows(&self, item: &ItemImpl) -> bool {
         let last = |path: &syn::Path| path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
         let of = match &*item.self_ty {
             Type::Path(path) => last(&path.path),
             _ => String::new(),
         };
-        let of_ours = item.trait_.as_ref().is_some_and(|(_, path, _)| self.public.contains(&last(path)));
-        self.public.contains(&of) || of_ours && !self.private.contains(&of)
+        let what = item.trait_.as_ref().map(|(_, path, _)| last(path)).unwrap_or_default();
+        let (shown, private) = (self.public.contains(&what), self.private.contains(&what));
+        self.public.contains(&of) && (shown || !private) || shown && !self.private.contains(&of)
     }
 }
 
@@ -246,6 +248,7 @@ mod tests {
             "pub struct A(bytes::Bytes);",
             "pub struct A; impl A { fn f(b: bytes::Bytes) {} }",
             "struct A; impl bytes::Buf for A {}",
+            "pub struct A; trait B { type C; } impl B for A { type C = bytes::Bytes; }",
             "pub(crate) fn f(b: bytes::Bytes) {}",
             "#[doc(hidden)] pub fn f(b: bytes::Bytes) {}",
             "#[cfg(test)] mod tests { pub fn f(b: bytes::Bytes) {} }",

@@ -32,12 +32,14 @@ const RUNS: [(&str, &[&str]); 5] = [
 ];
 
 /// What test programs have counted.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Tally {
     passed: u64,
     failed: u64,
     /// What cannot be run here, and says so.
     not_run: u64,
+    /// The lines that say so.
+    reasons: Vec<String>,
 }
 
 impl Tally {
@@ -45,6 +47,7 @@ impl Tally {
         self.passed += other.passed;
         self.failed += other.failed;
         self.not_run += other.not_run;
+        self.reasons.extend(other.reasons);
     }
 }
 
@@ -77,7 +80,25 @@ pub(crate) fn run(missing: Missing) -> Result<ExitCode> {
         all.failed += 1;
     }
     println!("\n{all}");
-    Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let verdict = verdict(&all, std::env::var("CI").ok().as_deref());
+    if let Err(reason) = &verdict {
+        println!("{reason}");
+    }
+    Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether that was good enough. A developer may have another compiler than the one that some tests are written for; on
+/// CI that would be tests which nobody runs and which pass.
+fn verdict(all: &Tally, ci: Option<&str>) -> Result<(), String> {
+    let on_ci = ci.is_some_and(|ci| !matches!(ci, "" | "0" | "false"));
+    match all {
+        Tally { failed: 1.., .. } => Err("some tests fail".to_owned()),
+        Tally { not_run: 1.., reasons, .. } if on_ci => Err(format!(
+            "this is CI (the variable CI is set), where nothing may be left out:\n    {}",
+            reasons.join("\n    ")
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Runs a command, passing on what it prints, and adds up what its test programs say in the end.
@@ -111,10 +132,12 @@ fn counts(line: &str) -> Option<Tally> {
     let rest = rest.strip_prefix("; ").or_else(|| rest.strip_prefix(", "))?;
     let (failed, rest) = rest.split_once(" failed")?;
     let not_run = rest.strip_prefix(", ").and_then(|rest| rest.split_once(" not run"));
+    let not_run: u64 = not_run.and_then(|(count, _)| count.parse().ok()).unwrap_or(0);
     Some(Tally {
         passed: passed.parse().ok()?,
         failed: failed.parse().ok()?,
-        not_run: not_run.and_then(|(count, _)| count.parse().ok()).unwrap_or(0),
+        not_run,
+        reasons: if not_run > 0 { vec![line.to_owned()] } else { Vec::new() },
     })
 }
 
@@ -139,5 +162,21 @@ mod tests {
         );
         assert_eq!(counts("conformance: 12 passed, 0 failed"), None);
         assert_eq!(counts("nothing passed here"), None);
+    }
+
+    #[test]
+    fn what_was_not_run_fails_on_ci_with_the_reason() {
+        let line = "0 passed, 0 failed, 116 not run on rustc 1.96.0: they expect rustc 1.95.x";
+        let mut all = counts("test result: ok. 28 passed; 0 failed; 0 ignored; 0 measured").unwrap();
+        assert_eq!(verdict(&all, Some("true")), Ok(()));
+        all.add(counts(line).unwrap());
+        for developer in [None, Some(""), Some("false")] {
+            assert_eq!(verdict(&all, developer), Ok(()));
+        }
+        for ci in ["true", "1", "woodpecker"] {
+            assert!(verdict(&all, Some(ci)).unwrap_err().ends_with(line));
+        }
+        all.failed = 1;
+        assert!(verdict(&all, None).is_err());
     }
 }
