@@ -1,6 +1,6 @@
 //! What a server puts into the registry.
 
-use crate::{Error, Result};
+use crate::{Config, Error, Origin, Result, config};
 use rpc_core::{
     Address, ServiceDescriptor,
     registry::{Endpoint, Instance, ServiceName},
@@ -9,16 +9,51 @@ use rpc_core::{
 };
 use std::sync::Arc;
 
+/// What a server says of itself in its record, beside where it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Attributes {
+    pub(crate) weight: Option<u32>,
+    pub(crate) zone: Option<String>,
+    pub(crate) version: Option<String>,
+}
+
+impl Attributes {
+    /// What the configuration says, or else the code of the program.
+    ///
+    /// # Errors
+    /// When something is out of bounds, which it can be where it was not read but set.
+    pub(crate) fn settled(self, config: &Config) -> Result<Self> {
+        let told = &config.server;
+        let refused = |key: &str, told: bool, reason: String| {
+            let origin = if told { config.origin(key) } else { Origin::Program };
+            Error::new(format!("{origin}: `{key}`: {reason}"))
+        };
+        let weight = told.weight.or(self.weight);
+        if let Some(weight) = weight {
+            let checked = config::weight(&weight.to_string());
+            checked.map_err(|reason| refused("server.weight", told.weight.is_some(), reason))?;
+        }
+        let label = |key, told: &Option<String>, own: Option<String>| match told.clone().or(own) {
+            Some(text) => config::label(&text).map(Some).map_err(|reason| refused(key, told.is_some(), reason)),
+            None => Ok(None),
+        };
+        let zone = label("server.zone", &told.zone, self.zone)?;
+        let version = label("server.version", &told.version, self.version)?;
+        Ok(Self { weight, zone, version })
+    }
+}
+
 /// Services that are reached in the same way, and so share a record.
 pub(crate) struct Offer {
     /// The one transport that carries them, by name; `None` when all do.
     only_over: Option<&'static str>,
     services: Vec<ServiceName>,
+    attributes: Attributes,
 }
 
 impl Offer {
     /// Nearly always one: all services over all transports.
-    pub(crate) fn all(descriptors: &[&'static ServiceDescriptor]) -> Result<Vec<Self>> {
+    pub(crate) fn all(descriptors: &[&'static ServiceDescriptor], attributes: &Attributes) -> Result<Vec<Self>> {
         let mut offers: Vec<Self> = Vec::new();
         for descriptor in descriptors {
             let name = descriptor
@@ -27,7 +62,11 @@ impl Offer {
                 .map_err(|error| Error::new("a service has a name that no registry takes").with_source(error))?;
             match offers.iter_mut().find(|offer| offer.only_over == descriptor.only_over) {
                 Some(offer) => offer.services.push(name),
-                None => offers.push(Self { only_over: descriptor.only_over, services: vec![name] }),
+                None => offers.push(Self {
+                    only_over: descriptor.only_over,
+                    services: vec![name],
+                    attributes: attributes.clone(),
+                }),
             }
         }
         Ok(offers)
@@ -63,6 +102,10 @@ impl Offer {
             endpoint
         };
         let endpoints = carriers.map(endpoint).collect();
-        Instance::new(id, self.services, endpoints)
+        let Attributes { weight, zone, version } = self.attributes;
+        let mut instance = Instance::new(id, self.services, endpoints);
+        instance.weight = weight.unwrap_or(Instance::WEIGHT);
+        (instance.zone, instance.version) = (zone, version);
+        instance
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     App, Config, Error, Result, Running, advertise, container,
-    offer::Offer,
+    offer::{Attributes, Offer},
     signals::Signals,
     tls::{self, Settled},
 };
@@ -26,6 +26,7 @@ pub struct Server {
     app: App,
     core: rpc_core::server::Server,
     layers: Layers,
+    attributes: Attributes,
     /// Certificates that the program brings.
     tls: Option<tls::ServerTls>,
     on_ready: Option<OnReady>,
@@ -49,7 +50,15 @@ impl Server {
 
     pub(crate) fn new(app: App) -> Self {
         let layers = app.server_layers().clone();
-        Self { app, core: rpc_core::server::Server::new(), layers, tls: None, on_ready: None, mistake: None }
+        Self {
+            app,
+            core: rpc_core::server::Server::new(),
+            layers,
+            attributes: Attributes::default(),
+            tls: None,
+            on_ready: None,
+            mistake: None,
+        }
     }
 
     /// Adds a service: what `..Server::new` gives.
@@ -106,6 +115,29 @@ impl Server {
         self
     }
 
+    /// Its share of the calls relative to other servers, from 0 to 10,000: 100 is ordinary, 0 is none. The configuration
+    /// (`server.weight`) overrules it, since whoever runs a server knows its machine.
+    #[must_use]
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.attributes.weight = Some(weight);
+        self
+    }
+
+    /// The failure domain it stands in, for those who read its record. The configuration (`server.zone`) overrules it.
+    #[must_use]
+    pub fn zone(mut self, zone: impl Into<String>) -> Self {
+        self.attributes.zone = Some(zone.into());
+        self
+    }
+
+    /// The version of the program, for those who read its record, as in `.version(env!("CARGO_PKG_VERSION"))`. The
+    /// configuration (`server.version`) overrules it.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.attributes.version = Some(version.into());
+        self
+    }
+
     /// What to do once it listens and is registered, from which moment on [`run`](Self::run) also answers signals: say
     /// where it listens, for instance.
     #[must_use]
@@ -148,7 +180,7 @@ impl Server {
                 Error::new("a server without a service").with_remedy("add one: `.service(OrdersServer::new(..))`")
             );
         }
-        let offers = Offer::all(descriptors)?;
+        let offers = Offer::all(descriptors, &self.attributes.settled(self.app.config())?)?;
         let registry = self.app.registry()?;
         let config = self.app.config();
         let tls = tls::settled([("server.tls", config.server.tls), ("tls", config.tls)])

@@ -65,6 +65,8 @@ pub enum InstanceStatus {
 impl Instance {
     /// The weight of an ordinary instance.
     pub const WEIGHT: u32 = 100;
+    /// The largest weight: a hundred times an ordinary one.
+    pub const MAX_WEIGHT: u32 = 10_000;
 
     /// An ordinary instance.
     pub fn new(id: impl Into<String>, services: Vec<ServiceName>, endpoints: Vec<Endpoint>) -> Self {

@@ -21,8 +21,6 @@ const MAX_ENDPOINTS: usize = 64;
 /// The most other facts that are kept of a record, and how long a name or value may be, in bytes.
 const MAX_EXTRA: usize = 64;
 const MAX_TEXT: usize = 1024;
-/// The largest weight: a hundred times an ordinary one.
-const MAX_WEIGHT: u32 = 10_000;
 
 /// Our own field, `x-rpc`. What is missing has a default, what is unknown is skipped: both ends change over time.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The record of an instance, as it is read: whatever anybody may have written.
 
-use super::{MAX_BYTES, MAX_ENDPOINTS, MAX_EXTRA, MAX_TEXT, MAX_WEIGHT, OurStatus, Ours};
+use super::{MAX_BYTES, MAX_ENDPOINTS, MAX_EXTRA, MAX_TEXT, OurStatus, Ours};
 use crate::policy::{Reach, objection};
 use rpc_core::{
     Address,
@@ -100,7 +100,7 @@ fn read_ours(ours: Ours, instance: &mut Instance, reach: Reach) -> Result<(), Ob
     }
     instance.zone = ours.zone.filter(|zone| zone.len() <= MAX_TEXT);
     instance.version = ours.version.filter(|version| version.len() <= MAX_TEXT);
-    instance.weight = ours.weight.min(MAX_WEIGHT);
+    instance.weight = ours.weight.min(Instance::MAX_WEIGHT);
     instance.status = if ours.status == OurStatus::Up { InstanceStatus::Up } else { InstanceStatus::Down };
     instance.extra = ours.extra.into_iter().filter(|(key, value)| is_short(key, value)).take(MAX_EXTRA).collect();
     Ok(())

@@ -1,6 +1,6 @@
 //! The record of an instance, as it is written.
 
-use super::{MAX_BYTES, MAX_WEIGHT, OurEndpoint, OurStatus, Ours};
+use super::{MAX_BYTES, OurEndpoint, OurStatus, Ours};
 use crate::policy::{Reach, objection};
 use rpc_core::{
     Address,
@@ -79,7 +79,7 @@ impl Record {
             endpoints,
             zone: instance.zone.clone(),
             version: instance.version.clone(),
-            weight: instance.weight.min(MAX_WEIGHT),
+            weight: instance.weight.min(Instance::MAX_WEIGHT),
             status: if instance.status == InstanceStatus::Up { OurStatus::Up } else { OurStatus::Down },
             extra: instance.extra.clone(),
         };

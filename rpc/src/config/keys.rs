@@ -1,7 +1,7 @@
 //! The keys that exist, and the one that was probably meant.
 
 /// Keys that can stand in the file, and as `RPC_...` in the environment.
-pub(super) const KEYS: [&str; 19] = [
+pub(super) const KEYS: [&str; 22] = [
     "registry",
     "registry.url",
     "registry.required",
@@ -10,6 +10,9 @@ pub(super) const KEYS: [&str; 19] = [
     "server.advertise",
     "server.protocols",
     "server.tls",
+    "server.weight",
+    "server.zone",
+    "server.version",
     "server.certificate",
     "server.key",
     "server.client_ca",

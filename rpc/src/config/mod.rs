@@ -8,6 +8,7 @@ mod value;
 
 pub(crate) use keys::nearest;
 pub use origin::{Origin, Setting};
+pub(crate) use value::{label, weight};
 
 use origin::Said;
 use rpc_core::{Address, Transports, registry::Target};
@@ -27,6 +28,9 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 /// listen = "0.0.0.0:7000"          # RPC_SERVER_LISTEN
 /// advertise = "10.0.0.7:7000"      # RPC_SERVER_ADVERTISE
 /// protocols = ["grpc", "tarpc"]    # RPC_SERVER_PROTOCOLS=grpc,tarpc
+/// weight = 100                     # RPC_SERVER_WEIGHT: its share beside other servers; 0 is none
+/// zone = "icn-a"                   # RPC_SERVER_ZONE
+/// version = "1.2.3"                # RPC_SERVER_VERSION
 ///
 /// [client]
 /// transport = "auto"               # RPC_CLIENT_TRANSPORT: auto, grpc or tarpc
@@ -109,6 +113,14 @@ pub struct ServerConfig {
     /// The PEM file of the CAs of its clients. With it a client has to show a certificate of one of them (mutual TLS), and
     /// handlers find the name in it in [`Peer::identity`](crate::Peer).
     pub client_ca: Option<PathBuf>,
+    /// Its share of the calls relative to other servers, from 0 to [`Instance::MAX_WEIGHT`]: 100 is ordinary, 0 is none.
+    ///
+    /// [`Instance::MAX_WEIGHT`]: crate::registry::Instance::MAX_WEIGHT
+    pub weight: Option<u32>,
+    /// The failure domain it stands in, for those who read its record; 1 to 128 bytes.
+    pub zone: Option<String>,
+    /// The version of the program, for those who read its record; 1 to 128 bytes.
+    pub version: Option<String>,
 }
 
 /// What clients were told.

@@ -2,7 +2,7 @@
 
 use super::{Config, Retries, Tls};
 use crate::registries;
-use rpc_core::{Transports, client::Timeouts};
+use rpc_core::{Transports, client::Timeouts, registry::Instance};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -102,6 +102,9 @@ fn values(config: &Config) -> Vec<Value> {
     say("server.advertise", server.advertise.as_ref().map(ToString::to_string), Some("where it listens"));
     say("server.protocols", server.protocols.as_ref().map(|names| names.join(", ")), Some("all there are"));
     say("server.tls", server.tls.map(written_tls), None);
+    say("server.weight", server.weight.map(|weight| weight.to_string()), Some(&Instance::WEIGHT.to_string()));
+    say("server.zone", server.zone.clone(), Some("none"));
+    say("server.version", server.version.clone(), Some("none"));
     say("server.certificate", server.certificate.as_deref().map(written_path), None);
     say("server.key", server.key.as_deref().map(written_path), None);
     say("server.client_ca", server.client_ca.as_deref().map(written_path), None);

@@ -68,6 +68,9 @@ impl Reader<'_> {
             ["server", "advertise"] => server.advertise = Some(place.parse(value)?),
             ["server", "protocols"] => server.protocols = Some(place.protocols(value)?),
             ["server", "tls"] => server.tls = Some(place.read(value, value::tls)?),
+            ["server", "weight"] => server.weight = Some(place.number(value, value::weight)?),
+            ["server", "zone"] => server.zone = Some(place.read(value, value::label)?),
+            ["server", "version"] => server.version = Some(place.read(value, value::label)?),
             ["server", "certificate"] => server.certificate = Some(place.path(value)?),
             ["server", "key"] => server.key = Some(place.path(value)?),
             ["server", "client_ca"] => server.client_ca = Some(place.path(value)?),
@@ -181,6 +184,15 @@ impl Place<'_> {
             (_, Some("true")) => Ok(true),
             (_, Some("false")) => Ok(false),
             _ => Err(self.wrong("its value must be true or false")),
+        }
+    }
+
+    /// A whole number; a variable says it as a text.
+    fn number<T>(&self, value: &Value, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T> {
+        match value.to_i128() {
+            Some(number) => read(&number.to_string()).map_err(|reason| self.wrong(reason)),
+            None if value.as_str().is_some() => self.read(value, read),
+            None => Err(self.wrong("its value must be a whole number")),
         }
     }
 

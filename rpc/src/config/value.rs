@@ -1,7 +1,7 @@
 //! How values are written.
 
 use crate::{Retries, Tls};
-use rpc_core::Transports;
+use rpc_core::{Transports, registry::Instance};
 use std::{path::PathBuf, time::Duration};
 
 /// The protocols that every configuration can name, compiled in or not.
@@ -53,6 +53,22 @@ impl Names<'_> {
         let end = names.pop().unwrap_or_default();
         format!("{} {last} {end}", names.join(", "))
     }
+}
+
+/// Reads the weight of a server.
+pub(crate) fn weight(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(weight @ 0..=Instance::MAX_WEIGHT) => Ok(weight),
+        _ => Err(format!("`{text}` is no weight: write 0 to {}, where 100 is ordinary", Instance::MAX_WEIGHT)),
+    }
+}
+
+/// Reads what a server says of itself for others to read: a zone, a version.
+pub(crate) fn label(text: &str) -> Result<String, String> {
+    if (1..=128).contains(&text.len()) && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err("it must be 1 to 128 bytes, and on one line".to_owned())
 }
 
 /// Reads `on` or `off`.
