@@ -31,26 +31,10 @@ impl Directory {
         })?);
         let metadata = opened.metadata().map_err(|error| place(error.to_string()).with_source(error))?;
         let user = rustix::process::geteuid().as_raw();
-        if metadata.uid() != user {
-            return Err(place(format!(
-                "it belongs to user {} and this is user {user}; whoever owns it decides whom calls reach, so choose \
-                 another directory",
-                metadata.uid()
-            )));
+        match objection(metadata.uid(), user, metadata.mode(), kind(&opened)) {
+            Some(sentence) => Err(place(sentence)),
+            None => Ok(Self(path.into())),
         }
-        if metadata.mode() & 0o077 != 0 {
-            return Err(place(format!(
-                "it is open to other users (mode {:o}); run `chmod 700` on it, or choose another directory",
-                metadata.mode() & 0o777
-            )));
-        }
-        if let Some(kind) = network(&opened) {
-            return Err(place(format!(
-                "it is on {kind}, where locks do not tell who is alive; choose a directory on a local disk or in \
-                 memory, or use ZooKeeper to find servers on other hosts"
-            )));
-        }
-        Ok(Self(path.into()))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -77,6 +61,27 @@ impl Directory {
     }
 }
 
+/// Why a directory is not trusted: by who owns it, what others may do there, and the kind of its file system.
+fn objection(owner: u32, user: u32, mode: u32, kind: Option<u32>) -> Option<String> {
+    if owner != user {
+        return Some(format!(
+            "it belongs to user {owner} and this is user {user}; whoever owns it decides whom calls reach, so choose \
+             another directory"
+        ));
+    }
+    if mode & 0o077 != 0 {
+        return Some(format!(
+            "it is open to other users (mode {:o}); run `chmod 700` on it, or choose another directory",
+            mode & 0o777
+        ));
+    }
+    let network = network(kind?)?;
+    Some(format!(
+        "it is on {network}, where locks do not tell who is alive; choose a directory on a local disk or in memory, or \
+         use ZooKeeper to find servers on other hosts"
+    ))
+}
+
 fn make(path: &Path) -> io::Result<()> {
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -91,11 +96,21 @@ pub(super) fn options() -> fs::OpenOptions {
     options
 }
 
-/// The name of the file system, if its locks are emulated, or seen by some hosts only.
+/// The kind of the file system, in the numbers of Linux.
 #[cfg(target_os = "linux")]
-fn network(directory: &fs::File) -> Option<&'static str> {
+fn kind(directory: &fs::File) -> Option<u32> {
+    // Wider on some architectures, where the number stands in the lower half.
+    rustix::fs::fstatfs(directory).ok().map(|found| found.f_type as u32)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn kind(_: &fs::File) -> Option<u32> {
+    None
+}
+
+/// The name of a file system whose locks are emulated, or seen by some hosts only.
+fn network(kind: u32) -> Option<&'static str> {
     // Numbers from linux/magic.h and the sources of the file systems.
-    let kind = rustix::fs::fstatfs(directory).ok()?.f_type as u32;
     Some(match kind {
         0x6969 => "NFS",
         0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
@@ -107,13 +122,9 @@ fn network(directory: &fs::File) -> Option<&'static str> {
         0x0bd0_0bd0 => "Lustre",
         0x0116_1970 => "GFS2",
         0x7461_636f => "OCFS2",
+        0x4750_4653 => "GPFS",
         _ => return None,
     })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn network(_: &fs::File) -> Option<&'static str> {
-    None
 }
 
 #[cfg(test)]
@@ -161,9 +172,41 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_on_another_machine_is_refused() {
+        let on = |kind| objection(1000, 1000, 0o40_700, Some(kind));
+        // As `stat -f` of coreutils names them.
+        for (kind, name) in [
+            (0x6969, "NFS"),
+            (0xff53_4d42, "SMB"),
+            (0xfe53_4d42, "SMB"),
+            (0x6573_5546, "FUSE"),
+            (0x0102_1997, "9P"),
+            (0x00c3_6400, "Ceph"),
+            (0x0bd0_0bd0, "Lustre"),
+            (0x0116_1970, "GFS2"),
+            (0x4750_4653, "GPFS"),
+        ] {
+            let sentence = on(kind).unwrap_or_else(|| panic!("{name} is taken for a local disk"));
+            assert!(sentence.contains(&format!("it is on {name},")) && sentence.contains("ZooKeeper"), "{sentence}");
+        }
+        for (kind, name) in [
+            (0xef53, "ext4"),
+            (0x0102_1994, "tmpfs"),
+            (0x9123_683e, "btrfs"),
+            (0x5846_5342, "XFS"),
+            (0x794c_7630, "overlayfs"),
+            (0x2fc1_2fc1, "ZFS"),
+        ] {
+            assert_eq!(on(kind), None, "{name} is a local disk");
+        }
+        assert_eq!(objection(1000, 1000, 0o40_700, None), None, "where the kind is not known");
+    }
+
+    #[test]
     #[cfg(target_os = "linux")]
     fn the_kind_of_a_file_system_is_looked_up() {
-        // Whatever this runs on is local; /proc is neither, and not on the list.
-        assert_eq!(network(&fs::File::open("/proc").unwrap()), None);
+        let kind = |path: &str| kind(&fs::File::open(path).unwrap());
+        assert_eq!(kind("/proc"), Some(0x9fa0));
+        assert_ne!(kind("/"), kind("/proc"));
     }
 }
