@@ -45,8 +45,9 @@ impl<M: prost::Message + Default + 'static> Decode for M {
 /// A message on its way: as the value it is, or as the bytes it became.
 ///
 /// A transport writes a typed payload straight into its write buffer; a local call takes the value out again and
-/// serialises nothing.
+/// serialises nothing. A second format beside protobuf would be one more variant.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Payload {
     /// A value. Shared, because a retry may need it a second time; whoever takes the last share moves it out.
     Typed(Arc<dyn ErasedMessage>),

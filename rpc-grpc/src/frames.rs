@@ -44,7 +44,7 @@ fn append(payload: &Payload, length: u32, buffer: &mut BytesMut) {
     match payload {
         // Not by `Payload::encode`, which would measure the message once more.
         Payload::Typed(message) => (**message).encode(buffer),
-        Payload::Encoded(bytes) => buffer.extend_from_slice(bytes),
+        other => other.encode(buffer),
     }
 }
 
