@@ -23,6 +23,7 @@ mod health;
 mod offer;
 pub mod prelude;
 mod registries;
+mod rules;
 mod running;
 pub mod schema;
 mod server;
@@ -47,6 +48,7 @@ pub use rpc_core::{
 };
 #[cfg(feature = "grpc")]
 pub use rpc_grpc::Mounted;
+pub use rules::Rules;
 pub use running::Running;
 pub use server::Server;
 #[cfg(feature = "tls")]

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use orders::{args, serve};
+use rpc::App;
 use std::process::ExitCode;
 use tabled::{builder::Builder, settings::Style};
 
@@ -40,7 +41,7 @@ async fn main() -> ExitCode {
     };
     if let Some(Command::Config) = command {
         options.apply(&mut config);
-        println!("{}", table(&config));
+        println!("{}", table(&App::builder().config(config).build()));
         return ExitCode::SUCCESS;
     }
     match serve::serve(options, config).await {
@@ -52,10 +53,10 @@ async fn main() -> ExitCode {
     }
 }
 
-fn table(config: &rpc::Config) -> String {
+fn table(app: &App) -> String {
     let mut table = Builder::default();
     table.push_record(["key", "value", "from"]);
-    for setting in config.settings() {
+    for setting in app.settings() {
         table.push_record([setting.key, setting.value, setting.origin.to_string()]);
     }
     table.build().with(Style::sharp()).to_string()

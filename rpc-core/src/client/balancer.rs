@@ -34,8 +34,8 @@ struct Held {
 }
 
 impl Balancer {
-    pub(crate) fn new(fleet: Arc<Fleet>, observers: Observers, owner: Tasks) -> Self {
-        Self { fleet, observers, owner: Arc::new(owner) }
+    pub(crate) fn new(fleet: Arc<Fleet>, observers: Observers, owner: Arc<Tasks>) -> Self {
+        Self { fleet, observers, owner }
     }
 
     /// The attempt that goes to `live` from `begun` on.

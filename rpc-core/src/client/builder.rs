@@ -3,7 +3,11 @@
 use crate::{
     Layers, Observers, Tasks, Transports,
     client::{
-        Channel, Connector, RetryPolicy, Sockets, Timeouts, balancer::Balancer, fleet::Fleet, roster::Roster,
+        Channel, Connector, RetryPolicy, Sockets, Timeouts,
+        balancer::Balancer,
+        fleet::Fleet,
+        roster::Roster,
+        route::{Reached, Route},
         stack::Stack,
     },
     registry::{ServiceName, Watch},
@@ -21,6 +25,8 @@ pub enum Servers {
     Listed(Watch),
     /// In this process. Nothing is connected, balanced or made again then; the other layers are the same.
     Here(Local),
+    /// Where another channel's are, over its connections: to call the same servers on other terms.
+    Of(Channel),
 }
 
 impl From<Watch> for Servers {
@@ -32,6 +38,12 @@ impl From<Watch> for Servers {
 impl From<Local> for Servers {
     fn from(local: Local) -> Self {
         Self::Here(local)
+    }
+}
+
+impl From<Channel> for Servers {
+    fn from(channel: Channel) -> Self {
+        Self::Of(channel)
     }
 }
 
@@ -136,26 +148,39 @@ impl ChannelBuilder {
     /// Outside a tokio runtime, since it starts tasks.
     #[must_use]
     pub fn build(self) -> Channel {
-        let watch = match self.servers {
-            Servers::Listed(watch) => watch,
-            Servers::Here(local) => {
-                return Channel::made(self.stack.around_local(local), None, self.timeouts, self.wires);
-            }
+        let servers = match &self.servers {
+            Servers::Listed(watch) => self.connect(watch.clone()),
+            Servers::Here(local) => Reached::Here(local.clone()),
+            Servers::Of(channel) => channel.route().servers.clone(),
         };
+        let Self { stack, timeouts, wires, .. } = self;
+        let service = match &servers {
+            Reached::Remote { fleet, owner } => {
+                fleet.ask(wires);
+                let balancer = Balancer::new(fleet.clone(), stack.observers.clone(), owner.clone());
+                stack.around(balancer)
+            }
+            Reached::Here(local) => stack.around_local(local.clone()),
+            Reached::Behind(service) => service.clone(),
+        };
+        Channel::on(Route { service, servers, timeouts, transports: wires })
+    }
+
+    /// Follows a list of servers.
+    fn connect(&self, watch: Watch) -> Reached {
         let owner = Tasks::owner();
         let observers = self.stack.observers.clone();
-        let mut roster = Roster::new(self.service, self.transports, self.encryption.security());
+        let mut roster = Roster::new(self.service.clone(), self.transports.clone(), self.encryption.security());
         roster.ask(self.wires);
         let fleet = Arc::new(Fleet::new(
             roster,
-            (self.connector, self.encryption),
+            (self.connector.clone(), self.encryption.clone()),
             self.limits,
-            observers.clone(),
+            observers,
             owner.handle(),
         ));
         fleet.follow(watch);
-        let balancer = Balancer::new(fleet.clone(), observers, owner);
-        Channel::made(self.stack.around(balancer), Some(fleet), self.timeouts, self.wires)
+        Reached::Remote { fleet, owner: Arc::new(owner) }
     }
 }
 

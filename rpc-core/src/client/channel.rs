@@ -1,15 +1,17 @@
 //! What a generated client holds.
 
 use crate::{
-    Body, BoxService, CallId, Context, Delivery, Hints, Metadata, MetadataError, Method, Request, Response, Service,
+    Body, CallId, Context, Delivery, Hints, Metadata, MetadataError, Method, Request, Response, Service,
     ServiceDescriptor, Status, Transports,
     client::{
-        ChannelBuilder, Servers, Timeouts,
+        ChannelBuilder, Servers,
         fleet::{Changes, Fleet},
+        route::Route,
     },
     context::deadline_in,
     registry::ServiceName,
 };
+use arc_swap::ArcSwap;
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
@@ -17,10 +19,9 @@ use tokio::time::{Instant, timeout};
 /// process. It carries the options that calls made through it have.
 #[derive(Clone, Debug)]
 pub struct Channel {
-    service: BoxService,
+    /// Shared by all clones, whatever their options. A call reads it without waiting or locking.
+    route: Arc<ArcSwap<Route>>,
     options: Arc<Options>,
-    /// The servers, unless they are in this process.
-    fleet: Option<Arc<Fleet>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -29,14 +30,13 @@ struct Options {
     service: Option<&'static ServiceDescriptor>,
     timeout: Option<Duration>,
     metadata: Metadata,
-    transports: Transports,
-    timeouts: Timeouts,
+    transports: Option<Transports>,
 }
 
 impl Channel {
     /// A channel through which calls go to `service`.
     pub fn new(service: impl Service) -> Self {
-        Self { service: service.boxed(), options: Arc::default(), fleet: None }
+        Self::on(Route::to(service.boxed()))
     }
 
     /// The parts of a channel to the servers of a service: those that a registry lists, or one in this process.
@@ -44,14 +44,19 @@ impl Channel {
         ChannelBuilder::new(service, servers.into())
     }
 
-    pub(crate) fn made(
-        service: BoxService,
-        fleet: Option<Arc<Fleet>>,
-        timeouts: Timeouts,
-        transports: Transports,
-    ) -> Self {
-        let options = Options { timeouts, transports, ..Options::default() };
-        Self { service, options: Arc::new(options), fleet }
+    pub(crate) fn on(route: Route) -> Self {
+        Self { route: Arc::new(ArcSwap::from_pointee(route)), options: Arc::default() }
+    }
+
+    pub(crate) fn route(&self) -> Arc<Route> {
+        self.route.load_full()
+    }
+
+    /// From the next call on, the calls of this channel, of all its clones, and of all clients that were made of them go
+    /// where those of `other` go: to its servers, through its layers, with its timeouts and over its wires. The options
+    /// of clients hold as before. Calls in flight end where they began, and their connections live until they have.
+    pub fn switch_to(&self, other: &Self) {
+        self.route.store(other.route());
     }
 
     /// Waits, at most `limit`, until the registry has said where the servers are, be it that there are none.
@@ -59,7 +64,7 @@ impl Channel {
     /// # Errors
     /// `Unavailable`, with the reason, when it has not. The channel goes on asking, so it may still be used.
     pub async fn wait_known(&self, limit: Duration) -> Result<(), Status> {
-        self.wait_until(limit, |fleet| fleet.is_known()).await
+        self.wait_until(limit, |fleet, _| fleet.is_known()).await
     }
 
     /// Waits, at most `limit`, until a server can be called.
@@ -67,20 +72,22 @@ impl Channel {
     /// # Errors
     /// `Unavailable`, with the reason, when there is none. The channel goes on trying, so it may still be used.
     pub async fn ready(&self, limit: Duration) -> Result<(), Status> {
-        self.wait_until(limit, |fleet| fleet.is_ready(self.options.transports)).await
+        self.wait_until(limit, Fleet::is_ready).await
     }
 
-    async fn wait_until(&self, limit: Duration, reached: impl Fn(&Fleet) -> bool) -> Result<(), Status> {
-        let Some(fleet) = &self.fleet else { return Ok(()) };
-        fleet.ask(self.options.transports);
+    async fn wait_until(&self, limit: Duration, reached: impl Fn(&Fleet, Transports) -> bool) -> Result<(), Status> {
+        let route = self.route();
+        let Some(fleet) = route.fleet() else { return Ok(()) };
+        let transports = self.options.transports.unwrap_or(route.transports);
+        fleet.ask(transports);
         let mut changes: Changes = fleet.changes();
         let wait = async {
-            while !reached(fleet) {
+            while !reached(fleet, transports) {
                 changes.wait().await;
             }
         };
         timeout(limit, wait).await.map_err(|_| {
-            let why = fleet.diagnose(self.options.transports);
+            let why = fleet.diagnose(transports);
             let message = format!("no server within {limit:?}: {}", why.summary());
             Status::unavailable(message).with_delivery(Delivery::NeverSent).with_source(why)
         })
@@ -89,7 +96,7 @@ impl Channel {
     /// Takes no new calls, lets those in flight end for at most `grace`, and closes its connections; all clones are the
     /// same channel. True when every call has ended in peace. A channel into this process has nothing to close.
     pub async fn close(&self, grace: Duration) -> bool {
-        match &self.fleet {
+        match self.route().fleet() {
             Some(fleet) => fleet.close(grace).await,
             None => true,
         }
@@ -101,33 +108,35 @@ impl Channel {
     /// # Errors
     /// What the call ended with.
     pub async fn call(&self, method: &'static Method, body: Body, key: Option<u64>) -> Result<Response, Status> {
-        let request = self.request(method, body, key);
-        self.service.call(request).await
+        let route = self.route();
+        let request = self.request(&route, method, body, key);
+        route.service.call(request).await
     }
 
-    fn request(&self, method: &'static Method, body: Body, key: Option<u64>) -> Request {
+    fn request(&self, route: &Route, method: &'static Method, body: Body, key: Option<u64>) -> Request {
         let options = &*self.options;
         let method = options.service.and_then(|service| service.like(method)).unwrap_or(method);
-        let limit = options.timeouts.limit(options.timeout, method);
+        let limit = route.timeouts.limit(options.timeout, method);
         let parent = Context::current();
         let mut context = parent.child(limit.total).with_attempt(CallId::random(), parent.attempt());
         if !options.metadata.is_empty() {
             context = context.with_metadata(options.metadata.clone());
         }
         let opening = limit.opening.map(|opening| deadline_in(Instant::now(), opening));
-        Request { method, context, hints: Hints { transports: options.transports, key, opening, journey: None }, body }
+        let transports = options.transports.unwrap_or(route.transports);
+        Request { method, context, hints: Hints { transports, key, opening, journey: None }, body }
     }
 
     /// The same channel, its calls over these wires.
     #[must_use]
     pub fn over(&self, transports: Transports) -> Self {
-        self.with(|options| options.transports = transports)
+        self.with(|options| options.transports = Some(transports))
     }
 
     fn with(&self, change: impl FnOnce(&mut Options)) -> Self {
         let mut options = (*self.options).clone();
         change(&mut options);
-        Self { service: self.service.clone(), options: Arc::new(options), fleet: self.fleet.clone() }
+        Self { route: self.route.clone(), options: Arc::new(options) }
     }
 }
 

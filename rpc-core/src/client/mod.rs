@@ -5,6 +5,7 @@
 // What a generated client holds, and how it is made.
 mod builder;
 mod channel;
+mod route;
 mod stack;
 mod timeouts;
 

@@ -1,9 +1,9 @@
 //! Puts an [`App`] together.
 
 use super::{AllLayers, App, Inner};
-use crate::{Config, Result, tls};
+use crate::{Config, Result, rules::RulesFile, tls};
 use rpc_core::{
-    BoxService, Layer, Observer, Observers, Service, observer::Tracing, registry::Registry, transport::Transport,
+    BoxService, Layer, Observer, Observers, Service, Tasks, observer::Tracing, registry::Registry, transport::Transport,
 };
 use std::{
     fmt,
@@ -152,14 +152,15 @@ impl AppBuilder {
         self
     }
 
-    /// The App. Connects to nothing yet.
+    /// The App. Connects to nothing yet; reads the rules, if the configuration names a file of them.
     pub fn build(self) -> App {
         let mut transports = compiled_in();
         for added in self.transports {
             transports.retain(|transport| transport.name() != added.name());
             transports.push(added);
         }
-        App(Arc::new(Inner {
+        let rules_file = self.config.rules.clone().map(RulesFile::new).map(Arc::new);
+        let app = App(Arc::new(Inner {
             config: self.config,
             transports,
             observers: self.observers,
@@ -168,13 +169,19 @@ impl AppBuilder {
             connector: Mutex::default(),
             given: self.registry,
             registries: Mutex::default(),
-            channels: Mutex::default(),
+            clients: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            rules_file,
+            watching: AtomicBool::new(false),
+            tasks: Tasks::owner(),
             locals: Mutex::default(),
             sections: Mutex::default(),
             warned: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             serving: AtomicUsize::new(0),
-        }))
+        }));
+        app.read_rules();
+        app
     }
 }
 

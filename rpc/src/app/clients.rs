@@ -5,7 +5,8 @@ use super::{
     terms::{self, Terms},
 };
 use crate::{
-    Error, Result,
+    Config, Error, Result,
+    rules::Levels,
     tls::{self, Settled},
 };
 use rpc_core::{
@@ -14,7 +15,10 @@ use rpc_core::{
     registry::{Availability, Registry, ServiceName, Target, Watch},
     tls::Encryption,
 };
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 impl App {
     /// How long a client waits for the first list of servers.
@@ -28,8 +32,8 @@ impl App {
     /// list in time. Outside a tokio runtime.
     pub async fn client<C: Client>(&self) -> Result<C> {
         let name = C::SERVICE.name;
-        if let Some(channel) = lock(&self.0.channels).get(name) {
-            return Ok(C::from_channel(channel.clone()));
+        if let Some(held) = lock(&self.0.clients).held.get(name) {
+            return Ok(C::from_channel(held.channel.clone()));
         }
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(Error::new(format!("a client of {name} needs a tokio runtime, and here is none"))
@@ -39,26 +43,35 @@ impl App {
             return Err(Error::new(format!("a client of {name} was asked for after the App had been shut down"))
                 .with_remedy("make clients before that, or another App"));
         }
-        let terms = self.terms(C::SERVICE)?;
-        let service: ServiceName = name
-            .parse()
-            .map_err(|error| Error::new(format!("`{name}` cannot be the name of a service")).with_source(error))?;
+        self.watch_rules();
+        loop {
+            let levels = self.levels();
+            let terms = self.terms(C::SERVICE, &levels)?;
+            let made = self.lead(C::SERVICE, terms, None).await?;
+            let mut clients = lock(&self.0.clients);
+            // Unless there are other rules by now.
+            if Arc::ptr_eq(&clients.levels, &levels) {
+                // Of two who come at once, both get the same channel.
+                let held = clients.held.entry(name).or_insert(made);
+                return Ok(C::from_channel(held.channel.clone()));
+            }
+        }
+    }
+
+    /// Where the servers of a service are, on these terms, and how connections to them are made.
+    pub(super) async fn servers(&self, name: &str, terms: &Terms) -> Result<(Servers, Encryption)> {
+        let service = service_name(name)?;
         if let (None, Some(registry)) = (&terms.target, self.registry_of_all()) {
             terms::declares(&self.0.config, "registry", registry)?;
         }
-        let mut encryption = Encryption::Off;
-        let servers = match terms.target.as_ref().or(self.registry_of_all()) {
-            Some(Target::Local) => Servers::Here(self.local(name)?),
+        match terms.target.as_ref().or(self.registry_of_all()) {
+            Some(Target::Local) => Ok((Servers::Here(self.local(name)?), Encryption::Off)),
             target => {
-                encryption = self.encryption(&terms)?;
+                let encryption = self.encryption(terms)?;
                 let registry = target.map_or_else(|| self.registry(), |target| self.open(target))?;
-                Servers::Listed(self.listed(&*registry, &service, &terms).await?)
+                Ok((Servers::Listed(self.listed(&*registry, &service, terms).await?), encryption))
             }
-        };
-        // Of two who come at once, both get the same channel.
-        let mut channels = lock(&self.0.channels);
-        let channel = channels.entry(name).or_insert_with(|| self.channel(service, servers, encryption, terms)).clone();
-        Ok(C::from_channel(channel))
+        }
     }
 
     /// What the configuration names as the registry of all, unless one was handed over.
@@ -92,9 +105,20 @@ impl App {
         Ok(Encryption::Tls { connector, server_name: terms.server_name.as_ref().map(|(_, name)| name.clone()) })
     }
 
-    /// What the configuration says of clients of a service.
-    fn terms(&self, service: &'static ServiceDescriptor) -> Result<Terms> {
-        let config = &self.0.config;
+    /// What the configuration, and the rules above it, say of clients of a service.
+    pub(super) fn terms(&self, service: &'static ServiceDescriptor, levels: &Levels) -> Result<Terms> {
+        let (rules, config) = (levels.in_order(), &self.0.config);
+        for level in rules.into_iter().chain([config]) {
+            self.one_meaning(level, service)?;
+        }
+        let mut terms = Terms::of(&rules, config, service)?;
+        terms.tls = terms.tls.or_on(self.0.client_tls.is_some());
+        terms.tls = terms.tls.unless_forgotten(config, "client.ca", config.client.ca.is_some())?;
+        Ok(terms)
+    }
+
+    /// A section with a short name is about one service.
+    fn one_meaning(&self, config: &Config, service: &'static ServiceDescriptor) -> Result<()> {
         let short = service.name.rsplit('.').next().unwrap_or_default();
         if !config.client.services.contains_key(service.name) && config.client.services.contains_key(short) {
             let first = *lock(&self.0.sections).entry(short.to_owned()).or_insert(service.name);
@@ -103,17 +127,19 @@ impl App {
                     .with_remedy(format!("write the full names: [client.{first}], [client.{}]", service.name)));
             }
         }
-        let mut terms = Terms::of(config, service)?;
-        terms.tls = terms.tls.or_on(self.0.client_tls.is_some());
-        terms.tls = terms.tls.unless_forgotten(config, "client.ca", config.client.ca.is_some())?;
-        Ok(terms)
+        Ok(())
     }
 
-    fn channel(&self, service: ServiceName, servers: Servers, encryption: Encryption, terms: Terms) -> Channel {
+    pub(super) fn channel(
+        &self,
+        service: &'static ServiceDescriptor,
+        (servers, encryption): (Servers, Encryption),
+        terms: &Terms,
+    ) -> Result<Channel> {
         let layers = &self.0.layers;
-        let mut builder = Channel::builder(service, servers)
+        let mut builder = Channel::builder(service_name(service.name)?, servers)
             .encryption(encryption)
-            .timeouts(terms.timeouts)
+            .timeouts(terms.timeouts.clone())
             .transports(terms.transports)
             .retry(terms.retry)
             .observer(self.0.observers.clone())
@@ -122,7 +148,7 @@ impl App {
         for transport in &self.0.transports {
             builder = builder.transport(transport.clone());
         }
-        builder.build()
+        Ok(builder.build())
     }
 
     /// Once: a program has many clients, and the network is the same for all of them.
@@ -138,6 +164,10 @@ impl App {
             );
         }
     }
+}
+
+fn service_name(name: &str) -> Result<ServiceName> {
+    name.parse().map_err(|error| Error::new(format!("`{name}` cannot be the name of a service")).with_source(error))
 }
 
 fn no_list(registry: &dyn Registry, watch: &Watch, service: &str) -> Error {

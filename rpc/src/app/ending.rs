@@ -27,7 +27,10 @@ impl App {
         if servers > 0 {
             tracing::warn!(servers, "servers of this App still run; what their handlers call from now on fails");
         }
-        let channels: Vec<_> = lock(&self.0.channels).drain().collect();
+        self.0.tasks.abort();
+        let held: Vec<_> = lock(&self.0.clients).held.drain().collect();
+        let channels = held.into_iter().flat_map(|(name, held)| held.channels().map(move |channel| (name, channel)));
+        let channels: Vec<_> = channels.collect();
         let mut peaceful = true;
         let closing = channels.iter().map(|(name, channel)| async move { (*name, channel.close(grace).await) });
         for (service, ended) in all(closing).await {

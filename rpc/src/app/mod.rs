@@ -4,14 +4,20 @@ mod builder;
 mod clients;
 mod ending;
 mod locals;
+mod rules;
 mod terms;
 
 pub use builder::AppBuilder;
 pub(crate) use ending::Serving;
+use terms::Terms;
 
-use crate::{Config, Error, Result, Server, registries, tls};
+use crate::{
+    Config, Error, Result, Server, registries,
+    rules::{Levels, RulesFile},
+    tls,
+};
 use rpc_core::{
-    Layers, Observers,
+    Layers, Observers, ServiceDescriptor, Tasks,
     client::Channel,
     registry::{Registry, Target},
     server::Local,
@@ -51,7 +57,13 @@ struct Inner {
     given: Option<Arc<dyn Registry>>,
     /// One session per URL.
     registries: Mutex<HashMap<String, Arc<dyn Registry>>>,
-    channels: Mutex<HashMap<&'static str, Channel>>,
+    clients: Mutex<Clients>,
+    /// Rules are changed by one at a time.
+    turn: tokio::sync::Mutex<()>,
+    rules_file: Option<Arc<RulesFile>>,
+    /// Whether the file of rules is looked at.
+    watching: AtomicBool,
+    tasks: Tasks,
     /// What clients whose target is `local://` call.
     locals: Mutex<HashMap<&'static str, Local>>,
     /// Which service a section of the configuration with a short name was taken to mean.
@@ -62,6 +74,24 @@ struct Inner {
     ended: AtomicBool,
     /// How many servers of it run.
     serving: AtomicUsize,
+}
+
+/// What its clients are, and the rules that hold for them; under one lock, so that no client is made by rules of before.
+#[derive(Default)]
+struct Clients {
+    held: HashMap<&'static str, Held>,
+    levels: Arc<Levels>,
+}
+
+/// What all clients of one service have.
+#[derive(Clone)]
+struct Held {
+    service: &'static ServiceDescriptor,
+    /// Their calls go through it.
+    channel: Channel,
+    /// To the servers that the configuration names, kept while rules lead elsewhere, so that the way back is connected.
+    home: Option<Channel>,
+    terms: Terms,
 }
 
 /// The layers of the user's, by where they stand.

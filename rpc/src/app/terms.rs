@@ -1,7 +1,7 @@
 //! What clients of one service were told, from all levels of the configuration.
 
 use crate::{
-    Config, Error, Result, Retries, config,
+    ClientConfig, Config, Error, Result, Retries, ServiceConfig, config,
     tls::{self, Settled},
 };
 use rpc_core::{
@@ -11,7 +11,7 @@ use rpc_core::{
 };
 
 /// What clients of one service were told: of each thing, what is said of the service, or else of all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Terms {
     /// Where its servers are, unless in the registry of everybody.
     pub(super) target: Option<Target>,
@@ -24,22 +24,29 @@ pub(super) struct Terms {
 }
 
 impl Terms {
+    /// What the configuration says, and above it these rules, the first that counts first.
+    ///
     /// # Errors
     /// When something is said of a method that the service does not have, or asked for that is not built.
-    pub(super) fn of(config: &Config, service: &ServiceDescriptor) -> Result<Self> {
-        let (section, own) = match section(config, service.name) {
-            Some((section, own)) => (section, own.clone()),
-            None => (service.name, crate::ServiceConfig::default()),
-        };
-        let all = &config.client;
+    pub(super) fn of(rules: &[&Config], config: &Config, service: &ServiceDescriptor) -> Result<Self> {
+        let (mut own, mut all) = (ServiceConfig::default(), ClientConfig::default());
+        let mut section = service.name;
+        for level in rules.iter().copied().chain([config]) {
+            if let Some((name, said)) = self::section(level, service.name) {
+                check_methods(level, service, name, said)?;
+                if let Some(target) = &said.target {
+                    declares(level, &format!("client.{name}.target"), target)?;
+                }
+                own = own.or(said);
+                section = name;
+            }
+            all = all.or(&level.client);
+        }
         let mut timeouts = Timeouts::default();
         if let Some(timeout) = own.timeout.or(all.timeout) {
             timeouts = timeouts.with_service(timeout);
         }
         for (name, method) in &own.methods {
-            if !service.methods.iter().any(|known| known.name == name) {
-                return Err(no_method(config, service, section, name));
-            }
             if let Some(timeout) = method.timeout {
                 timeouts = timeouts.with_method(name, timeout);
             }
@@ -48,14 +55,12 @@ impl Terms {
             Retries::On => RetryPolicy::default(),
             Retries::Off => RetryPolicy::Off,
         };
+        // No rule speaks of TLS, so the section is that of the configuration.
         let tls =
             tls::settled([(&*format!("client.{section}.tls"), own.tls), ("client.tls", all.tls), ("tls", config.tls)]);
         let of_all = || Some(("client.server_name".to_owned(), all.server_name.clone()?));
         let server_name = own.server_name.map(|name| (format!("client.{section}.server_name"), name)).or_else(of_all);
         let transports = own.transport.or(all.transport).unwrap_or_default();
-        if let Some(target) = &own.target {
-            declares(config, &format!("client.{section}.target"), target)?;
-        }
         Ok(Self { target: own.target, transports, timeouts, retry, tls, server_name })
     }
 }
@@ -74,7 +79,7 @@ pub(super) fn declares(config: &Config, key: &str, target: &Target) -> Result<()
 }
 
 /// The section about a service, by its full name or by its short one.
-fn section<'a>(config: &'a Config, service: &str) -> Option<(&'a str, &'a crate::ServiceConfig)> {
+fn section<'a>(config: &'a Config, service: &str) -> Option<(&'a str, &'a ServiceConfig)> {
     let short = service.rsplit('.').next().unwrap_or(service);
     let services = &config.client.services;
     let found = services.get_key_value(service).or_else(|| services.get_key_value(short));
@@ -90,6 +95,13 @@ fn section<'a>(config: &'a Config, service: &str) -> Option<(&'a str, &'a crate:
 fn is_misspelt(section: &str, full: &str, short: &str) -> bool {
     let name = if section.contains('.') { full } else { short };
     strsim::damerau_levenshtein(section, name) <= 1
+}
+
+fn check_methods(config: &Config, service: &ServiceDescriptor, section: &str, said: &ServiceConfig) -> Result<()> {
+    match said.methods.keys().find(|name| !service.methods.iter().any(|known| known.name == **name)) {
+        Some(name) => Err(no_method(config, service, section, name)),
+        None => Ok(()),
+    }
 }
 
 fn no_method(config: &Config, service: &ServiceDescriptor, section: &str, name: &str) -> Error {
@@ -116,7 +128,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rpc.toml");
         std::fs::write(&path, toml).unwrap();
-        Terms::of(&Config::read(Some(&path), []).unwrap(), &ORDERS)
+        Terms::of(&[], &Config::read(Some(&path), []).unwrap(), &ORDERS)
     }
 
     const fn millis(millis: u64) -> Duration {

@@ -1,11 +1,12 @@
 //! The keys that exist, and the one that was probably meant.
 
 /// Keys that can stand in the file, and as `RPC_...` in the environment.
-pub(super) const KEYS: [&str; 22] = [
+pub(super) const KEYS: [&str; 23] = [
     "registry",
     "registry.url",
     "registry.required",
     "tls",
+    "rules",
     "server.listen",
     "server.advertise",
     "server.protocols",

@@ -105,7 +105,7 @@ impl Provider for Variable {
 
 /// `registry = "URL"` is short for `[registry] url = "URL"`. Each source is brought into the long form before they are
 /// merged, or the short form of one would replace the whole table of another.
-struct Normalised<P>(P);
+pub(super) struct Normalised<P>(pub(super) P);
 
 impl<P: Provider> Provider for Normalised<P> {
     fn metadata(&self) -> Metadata {

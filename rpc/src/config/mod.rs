@@ -4,6 +4,7 @@ mod keys;
 mod load;
 mod origin;
 mod read;
+mod rules;
 mod value;
 
 pub(crate) use keys::nearest;
@@ -23,6 +24,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 /// ```toml
 /// registry = "zookeeper://zk1:2181,zk2:2181/rpc"   # RPC_REGISTRY
 /// tls = "off"                      # RPC_TLS: plain text is meant, also between machines
+/// rules = "rules.toml"             # RPC_RULES: a file with [client..] sections that hold while it is there; see Rules
 ///
 /// [server]
 /// listen = "0.0.0.0:7000"          # RPC_SERVER_LISTEN
@@ -86,6 +88,9 @@ pub struct Config {
     pub registry_required: bool,
     /// Whether connections are encrypted, for servers and clients that do not say themselves.
     pub tls: Option<Tls>,
+    /// The file with rules for running clients, looked at every second; see [`Rules`](crate::Rules). A path that is not
+    /// whole begins where the file is that says it. There need not be a file yet.
+    pub rules: Option<PathBuf>,
     /// What concerns a server.
     pub server: ServerConfig,
     /// What concerns clients.
@@ -205,6 +210,12 @@ impl Config {
         let short = name.rsplit('.').next().unwrap_or(name);
         let services = &self.client.services;
         services.get(name).or_else(|| services.get(short))
+    }
+
+    /// The values of which something was said here.
+    pub(crate) fn said(&self) -> Vec<Setting> {
+        let said = origin::said(self);
+        self.settings().into_iter().filter(|setting| said.contains(&setting.key)).collect()
     }
 
     /// What was said about every value, and where; see [`Setting`]. For people: `order-server config` prints it.

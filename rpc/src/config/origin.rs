@@ -34,6 +34,8 @@ pub enum Origin {
     Variable(String),
     /// The program itself: its code, or its command line.
     Program,
+    /// A rule, which holds while the program runs: in a file, or set by the program. See [`Rules`](crate::Rules).
+    Rule(Option<PathBuf>),
 }
 
 impl fmt::Display for Origin {
@@ -43,6 +45,8 @@ impl fmt::Display for Origin {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Variable(name) => write!(f, "the variable {name}"),
             Self::Program => f.write_str("the program or its command line"),
+            Self::Rule(Some(path)) => write!(f, "rule in {}", path.display()),
+            Self::Rule(None) => f.write_str("rule of the program"),
         }
     }
 }
@@ -86,11 +90,16 @@ pub(super) fn settings(config: &Config) -> Vec<Setting> {
     values(config).into_iter().filter_map(setting).collect()
 }
 
+/// The keys of which something was said.
+pub(super) fn said(config: &Config) -> Vec<String> {
+    values(config).into_iter().filter_map(|(key, value, _)| value.map(|_| key)).collect()
+}
+
 /// A key, what was said, and what holds when nothing was.
 type Value = (String, Option<String>, Option<String>);
 
 fn values(config: &Config) -> Vec<Value> {
-    let Config { registry, registry_required, tls, server, client, said: _ } = config;
+    let Config { registry, registry_required, tls, rules, server, client, said: _ } = config;
     let mut values = Vec::new();
     let mut say = |key: &str, value: Option<String>, default: Option<&str>| {
         values.push((key.to_owned(), value, default.map(str::to_owned)));
@@ -98,6 +107,7 @@ fn values(config: &Config) -> Vec<Value> {
     say("registry", registry.as_ref().map(ToString::to_string), Some(&registries::embedded().to_string()));
     say("registry.required", registry_required.then(|| "true".to_owned()), Some("false"));
     say("tls", tls.map(written_tls), Some("off"));
+    say("rules", rules.as_ref().map(|path| path.display().to_string()), None);
     say("server.listen", server.listen.as_ref().map(ToString::to_string), Some("127.0.0.1:0"));
     say("server.advertise", server.advertise.as_ref().map(ToString::to_string), Some("where it listens"));
     say("server.protocols", server.protocols.as_ref().map(|names| names.join(", ")), Some("all there are"));

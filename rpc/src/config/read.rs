@@ -1,13 +1,13 @@
 //! From merged values to a [`Config`].
 
 use super::{
-    Config, MethodConfig, Origin, Said, ServiceConfig, keys,
+    Config, MethodConfig, Origin, Said, ServiceConfig, keys, rules,
     value::{self, Names},
 };
 use crate::{Error, Result};
 use figment::{
-    Figment, Provider, Source,
-    value::{Dict, Value},
+    Figment, Profile, Provider, Source,
+    value::{Dict, Map, Value},
 };
 use rpc_core::{Transports, registry::ServiceName};
 use std::{
@@ -23,24 +23,38 @@ pub(super) fn config(figment: &Figment, file: Option<&Path>, names: Names<'_>) -
         let file = file.unwrap_or(Path::new("rpc.toml")).display();
         Error::new(format!("{file} is no TOML")).with_source(error).with_remedy("correct the line that is named")
     })?;
-    let mut reader = Reader { figment, names, config: Config::default(), origins: BTreeMap::new() };
-    for dict in values.values() {
-        reader.dict(&mut Vec::new(), dict)?;
-    }
-    let Reader { mut config, origins, .. } = reader;
-    config.said = Said::of(&config, origins);
-    Ok(config)
+    Reader { figment, rule: None, names, config: Config::default(), origins: BTreeMap::new() }.read(&values)
+}
+
+/// Reads rules, all of which are in one place.
+pub(super) fn rules(figment: &Figment, rule: Origin, names: Names<'_>) -> Result<Config> {
+    let values = figment.data().map_err(|error| {
+        let error = Error::new(format!("{rule} is no TOML")).with_source(error);
+        error.with_remedy("correct the line that is named")
+    })?;
+    Reader { figment, rule: Some(rule), names, config: Config::default(), origins: BTreeMap::new() }.read(&values)
 }
 
 /// Walks through the merged values.
 struct Reader<'a> {
     figment: &'a Figment,
+    /// Where they are, if they are rules.
+    rule: Option<Origin>,
     names: Names<'a>,
     config: Config,
     origins: BTreeMap<String, Origin>,
 }
 
 impl Reader<'_> {
+    fn read(mut self, values: &Map<Profile, Dict>) -> Result<Config> {
+        for dict in values.values() {
+            self.dict(&mut Vec::new(), dict)?;
+        }
+        let Self { mut config, origins, .. } = self;
+        config.said = Said::of(&config, origins);
+        Ok(config)
+    }
+
     fn dict<'v>(&mut self, path: &mut Vec<&'v str>, dict: &'v Dict) -> Result<()> {
         for (key, value) in dict {
             path.push(key);
@@ -56,13 +70,14 @@ impl Reader<'_> {
     fn leaf(&mut self, path: &[&str], value: &Value) -> Result<()> {
         let key = if path == ["registry", "url"] { "registry".to_owned() } else { path.join(".") };
         let place = Place { key, origin: self.origin(value), names: self.names };
-        let Config { registry, registry_required, tls, server, client, said: _ } = &mut self.config;
+        let Config { registry, registry_required, tls, rules, server, client, said: _ } = &mut self.config;
         match path {
             ["registry", "url"] if matches!(value, Value::Array(..)) => {
                 return Err(place.wrong("several registries at once are not built yet: name one"));
             }
             ["registry", "url"] => *registry = Some(place.parse(value)?),
             ["registry", "required"] => *registry_required = place.flag(value)?,
+            ["rules"] => *rules = Some(place.path(value)?),
             ["tls"] => *tls = Some(place.read(value, value::tls)?),
             ["server", "listen"] => server.listen = Some(place.parse(value)?),
             ["server", "advertise"] => server.advertise = Some(place.parse(value)?),
@@ -96,11 +111,17 @@ impl Reader<'_> {
             }
             _ => return Err(place.unknown(&keys::KEYS)),
         }
+        if self.rule.is_some() && !rules::changes(&place.key) {
+            return Err(rules::fixed(&place.origin, &place.key));
+        }
         self.origins.insert(place.key, place.origin);
         Ok(())
     }
 
     fn origin(&self, value: &Value) -> Origin {
+        if let Some(rule) = &self.rule {
+            return rule.clone();
+        }
         match self.figment.get_metadata(value.tag()) {
             Some(metadata) => match &metadata.source {
                 Some(Source::File(path)) => Origin::File(path.clone()),
