@@ -155,6 +155,23 @@ async fn an_interrupt_ends_a_client_cleanly() {
     assert_eq!(follower.ends().await, Some(130));
 }
 
+/// A client that stands still for longer than its calls may take: the one that was under way fails at most, and those
+/// after it are made as if nothing had been.
+#[tokio::test]
+async fn a_client_that_was_frozen_goes_on() {
+    let shop = Shop::open();
+    let _server = shop.server(&[]).await;
+    assert_eq!(shop.place("BD-1", "짬뽕 x1 @8500", &[]).await.code, Some(0));
+    let looking = ["find", "BD-1", "--repeat", "200", "--every", "10ms", "--timeout", "2s"];
+    let mut client = Running::start(&mut shop.command(&looking));
+    client.says("BD-1").await;
+    send(client.pid(), Signal::STOP);
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    send(client.pid(), Signal::CONT);
+    let counted = client.says("order-client: 200 calls, ").await;
+    assert!(counted.ends_with(" 0 failed") || counted.ends_with(" 1 failed"), "{counted}");
+}
+
 #[tokio::test]
 async fn without_a_server_the_error_says_what_to_do() {
     let shop = Shop::open();
