@@ -1,6 +1,9 @@
 //! A call and its answer.
 
-use crate::{Body, Context, Metadata, Method, client::Journey};
+use crate::{
+    Body, Context, Metadata, Method,
+    client::{Hedge, Journey},
+};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -37,6 +40,8 @@ pub struct Hints {
     pub key: Option<u64>,
     /// When a stream must have begun; once it has, only the deadline of the context bounds it.
     pub opening: Option<Instant>,
+    /// When the call is made a second time beside the first, if somebody has said so.
+    pub(crate) hedge: Option<Arc<Hedge>>,
     /// What the call has been through, for the layers of the client.
     pub(crate) journey: Option<Arc<Journey>>,
 }

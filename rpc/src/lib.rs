@@ -41,7 +41,7 @@ pub use rpc_core::{
     Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Io, Layer, Metadata, MetadataError,
     Method, Observer, Observers, Payload, Peer, Request, Response, RpcError, Service, ServiceDescriptor, Status,
     Streaming, Task, Tasks, TraceContext, Trailers, Transports, Value,
-    client::{Channel, Client},
+    client::{Channel, Client, Hedge, Percentile},
     framed, observer, registry,
     server::NamedService,
     service_fn, spawn, spawn_detached, tower, transport,

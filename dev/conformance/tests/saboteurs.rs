@@ -132,6 +132,12 @@ fn expected(fault: Fault) -> &'static [&'static str] {
         Fault::TurnsCutRequestsIntoEnds => {
             &["a stream of requests whose connection is cut ends with an error at both ends"]
         }
+        Fault::HedgesWhatMustNotBeMadeTwice => {
+            &["a call that must not be made twice is not made elsewhere, however late its answer"]
+        }
+        Fault::SwallowsCancelOfLaterAttempts => {
+            &["a call whose answer is late is made elsewhere as well, and the loser is dropped"]
+        }
         _ => &[],
     }
 }

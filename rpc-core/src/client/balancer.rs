@@ -5,11 +5,11 @@ use crate::{
     client::{
         diagnosis::Diagnosis,
         fleet::Fleet,
-        journey::{Attempt, Journey},
+        journey::{Attempt, Journey, Nth},
         live::{InFlight, Live, Paced, Picked},
     },
     ending::Ending,
-    observer::AttemptEnded,
+    observer::{AttemptEnded, Hedged},
 };
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -50,6 +50,12 @@ impl Balancer {
     async fn observed(&self, request: Request, held: Held) -> Result<Response, Status> {
         let (observers, live) = (self.observers.clone(), held.in_flight.live().clone());
         let (method, begun) = (request.method, Instant::now());
+        if let Some(journey) = request.hints.journey.as_ref().filter(|journey| journey.is_hedge()) {
+            let (endpoint, transport) = (&live.address, live.transport);
+            let after = begun.saturating_duration_since(journey.started());
+            let hedged = Hedged { method, endpoint, transport, attempt: request.context.attempt(), after };
+            observers.tell(|observer| observer.hedged(&hedged));
+        }
         observers.tell(|observer| observer.picked(method, &live.address, live.transport));
         let ending = Ending::new(move |outcome| {
             let (endpoint, transport) = (&live.address, live.transport);
@@ -89,6 +95,7 @@ impl Service for Balancer {
                     let held = self.held(picked, &request, &journey, attempt.begun);
                     Box::pin(self.observed(request, held)).await
                 }
+                None if attempt.nth == Nth::Beside => Err(nobody_else()),
                 None => Box::pin(self.late(request, &journey)).await,
             };
             match result {
@@ -116,6 +123,12 @@ impl Held {
             Err(status) => Err(placed(status, self.in_flight.live(), fleet)),
         }
     }
+}
+
+/// The error of an attempt beside another, when no other server can be called now.
+#[cold]
+fn nobody_else() -> Status {
+    Status::unavailable("there is no other server").with_delivery(Delivery::NeverSent)
 }
 
 /// The error of a call that does not wait.

@@ -3,7 +3,7 @@
 use crate::{
     Layers, Observers, Tasks, Transports,
     client::{
-        Channel, Connector, RetryPolicy, Sockets, Timeouts,
+        Channel, Connector, Hedges, RetryPolicy, Sockets, Timeouts,
         balancer::Balancer,
         fleet::Fleet,
         roster::Roster,
@@ -62,6 +62,7 @@ pub struct ChannelBuilder {
     limits: Limits,
     stack: Stack,
     timeouts: Timeouts,
+    hedges: Hedges,
     wires: Transports,
 }
 
@@ -76,6 +77,7 @@ impl ChannelBuilder {
             limits: Limits::default(),
             stack: Stack::default(),
             timeouts: Timeouts::default(),
+            hedges: Hedges::default(),
             wires: Transports::default(),
         }
     }
@@ -135,6 +137,12 @@ impl ChannelBuilder {
         self
     }
 
+    /// Which calls are made at two servers when the answer is late. Not without [retries](Self::retry).
+    pub fn hedges(mut self, hedges: Hedges) -> Self {
+        self.hedges = hedges;
+        self
+    }
+
     /// Which wires calls take that do not say themselves.
     pub fn transports(mut self, wires: Transports) -> Self {
         self.wires = wires;
@@ -153,7 +161,7 @@ impl ChannelBuilder {
             Servers::Here(local) => Reached::Here(local.clone()),
             Servers::Of(channel) => channel.route().servers.clone(),
         };
-        let Self { stack, timeouts, wires, .. } = self;
+        let Self { stack, timeouts, hedges, wires, .. } = self;
         let service = match &servers {
             Reached::Remote { fleet, owner } => {
                 fleet.ask(wires);
@@ -163,7 +171,7 @@ impl ChannelBuilder {
             Reached::Here(local) => stack.around_local(local.clone()),
             Reached::Behind(service) => service.clone(),
         };
-        Channel::on(Route { service, servers, timeouts, transports: wires })
+        Channel::on(Route { service, servers, timeouts, hedges, transports: wires })
     }
 
     /// Follows a list of servers.

@@ -4,7 +4,7 @@ use crate::{
     Body, CallId, Context, Delivery, Hints, Metadata, MetadataError, Method, Request, Response, Service,
     ServiceDescriptor, Status, Transports,
     client::{
-        ChannelBuilder, Servers,
+        ChannelBuilder, Hedge, Servers,
         fleet::{Changes, Fleet},
         route::Route,
     },
@@ -31,6 +31,7 @@ struct Options {
     timeout: Option<Duration>,
     metadata: Metadata,
     transports: Option<Transports>,
+    hedge: Option<Arc<Hedge>>,
 }
 
 impl Channel {
@@ -53,7 +54,7 @@ impl Channel {
     }
 
     /// From the next call on, the calls of this channel, of all its clones, and of all clients that were made of them go
-    /// where those of `other` go: to its servers, through its layers, with its timeouts and over its wires. The options
+    /// where those of `other` go: to its servers, through its layers, with its timeouts and hedges and over its wires. The options
     /// of clients hold as before. Calls in flight end where they began, and their connections live until they have.
     pub fn switch_to(&self, other: &Self) {
         self.route.store(other.route());
@@ -124,13 +125,20 @@ impl Channel {
         }
         let opening = limit.opening.map(|opening| deadline_in(Instant::now(), opening));
         let transports = options.transports.unwrap_or(route.transports);
-        Request { method, context, hints: Hints { transports, key, opening, journey: None }, body }
+        let hedge = route.hedges.of(options.hedge.as_ref(), method);
+        Request { method, context, hints: Hints { transports, key, opening, hedge, journey: None }, body }
     }
 
     /// The same channel, its calls over these wires.
     #[must_use]
     pub fn over(&self, transports: Transports) -> Self {
         self.with(|options| options.transports = Some(transports))
+    }
+
+    /// The same channel, its calls hedged like this.
+    #[must_use]
+    pub fn hedged(&self, hedge: Hedge) -> Self {
+        self.with(|options| options.hedge = Some(Arc::new(hedge)))
     }
 
     fn with(&self, change: impl FnOnce(&mut Options)) -> Self {
@@ -157,6 +165,13 @@ pub trait Client: Clone + Sized + Send + Sync + 'static {
     #[must_use]
     fn with_timeout(&self, timeout: Duration) -> Self {
         Self::from_channel(self.channel().with(|options| options.timeout = Some(timeout)))
+    }
+
+    /// The same client, its calls hedged like this: made at another server as well when the answer is late. Only those
+    /// of methods that are idempotent and have no streams are; see [`Hedge`].
+    #[must_use]
+    fn with_hedge(&self, hedge: Hedge) -> Self {
+        Self::from_channel(self.channel().hedged(hedge))
     }
 
     /// The same client, its calls with one more pair of metadata.

@@ -163,7 +163,8 @@ impl Fleet {
         let ready = self.ready.load();
         let pool = ready.pool(hints.transports)?;
         if let Some(key) = hints.key {
-            return keyed(pool, key, journey, Patience::Some).ok();
+            let picked = keyed(pool, key, journey, Patience::Some).ok();
+            return picked.filter(|(live, _)| attempt.nth != Nth::Beside || journey.is_elsewhere(live.endpoint));
         }
         let draw = Draw { random: fastrand::u64(..), now: attempt.begun, clock: self.clock };
         let live = match attempt.nth {
@@ -174,6 +175,10 @@ impl Fleet {
                 pool.pick(draw, &[])
             }
             Nth::Later => journey.with_tried(|tried| pool.pick(draw, tried)),
+            Nth::Beside => {
+                let live = journey.with_tried(|tried| pool.pick(draw, tried));
+                live.filter(|live| journey.is_elsewhere(live.endpoint))
+            }
         };
         live.map(|live| (live.clone(), Purpose::Call))
     }

@@ -19,9 +19,18 @@ use tokio::time::Instant;
 /// It belongs to one call, so nobody contends for its lock.
 #[derive(Debug)]
 pub(crate) struct Journey {
+    role: Role,
     started: Instant,
     attempts: AtomicU32,
     notes: Mutex<Notes>,
+}
+
+/// Whose journey it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Call,
+    /// That of a second attempt beside the first.
+    Hedge,
 }
 
 #[derive(Debug)]
@@ -34,6 +43,20 @@ struct Notes {
     /// How many attempts came back with the word that they were not begun.
     unprocessed: u32,
     failure: Option<Status>,
+    hedge: Hedged,
+}
+
+/// What became of the attempt beside the first.
+#[derive(Debug)]
+enum Hedged {
+    /// There is none.
+    Not,
+    /// It is under way, or the first attempt was faster.
+    Out(Arc<Journey>),
+    /// It was faster.
+    Won(Arc<Journey>),
+    /// Both have failed, and its journey is a part of this one.
+    Failed,
 }
 
 impl Notes {
@@ -64,16 +87,18 @@ pub(crate) struct Attempt {
 pub(crate) enum Nth {
     First,
     Later,
+    /// It is made beside another, and must not go where that went.
+    Beside,
 }
 
 impl Attempt {
     /// The next attempt. The first begins with the call, or as good as: reading a clock takes the time of a hundred
     /// instructions.
     pub(crate) fn begin(journey: &Journey) -> Self {
-        if journey.is_fresh() {
-            Self { begun: journey.started, nth: Nth::First }
-        } else {
-            Self { begun: Instant::now(), nth: Nth::Later }
+        match journey.role {
+            Role::Call if journey.is_fresh() => Self { begun: journey.started, nth: Nth::First },
+            Role::Call => Self { begun: Instant::now(), nth: Nth::Later },
+            Role::Hedge => Self { begun: Instant::now(), nth: Nth::Beside },
         }
     }
 }
@@ -81,6 +106,7 @@ impl Attempt {
 impl Journey {
     pub(crate) fn new() -> Self {
         Self {
+            role: Role::Call,
             started: Instant::now(),
             attempts: AtomicU32::new(0),
             notes: Mutex::new(Notes {
@@ -90,8 +116,64 @@ impl Journey {
                 count: 0,
                 unprocessed: 0,
                 failure: None,
+                hedge: Hedged::Not,
             }),
         }
+    }
+
+    /// The journey of a second attempt at the call, which avoids where the first went.
+    #[cold]
+    pub(crate) fn beside(&self) -> Arc<Self> {
+        let mut notes = self.notes();
+        let hedge = Arc::new(Self {
+            role: Role::Hedge,
+            started: self.started,
+            attempts: AtomicU32::new(0),
+            notes: Mutex::new(Notes {
+                stage: Stage::Here,
+                waited: Duration::ZERO,
+                tried: notes.tried,
+                count: notes.count,
+                unprocessed: 0,
+                failure: None,
+                hedge: Hedged::Not,
+            }),
+        });
+        notes.hedge = Hedged::Out(hedge.clone());
+        hedge
+    }
+
+    /// The attempt beside the first has answered.
+    pub(crate) fn overtaken(&self) {
+        let mut notes = self.notes();
+        if let Hedged::Out(hedge) = &notes.hedge {
+            notes.hedge = Hedged::Won(hedge.clone());
+        }
+    }
+
+    /// Both attempts have failed. What comes next avoids where either went.
+    pub(crate) fn rejoined(&self) {
+        let mut notes = self.notes();
+        let Hedged::Out(hedge) = std::mem::replace(&mut notes.hedge, Hedged::Failed) else { return };
+        let other = hedge.notes();
+        (notes.tried, notes.count) = (other.tried, other.count);
+        notes.unprocessed += other.unprocessed;
+        self.attempts.store(self.attempts.load(Relaxed) + hedge.attempts.load(Relaxed), Relaxed);
+    }
+
+    /// How it went with the attempt beside the first; `None` when there was none.
+    pub(crate) fn hedge(&self) -> Option<&'static str> {
+        match &self.notes().hedge {
+            Hedged::Not => None,
+            Hedged::Out(hedge) => (hedge.attempts() > 0).then_some("lost"),
+            Hedged::Won(_) => Some("won"),
+            Hedged::Failed => Some("failed"),
+        }
+    }
+
+    /// Whether it is that of an attempt beside the first.
+    pub(crate) fn is_hedge(&self) -> bool {
+        self.role == Role::Hedge
     }
 
     /// The journey of a call, begun here if no layer has yet.
@@ -109,12 +191,16 @@ impl Journey {
 
     /// How many attempts may have left this process.
     pub(crate) fn attempts(&self) -> u32 {
-        self.attempts.load(Relaxed)
+        let beside = match &self.notes().hedge {
+            Hedged::Out(hedge) | Hedged::Won(hedge) => hedge.attempts.load(Relaxed),
+            Hedged::Not | Hedged::Failed => 0,
+        };
+        self.attempts.load(Relaxed) + beside
     }
 
     /// Whether it has not been sent anywhere, so that there is nothing to avoid.
     fn is_fresh(&self) -> bool {
-        self.attempts() == 0 && self.notes().count == 0
+        self.attempts.load(Relaxed) == 0 && self.notes().count == 0
     }
 
     /// It waits for a server. Said again whenever the reason changes.
@@ -134,7 +220,7 @@ impl Journey {
 
     /// It goes to an endpoint.
     pub(crate) fn sent(&self, live: &Arc<Live>) {
-        self.attempts.store(self.attempts() + 1, Relaxed);
+        self.attempts.store(self.attempts.load(Relaxed) + 1, Relaxed);
         let mut notes = self.notes();
         if let Stage::Waiting { since, .. } = notes.stage {
             notes.waited += since.elapsed();
@@ -145,9 +231,13 @@ impl Journey {
         notes.stage = Stage::Sent(live.clone());
     }
 
-    /// Where the last attempt went, and over which wire.
+    /// Where the last attempt went, or the one that was answered, and over which wire.
     pub(crate) fn destination(&self) -> Option<(Address, &'static str)> {
-        match &self.notes().stage {
+        let notes = self.notes();
+        if let Hedged::Won(hedge) = &notes.hedge {
+            return hedge.destination();
+        }
+        match &notes.stage {
             Stage::Sent(live) => Some((live.address.clone(), live.transport)),
             _ => None,
         }
@@ -156,7 +246,7 @@ impl Journey {
     /// The attempt failed, and another is to come.
     pub(crate) fn failed(&self, because: Status) {
         if because.delivery() == Delivery::NeverSent {
-            self.attempts.store(self.attempts().saturating_sub(1), Relaxed);
+            self.attempts.store(self.attempts.load(Relaxed).saturating_sub(1), Relaxed);
         }
         let mut notes = self.notes();
         notes.unprocessed += u32::from(because.delivery() == Delivery::Unprocessed);
@@ -169,6 +259,11 @@ impl Journey {
         self.notes().count = 0;
     }
 
+    /// Whether it has not been sent to this endpoint.
+    pub(crate) fn is_elsewhere(&self, endpoint: u32) -> bool {
+        self.with_tried(|tried| !tried.contains(&endpoint))
+    }
+
     /// Gives the endpoints it went to.
     pub(crate) fn with_tried<R>(&self, choose: impl FnOnce(&[u32]) -> R) -> R {
         let notes = self.notes();
@@ -178,9 +273,9 @@ impl Journey {
     /// The error of a call whose time is up: where the time went.
     #[cold]
     pub(crate) fn expired(&self, limit: Instant, what: &str) -> Status {
+        let attempts = self.attempts();
         let notes = self.notes();
         let allowed = round(limit.saturating_duration_since(self.started));
-        let attempts = self.attempts();
         let what = format!("{what} of {allowed:?} exceeded");
         if let (Stage::Here, None) = (&notes.stage, &notes.failure) {
             // No balancer on this path: nothing is known of attempts.

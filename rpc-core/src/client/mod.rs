@@ -5,6 +5,7 @@
 // What a generated client holds, and how it is made.
 mod builder;
 mod channel;
+mod hedge;
 mod route;
 mod stack;
 mod timeouts;
@@ -52,6 +53,7 @@ pub use builder::{ChannelBuilder, Servers};
 pub use channel::{Channel, Client};
 pub use connector::{Connector, Sockets};
 pub use deadline::{Deadline, DeadlineLayer};
+pub use hedge::{Hedge, Hedges, NotHedged, Percentile};
 pub(crate) use journey::Journey;
 pub use retry::{RetryLimits, RetryPolicy};
 pub use timeouts::Timeouts;

@@ -2,7 +2,7 @@
 
 use crate::{
     BoxService, Tasks, Transports,
-    client::{Timeouts, fleet::Fleet},
+    client::{Hedges, Timeouts, fleet::Fleet},
     server::Local,
 };
 use std::{fmt, sync::Arc};
@@ -14,6 +14,7 @@ pub(crate) struct Route {
     pub(crate) service: BoxService,
     pub(crate) servers: Reached,
     pub(crate) timeouts: Timeouts,
+    pub(crate) hedges: Hedges,
     pub(crate) transports: Transports,
 }
 
@@ -35,6 +36,7 @@ impl Route {
             servers: Reached::Behind(service.clone()),
             service,
             timeouts: Timeouts::default(),
+            hedges: Hedges::default(),
             transports: Transports::default(),
         }
     }

@@ -56,6 +56,7 @@ impl<S: Service> Trace<S> {
         let ending = Ending::new(move |outcome| {
             whole.record("rpc.client.duration", milliseconds(journey.started().elapsed()));
             whole.record("rpc.attempts", journey.attempts());
+            journey.hedge().map(|end| whole.record("rpc.hedge", end));
             let system = match journey.destination() {
                 Some((address, transport)) => {
                     whole.record("server.address", &*address.host());
@@ -88,6 +89,7 @@ fn span(request: &Request) -> Span {
         rpc.service = method.service,
         rpc.method = method.name,
         rpc.attempts = Empty,
+        rpc.hedge = Empty,
         rpc.grpc.status_code = Empty,
         rpc.response.status_code = Empty,
         rpc.client.duration = Empty,

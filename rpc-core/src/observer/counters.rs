@@ -1,6 +1,6 @@
 //! Everything that is told, counted.
 
-use super::{AttemptEnded, CallEnded, Ejected, Event, FellBack, Handled, Listed, Observer, Unclassified};
+use super::{AttemptEnded, CallEnded, Ejected, Event, FellBack, Handled, Hedged, Listed, Observer, Unclassified};
 use crate::{
     Address, Code, Method, Status,
     registry::RegistrationState,
@@ -89,6 +89,11 @@ impl Counts {
     pub fn retries(&self) -> u64 {
         self.of(Event::Retried)
     }
+
+    /// Calls that went to a second server, and how many of them were answered from there first.
+    pub fn hedges(&self) -> (u64, u64) {
+        (self.of(Event::Hedged), self.of(Event::HedgeWon))
+    }
 }
 
 impl Outcomes {
@@ -155,6 +160,14 @@ impl Observer for Counters {
 
     fn retried(&self, _: &'static Method, _: u32, _: &Status) {
         self.count(Event::Retried, |_| {});
+    }
+
+    fn hedged(&self, _: &Hedged<'_>) {
+        self.count(Event::Hedged, |_| {});
+    }
+
+    fn hedge_won(&self, _: &'static Method) {
+        self.count(Event::HedgeWon, |_| {});
     }
 
     fn connection(&self, _: &Address, _: &'static str, state: ConnectionState) {

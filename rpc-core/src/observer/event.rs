@@ -22,6 +22,10 @@ pub enum Event {
     AttemptEnded,
     /// [`Observer::retried`](super::Observer::retried).
     Retried,
+    /// [`Observer::hedged`](super::Observer::hedged).
+    Hedged,
+    /// [`Observer::hedge_won`](super::Observer::hedge_won).
+    HedgeWon,
     /// [`Observer::connection`](super::Observer::connection).
     Connection,
     /// [`Observer::connect_failed`](super::Observer::connect_failed).
@@ -54,12 +58,14 @@ pub enum Event {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::CallBegan,
         Self::CallEnded,
         Self::Picked,
         Self::AttemptEnded,
         Self::Retried,
+        Self::Hedged,
+        Self::HedgeWon,
         Self::Connection,
         Self::ConnectFailed,
         Self::FellBack,
@@ -84,6 +90,8 @@ impl Event {
             Self::Picked => "rpc.client.attempt.began",
             Self::AttemptEnded => "rpc.client.attempt.ended",
             Self::Retried => "rpc.client.retry",
+            Self::Hedged => "rpc.client.hedge",
+            Self::HedgeWon => "rpc.client.hedge.won",
             Self::Connection => "rpc.client.connection",
             Self::ConnectFailed => "rpc.client.connect_failed",
             Self::FellBack => "rpc.client.fallback",
@@ -136,6 +144,22 @@ pub struct AttemptEnded<'a> {
     pub outcome: Result<(), &'a Status>,
     /// Until the end of the reply's body.
     pub took: Duration,
+}
+
+/// A call goes to another server as well, since it takes long.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Hedged<'a> {
+    /// What was called.
+    pub method: &'static Method,
+    /// Where the second attempt goes.
+    pub endpoint: &'a Address,
+    /// Over which wire.
+    pub transport: &'static str,
+    /// The number of the attempt.
+    pub attempt: u32,
+    /// How long after the beginning of the call.
+    pub after: Duration,
 }
 
 /// A slower protocol stands in for one whose hello failed, for 60 s.
@@ -258,6 +282,8 @@ mod tests {
                 "rpc.client.attempt.began",
                 "rpc.client.attempt.ended",
                 "rpc.client.retry",
+                "rpc.client.hedge",
+                "rpc.client.hedge.won",
                 "rpc.client.connection",
                 "rpc.client.connect_failed",
                 "rpc.client.fallback",

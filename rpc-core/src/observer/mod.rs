@@ -6,7 +6,7 @@ mod log;
 pub(crate) mod span;
 
 pub use counters::{Counters, Counts, Outcomes};
-pub use event::{AttemptEnded, CallEnded, Ejected, Event, FellBack, Handled, Listed, Unclassified, Visitor};
+pub use event::{AttemptEnded, CallEnded, Ejected, Event, FellBack, Handled, Hedged, Listed, Unclassified, Visitor};
 pub use span::{Tracing, target};
 
 use crate::{
@@ -37,6 +37,12 @@ pub trait Observer: Send + Sync + 'static {
     /// A call is about to be made once more, as attempt `attempt`, which is the number of the last one if that had
     /// never left, or was the first that a server did not begin.
     fn retried(&self, method: &'static Method, attempt: u32, because: &Status) {}
+
+    /// A call that takes long goes to another server as well: told before [`picked`](Self::picked) of that attempt.
+    fn hedged(&self, hedged: &Hedged<'_>) {}
+
+    /// The second of two attempts at a call was answered first. The other one is dropped.
+    fn hedge_won(&self, method: &'static Method) {}
 
     /// A client's connection changed its state. Each one that was open is closed once, draining before that or not.
     fn connection(&self, endpoint: &Address, transport: &'static str, state: ConnectionState) {}

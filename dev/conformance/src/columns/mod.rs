@@ -13,7 +13,7 @@ use crate::{
     scenario::NotApplicable,
 };
 use rpc_core::{
-    BoxFuture,
+    Address, BoxFuture,
     client::Channel,
     server::Fidelity,
     transport::{Limits, Transport},
@@ -63,6 +63,8 @@ pub struct Plan {
     pub mode: Mode,
     /// What server and client accept on a wire. In-process the defaults hold.
     pub limits: Limits,
+    /// Other servers that the client knows as well.
+    pub others: Vec<Address>,
     /// What becomes of the first attempt at each call.
     pub first: FirstAttempt,
 }

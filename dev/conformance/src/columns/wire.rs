@@ -57,7 +57,8 @@ impl Wire {
         // Before there is a client: it connects as soon as it is made.
         proxy.set(plan.mode.clone()).await;
         let counters = Arc::new(Counters::default());
-        let instances = [(id, proxy.address().into())];
+        let others = plan.others.iter().map(|address| (Instance::random_id(), address.clone()));
+        let instances: Vec<_> = std::iter::once((id, proxy.address().into())).chain(others).collect();
         let channel = channel(self.transport.clone(), LabClient::SERVICE.name, &instances, counters.clone());
         let layers = match plan.first {
             FirstAttempt::Sent => Layers::default(),

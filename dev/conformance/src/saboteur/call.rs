@@ -64,6 +64,8 @@ impl Broken {
         let again = request.try_clone();
         let outcome = match self.fault {
             Fault::SwallowsCancel => self.detached(request).await,
+            Fault::SwallowsCancelOfLaterAttempts if request.context.attempt() > 1 => self.detached(request).await,
+            Fault::HedgesWhatMustNotBeMadeTwice if request.method.kind == Kind::Unary => self.hedged(request).await,
             _ => self.inner.call(request).await,
         };
         match (self.fault, outcome) {
@@ -151,6 +153,18 @@ impl Broken {
 
     fn streaming(&self, response: Response, broken: fn(Body, Fault, &Tasks) -> Body) -> Response {
         Response { body: broken(response.body, self.fault, &self.tasks), ..response }
+    }
+
+    async fn hedged(&self, request: Request) -> Result<Response, Status> {
+        let again = request.try_clone().expect("unary");
+        let mut first = std::pin::pin!(self.inner.call(request));
+        match tokio::time::timeout(Duration::from_millis(20), first.as_mut()).await {
+            Ok(outcome) => outcome,
+            Err(_) => tokio::select! {
+                outcome = first => outcome,
+                outcome = self.inner.call(again) => outcome,
+            },
+        }
     }
 
     /// The call goes on when this is dropped.

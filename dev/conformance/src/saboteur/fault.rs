@@ -53,11 +53,13 @@ pub enum Fault {
     EndsRequestsEarly,
     TurnsFailingRequestsIntoEnds,
     TurnsCutRequestsIntoEnds,
+    HedgesWhatMustNotBeMadeTwice,
+    SwallowsCancelOfLaterAttempts,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [(Self, &'static str); 48] = [
+    pub const ALL: [(Self, &'static str); 50] = [
         (Self::SwallowsCancel, "the client tells nobody that its caller has left"),
         (Self::SwallowsCancelAtTheServer, "the server hears that the caller has left, and works on"),
         (Self::IgnoresTheDeadline, "the client does not send the deadline"),
@@ -109,5 +111,7 @@ impl Fault {
         (Self::EndsRequestsEarly, "a stream of requests ends behind 100 items"),
         (Self::TurnsFailingRequestsIntoEnds, "an error in a stream of requests is a good end for the handler"),
         (Self::TurnsCutRequestsIntoEnds, "a connection that is cut is a good end of its streams of requests"),
+        (Self::HedgesWhatMustNotBeMadeTwice, "a call of any method whose answer is late is made twice"),
+        (Self::SwallowsCancelOfLaterAttempts, "the client tells nobody that a hedge has lost"),
     ];
 }

@@ -6,6 +6,7 @@ mod deadlines;
 mod drain;
 mod failures;
 mod faults;
+mod hedges;
 mod load;
 mod messages;
 mod metadata;
@@ -24,6 +25,7 @@ pub fn all() -> impl Iterator<Item = Scenario> {
         cancellation::ALL,
         load::ALL,
         faults::ALL,
+        hedges::ALL,
         drain::ALL,
     ];
     calls.into_iter().chain(streams::ALL).flatten().copied()

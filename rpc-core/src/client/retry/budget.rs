@@ -54,6 +54,12 @@ impl Budget {
         enough
     }
 
+    /// A retry that was taken was not made.
+    pub(crate) fn give_back(&self, second: u64) {
+        self.turn(second);
+        self.slice(second).fetch_add(Self::COST, Relaxed);
+    }
+
     fn slice(&self, second: u64) -> &AtomicI64 {
         &self.slices[(second % Self::SECONDS as u64) as usize]
     }
@@ -92,6 +98,14 @@ mod tests {
         assert_eq!((0..1000).filter(|_| budget.withdraw(4)).count(), 200);
         // Both the calls and the retries are forgotten after ten seconds.
         assert_eq!((0..1000).filter(|_| budget.withdraw(14)).count(), 100);
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let budget = Budget::new(0, 1);
+        assert_eq!((0..100).filter(|_| budget.withdraw(3)).count(), 10);
+        budget.give_back(4);
+        assert_eq!((0..100).filter(|_| budget.withdraw(4)).count(), 1);
     }
 
     #[test]

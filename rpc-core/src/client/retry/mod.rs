@@ -2,17 +2,21 @@
 
 mod budget;
 mod class;
+mod latencies;
+mod race;
 mod spare;
 
 use crate::{
     CallId, Layer, Observers, Request, Response, Service, Status,
-    client::{Journey, backoff::Backoff},
+    client::{Hedge, Journey, backoff::Backoff},
     observer::target,
 };
 use budget::Budget;
 use class::Class;
+use futures_util::future::Either;
+use latencies::ByMethod;
 use spare::Spare;
-use std::time::Duration;
+use std::{sync::atomic::AtomicU64, time::Duration};
 use tokio::time::Instant;
 
 /// Whether failed calls are made again.
@@ -58,8 +62,8 @@ impl RetryLimits {
 }
 
 /// Makes a failed call again where that is safe; [`Class`] says where. Streams are made again only while they have not
-/// begun: those of replies until the response is here, those of requests until the first item is taken from them. One
-/// budget for all calls of the channel.
+/// begun: those of replies until the response is here, those of requests until the first item is taken from them. A call
+/// that takes long is made elsewhere as well, where a [`Hedge`] says so. One budget for all calls of the channel.
 #[derive(Clone, Debug)]
 pub(crate) struct RetryLayer {
     pub(crate) policy: RetryPolicy,
@@ -80,6 +84,8 @@ impl<S: Service> Layer<S> for RetryLayer {
             attempts: limits.map_or(0, |limits| limits.attempts),
             budget,
             since: Instant::now(),
+            latencies: ByMethod::default(),
+            flooded: AtomicU64::new(0),
             observers: self.observers.clone(),
         }
     }
@@ -92,6 +98,10 @@ pub(crate) struct Retry<S> {
     attempts: u32,
     budget: Option<Budget>,
     since: Instant,
+    /// Of the methods that are hedged by a percentile.
+    latencies: ByMethod,
+    /// The second from which on calls are hedged again, after a server had too much to do.
+    flooded: AtomicU64,
     observers: Observers,
 }
 
@@ -102,25 +112,38 @@ impl<S: Service> Service for Retry<S> {
             budget.deposit(self.second(journey.started()));
             (budget, Spare::of(&mut request))
         });
-        async move {
-            match (self.inner.call(request).await, armed) {
-                (Err(status), Some((budget, spare))) if Class::of(&status, spare.method()) != Class::Final => {
-                    // Boxed: a call that succeeds at once should not carry what this needs.
-                    Box::pin(self.again(spare, budget, status)).await
-                }
-                (result, _) => result,
+        match (armed, hedge(&request)) {
+            // Boxed: a call that succeeds at once should not carry what this needs.
+            (Some((budget, spare)), Some(hedge)) if self.attempts > 1 => {
+                Either::Right(Box::pin(self.hedged(request, budget, spare, hedge)))
             }
+            (armed, _) => Either::Left(async move {
+                match (self.inner.call(request).await, armed) {
+                    (Err(status), Some((budget, spare))) if Class::of(&status, spare.method()) != Class::Final => {
+                        let plan = Plan::new(spare.attempt(), self.attempts);
+                        // Boxed, for the same reason.
+                        Box::pin(self.again(spare, budget, plan, status)).await
+                    }
+                    (result, _) => result,
+                }
+            }),
         }
     }
 }
 
 impl<S: Service> Retry<S> {
-    /// All attempts but the first.
+    /// All attempts but those that `plan` knows of.
     #[cold]
-    async fn again(&self, mut spare: Spare, budget: &Budget, mut status: Status) -> Result<Response, Status> {
-        let mut plan = Plan::new(spare.attempt(), self.attempts);
+    async fn again(
+        &self,
+        mut spare: Spare,
+        budget: &Budget,
+        mut plan: Plan,
+        mut status: Status,
+    ) -> Result<Response, Status> {
         loop {
             let Some(mut request) = spare.request() else { return Err(status) };
+            self.note(&status);
             let class = Class::of(&status, request.method);
             let withdraw = || budget.withdraw(self.second(Instant::now()));
             let Some(wait) = plan.next(class, fastrand::u64(..), withdraw) else { return Err(status) };
@@ -147,6 +170,13 @@ impl<S: Service> Retry<S> {
     fn second(&self, now: Instant) -> u64 {
         now.saturating_duration_since(self.since).as_secs()
     }
+}
+
+/// Whether this call is to be hedged, and when. Not what is a retry or a hedge upstream: they would multiply.
+fn hedge(request: &Request) -> Option<Hedge> {
+    let hedge = **request.hints.hedge.as_ref()?;
+    let suits = Hedge::suits(request.method) && request.context.attempt() == 1;
+    (hedge != Hedge::Off && suits).then_some(hedge)
 }
 
 /// What is left to one call. Pure: randomness and the budget come in.

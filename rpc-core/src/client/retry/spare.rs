@@ -1,6 +1,7 @@
 //! What is kept of a call while an attempt is made.
 
-use crate::{Body, Context, Hints, Method, Payload, Request, loan::Loan};
+use crate::{Body, CallId, Context, Hints, Method, Payload, Request, client::Journey, loan::Loan};
+use std::sync::Arc;
 
 /// What is kept of a call while an attempt is made, so that another can be.
 pub(super) struct Spare {
@@ -33,6 +34,15 @@ impl Spare {
     /// Which attempt the call is.
     pub(super) fn attempt(&self) -> u32 {
         self.context.attempt()
+    }
+
+    /// The same call, for an attempt beside the one that is being made; `None` when the client streams.
+    pub(super) fn beside(&self, attempt: u32, journey: Arc<Journey>) -> Option<Request> {
+        let Kept::Message(payload) = &self.body else { return None };
+        let id = self.context.call_id().unwrap_or_else(CallId::random);
+        let hints = Hints { journey: Some(journey), ..self.hints.clone() };
+        let context = self.context.clone().with_attempt(id, attempt);
+        Some(Request { method: self.method, context, hints, body: Body::Message(payload.clone()) })
     }
 
     /// The call once more; `None` when the client streams and its first item was taken.

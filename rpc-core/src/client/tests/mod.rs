@@ -3,6 +3,7 @@
 mod calls;
 mod connections;
 mod ejection;
+mod hedges;
 mod keys;
 mod secure;
 mod simulation;

@@ -1,6 +1,6 @@
 //! Streams are made again while they have not begun.
 
-use super::world::{FOLLOW, Handler, IMPORT, World, answers, empty, fails, fleet};
+use super::world::{FOLLOW, Handler, IMPORT, LIST, World, answers, empty, fails, fleet};
 use crate::{
     Body, Code, Delivery, Kind, Method, Payload, PayloadStream, Request, Response, Status,
     client::{RetryLimits, RetryPolicy},
@@ -17,7 +17,6 @@ use std::{
 
 const LIMIT: Duration = Duration::from_secs(3);
 static UPSERT: Method = Method::new("test.Orders", "Upsert", "/test.Orders/Upsert", Kind::ClientStream).idempotent();
-static LIST: Method = Method::new("test.Orders", "List", "/test.Orders/List", Kind::ServerStream).idempotent();
 
 fn numbers() -> Body {
     Body::Stream(PayloadStream::new(stream::iter((1..=3_u8).map(|item| Ok(Payload::Encoded(Bytes::from(vec![item])))))))

@@ -4,7 +4,7 @@ use crate::{
     Address, Body, BoxFuture, CallId, Delivery, Io, Kind, Method, Observer, Observers, Payload, Request, Response,
     Service, Status, Tasks,
     client::{Channel, ChannelBuilder, Connector},
-    observer::{AttemptEnded, CallEnded, Ejected, FellBack, Listed},
+    observer::{AttemptEnded, CallEnded, Ejected, FellBack, Hedged, Listed},
     registry::{Endpoint, Instance, Memory, Registration, Registry, ServiceName},
     service_fn,
     transport::{
@@ -24,6 +24,8 @@ pub(super) static FIND: Method = Method::new("test.Orders", "Find", "/test.Order
 pub(super) static PLACE: Method = Method::new("test.Orders", "Place", "/test.Orders/Place", Kind::Unary);
 pub(super) static FOLLOW: Method = Method::new("test.Orders", "Follow", "/test.Orders/Follow", Kind::ServerStream);
 pub(super) static IMPORT: Method = Method::new("test.Orders", "Import", "/test.Orders/Import", Kind::ClientStream);
+pub(super) static LIST: Method =
+    Method::new("test.Orders", "List", "/test.Orders/List", Kind::ServerStream).idempotent();
 
 const SEED: u64 = 20_261_123;
 
@@ -329,6 +331,15 @@ impl Observer for Log {
 
     fn retried(&self, _: &'static Method, attempt: u32, because: &Status) {
         self.add(format!("retried as {attempt} because {because}"));
+    }
+
+    fn hedged(&self, hedged: &Hedged<'_>) {
+        let Hedged { method, endpoint, transport, attempt, after } = hedged;
+        self.add(format!("{} goes to {endpoint} over {transport} as well as {attempt} after {after:?}", method.name));
+    }
+
+    fn hedge_won(&self, method: &'static Method) {
+        self.add(format!("{} was answered there first", method.name));
     }
 
     fn connection(&self, endpoint: &Address, transport: &'static str, state: ConnectionState) {
