@@ -102,7 +102,7 @@ pub(crate) fn call(
 /// The mounted service that a path belongs to.
 fn method(routes: &Routes, path: &str) -> Option<&'static Method> {
     let (service, _) = path.strip_prefix('/')?.rsplit_once('/')?;
-    routes.method(&any_method(service)).ok()
+    routes.method(any_method(service)).ok()
 }
 
 impl MountedReply {
