@@ -141,13 +141,16 @@ impl ConnectionInfo {
 pub struct Limits {
     /// Bytes of one encoded message. 4 MiB by default, as in gRPC.
     pub max_message: usize,
-    /// Calls that are open on one connection at once, streams among them.
+    /// Calls that are open on one connection at once, streams among them. 4096 by default.
     pub max_concurrent_calls: usize,
+    /// Connections that a server has at once, without those that have not said yet what they speak. 10,000 by default. A
+    /// client heeds it not.
+    pub max_connections: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_message: 4 * 1024 * 1024, max_concurrent_calls: 4096 }
+        Self { max_message: 4 * 1024 * 1024, max_concurrent_calls: 4096, max_connections: 10_000 }
     }
 }
 
@@ -163,6 +166,13 @@ impl Limits {
     #[must_use]
     pub fn with_max_concurrent_calls(mut self, calls: usize) -> Self {
         self.max_concurrent_calls = calls;
+        self
+    }
+
+    /// With another limit for the connections of a server.
+    #[must_use]
+    pub fn with_max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections;
         self
     }
 }

@@ -260,7 +260,8 @@ pub enum Visitor {
     Handshake,
     /// A load balancer that says whom it speaks for, in a PROXY header.
     Proxy,
-    /// One too many of those who have not said what they speak; it was not listened to.
+    /// One too many: of those who have not said what they speak, the one who was silent for longest; or of all
+    /// connections, one who came when there was no room.
     Crowd,
     /// Somebody else.
     Unknown,

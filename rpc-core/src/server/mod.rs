@@ -1,6 +1,7 @@
 //! The way into a process: listener, layers, router, handler.
 
 // In the order in which a call meets them.
+mod connections;
 mod listener;
 mod lobby;
 mod running;

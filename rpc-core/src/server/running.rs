@@ -6,6 +6,7 @@ use crate::{
     observer::{Unclassified, Visitor, target},
     server::{
         NamedService, Router, RouterError,
+        connections::{Connections, Entry, Most, Place},
         listener::Listener,
         lobby::Lobby,
         unfinished::Unfinished,
@@ -113,6 +114,7 @@ impl Server {
                 instance: self.instance,
                 ..ConnectionInfo::new(self.limits)
             },
+            connections: Arc::new(Connections::new(self.limits.max_connections)),
             transports: self.transports,
             tls: self.tls,
             observers: self.observers.clone(),
@@ -139,6 +141,7 @@ impl fmt::Debug for Server {
 struct Port {
     routes: Routes,
     info: ConnectionInfo,
+    connections: Arc<Connections>,
     transports: Vec<Arc<dyn Transport>>,
     tls: Option<Arc<dyn TlsAcceptor>>,
     observers: Observers,
@@ -194,14 +197,43 @@ impl Port {
             // Whoever has not said anything by now will not be served.
             () = drain.reached(DrainPhase::Draining) => return None,
         };
+        let place = self.place(peer.as_ref())?;
         let guest = Guest::new(&self.observers, peer.clone(), transport.name());
         let Secured { io, alpn, identity, .. } = secured;
         let info = ConnectionInfo { peer, alpn, identity, ..self.info.clone() };
         let serving = transport.serve(io, info, self.routes.clone(), self.tasks.clone(), self.drain.clone());
         Some(async move {
-            serving.await;
+            tokio::select! {
+                biased;
+                () = serving => {}
+                () = place.lost() => {}
+            }
             drop(guest);
         })
+    }
+
+    /// Room for one whose protocol is known, unless there is none.
+    fn place(&self, peer: Option<&Address>) -> Option<Place> {
+        let (place, most) = match self.connections.enter(peer) {
+            Entry::Free(place) => return Some(place),
+            Entry::Instead(place, most) => (Some(place), most),
+            Entry::Refused(most) => (None, most),
+        };
+        if place.is_none() {
+            let crowd = Unclassified { peer, visitor: Visitor::Crowd, first: &[] };
+            self.observers.tell(|observer| observer.unclassified(&crowd));
+        }
+        if self.notices.due("full".to_owned()) {
+            let Most { host, connections } = most;
+            tracing::warn!(
+                target: target::SERVER,
+                most = host,
+                connections,
+                "{} connections are open, and no more are taken: whoever has the most has one closed for one from elsewhere",
+                self.info.limits.max_connections
+            );
+        }
+        place
     }
 }
 
@@ -270,6 +302,8 @@ impl Running {
     const FAREWELL: Duration = Duration::from_millis(400);
     /// What is cut needs a moment to be gone.
     const CUT: Duration = Duration::from_millis(50);
+    /// How much longer than its `grace` a [`shutdown`](Self::shutdown) takes at most.
+    pub const AFTER_GRACE: Duration = Self::FAREWELL.saturating_add(Self::CUT);
 
     /// Where it listens.
     pub fn address(&self) -> &Address {
