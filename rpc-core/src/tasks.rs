@@ -2,6 +2,7 @@
 
 use pin_project_lite::pin_project;
 use std::{
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -64,6 +65,15 @@ impl Tasks {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             drop(runtime.spawn(self.tracker.track_future(future)));
         }
+    }
+
+    /// Does what may wait for a disk where that holds up nobody else, and waits for it. Nothing can end it before it is
+    /// done, not even its owner, who is whoever waits: so it must be short.
+    #[expect(clippy::disallowed_methods, reason = "this is the module that spawns")]
+    pub(crate) async fn blocking<T: Send + 'static>(
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
     /// How many are running.

@@ -31,6 +31,7 @@ fn schema(folder: &Path) -> Schema {
     Schema::builder().service(OrdersClient::SERVICE).descriptors(&maps).build().unwrap()
 }
 
+#[expect(clippy::disallowed_methods, reason = "for whoever starts the tests")]
 #[test]
 fn the_proto_text_is_as_reviewed() {
     let folder = tempfile::tempdir().unwrap();

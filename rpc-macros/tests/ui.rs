@@ -43,6 +43,7 @@ fn every_mistake_is_explained_once_where_it_stands() {
 }
 
 /// As it names itself: `rustc 1.95.0 (59807616e 2026-04-14)`.
+#[expect(clippy::disallowed_methods, reason = "the compiler that cargo uses")]
 fn compiler() -> String {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc).arg("--version").output().unwrap();

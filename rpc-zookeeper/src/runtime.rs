@@ -32,6 +32,7 @@ impl Drop for StopOnDrop {
 }
 
 impl Runtime {
+    #[expect(clippy::disallowed_methods, reason = "the only thread that the framework starts")]
     pub(crate) fn start(open: Open, session_timeout: Duration) -> Result<Self, RegistryError> {
         let failed = |error: std::io::Error| {
             RegistryError::new("the thread for ZooKeeper cannot be started; raise the limit on threads or open files")

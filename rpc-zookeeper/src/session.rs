@@ -236,6 +236,7 @@ mod tests {
 
     /// The library's task dies with the runtime it was started on, and nothing says so: without the limit on silence
     /// (the branch that ends in `End::Dead`) this waits for ever.
+    #[expect(clippy::disallowed_methods, reason = "what a test spawns ends with it")]
     #[tokio::test]
     async fn a_client_that_died_without_a_word_is_replaced() {
         let location = location().await;

@@ -31,6 +31,7 @@ pub(crate) fn open(target: &Target) -> Result<Arc<dyn Registry>> {
 
 /// The registry of those who have not named any: a folder that only this user of this machine can use, so that every
 /// example runs on a fresh machine, across processes.
+#[expect(clippy::disallowed_methods, reason = "where a user's folder is, the system says in the environment")]
 pub(crate) fn embedded() -> Target {
     Target::File(File::default_directory(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)))
 }

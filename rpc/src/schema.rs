@@ -56,6 +56,7 @@ macro_rules! assert_proto {
 ///
 /// # Panics
 /// When the file is not what the schema says, or there is no schema.
+#[expect(clippy::disallowed_methods, reason = "runs in tests, for whoever starts them")]
 #[doc(hidden)]
 #[track_caller]
 pub fn assert_committed(path: &Path, schema: &Result<Schema, SchemaError>) {

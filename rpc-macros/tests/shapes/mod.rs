@@ -248,6 +248,7 @@ fn number() -> impl Strategy<Value = f64> {
 }
 
 /// Runs `test` on so many values of a strategy, from a seed that is printed; `RPC_TEST_SEED` runs the same again.
+#[expect(clippy::disallowed_methods, reason = "for whoever starts the tests")]
 pub fn check<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let seed = match std::env::var("RPC_TEST_SEED") {
         Ok(seed) => seed.parse().expect("RPC_TEST_SEED is a number"),

@@ -21,6 +21,7 @@ impl Config {
     }
 
     /// The same in a program that brings transports of its own: these are their names.
+    #[expect(clippy::disallowed_methods, reason = "here the environment is read")]
     pub(crate) fn load_with(transports: &[&'static str]) -> Result<Self> {
         let named = std::env::var_os(keys::FILE).map(PathBuf::from);
         let file = named.or_else(|| Some(PathBuf::from("rpc.toml")).filter(|path| path.exists()));

@@ -31,7 +31,8 @@ use std::{
 ///
 /// It keeps the promises of a [`Registry`], and is not ZooKeeper:
 /// - It ends at this host, and at this user: two containers, or two users, see different directories.
-/// - A server that is stopped (`SIGSTOP`) stays listed, since it holds its lock; ZooKeeper would end its session.
+/// - A server that is stopped (`SIGSTOP`), or hangs, stays listed, since it holds its lock; ZooKeeper would end its
+///   session, and `rpc-zookeeper` withdraws the record of one that hangs.
 /// - A killed server is off the list within 250 ms; in ZooKeeper after its session timeout.
 /// - Nothing tells readers of a change; they look. A record that comes and goes between two looks is never seen.
 #[derive(Clone, Debug)]
@@ -110,7 +111,7 @@ async fn look(directory: Directory, service: ServiceName, publisher: Publisher) 
     let mut last: Option<Found> = None;
     loop {
         let (place, name) = (directory.clone(), service.clone());
-        match blocking(move || scan::scan(&place, &name)).await {
+        match Tasks::blocking(move || scan::scan(&place, &name)).await {
             Ok(found) => {
                 // After an absence of the directory the same list is news: it is live again.
                 if last.as_ref() != Some(&found) {
@@ -134,13 +135,5 @@ impl Found {
         let mut snapshot = Snapshot::new(self.instances.clone(), availability, Source::Live);
         snapshot.skipped = self.skipped;
         snapshot
-    }
-}
-
-/// Does what may wait for a disk where that holds up nobody else.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> std::io::Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(std::io::Error::other(error)),
     }
 }

@@ -1,12 +1,14 @@
 //! Keeps the records of one server where they are.
 
 use super::{
-    blocking,
     directory::{self, Directory},
     lock::{self, Held, Taken},
     record,
 };
-use crate::registry::{Instance, Registrar, RegistrationState, RegistryError};
+use crate::{
+    Tasks,
+    registry::{Instance, Registrar, RegistrationState, RegistryError},
+};
 use std::{
     fs,
     io::{self, Write},
@@ -74,7 +76,7 @@ impl Owner {
             if closing {
                 break withdraw(before, &registrar).await;
             }
-            let result = blocking(move || Ok(this.mend(before))).await;
+            let result = Tasks::blocking(move || Ok(this.mend(before))).await;
             let (now, result) = result.unwrap_or_else(|error| (Vec::new(), Err(error)));
             kept = now;
             match result {
@@ -151,7 +153,7 @@ impl Owner {
 }
 
 async fn withdraw(kept: Vec<Kept>, registrar: &Registrar) {
-    let removed = blocking(move || kept.into_iter().map(Kept::remove).collect::<io::Result<Vec<_>>>()).await;
+    let removed = Tasks::blocking(move || kept.into_iter().map(Kept::remove).collect::<io::Result<Vec<_>>>()).await;
     match removed {
         Ok(_) => registrar.set(RegistrationState::Closed),
         // The lock ends with this process; then somebody else removes the record.

@@ -219,6 +219,7 @@ impl Drop for Server {
 }
 
 /// Does nothing unless it is started by another test.
+#[expect(clippy::disallowed_methods, reason = "how the test that starts this speaks to it")]
 #[tokio::test]
 async fn a_server_in_a_process_of_its_own() {
     let Ok(what) = std::env::var(CHILD) else { return };
