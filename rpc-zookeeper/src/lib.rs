@@ -20,12 +20,15 @@
 //! What it promises, also while ZooKeeper is away, restarts, loses its data, or ends sessions:
 //! - A registration has one goal, "my nodes are there, owned by my session", and pursues it until it is closed. A
 //!   connection that breaks and comes back within the session timeout changes nothing for anybody.
+//! - A program that hangs, none of whose tasks has run for 5 s, is off the list until it goes on. One that is only busy
+//!   stays: its session lives on a thread of its own.
 //! - A list never empties because ZooKeeper cannot be reached; it is marked as stale.
 //! - One bad record is skipped and counted, and harms nobody.
 //! - No node is deleted that holds not our id and nonce; and none of ours appears after a close has succeeded.
 //!
 //! What it does not do yet: TLS and authentication towards ZooKeeper, access control lists on our nodes (restrict
-//! the service's own node instead, and make it persistent), a list on disk for a cold start without ZooKeeper.
+//! the service's own node instead, and make it persistent). It keeps no list on disk for a start without ZooKeeper;
+//! `ARCHITECTURE.md` says why.
 //!
 //! The modules in the order of what happens:
 

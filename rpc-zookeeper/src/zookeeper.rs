@@ -5,7 +5,7 @@ use crate::{
     location::Location,
     policy::Reach,
     record::{Assumptions, Record},
-    registration::Keeper,
+    registration::{Heart, Keeper},
     runtime::Runtime,
     session::opener,
 };
@@ -56,7 +56,8 @@ impl Registry for ZooKeeper {
             let (registrar, registration) = Registration::new();
             let (tried, first_try) = oneshot::channel();
             let keeper = Keeper::new(record, registrar, self.runtime.clone(), tried);
-            self.runtime.spawn(keeper.run());
+            // It beats here, where the program's tasks run, and is listened to there.
+            self.runtime.spawn(keeper.run(Heart::begin()));
             // Not an answer but the end of the first try, however it came out: `tried` is dropped.
             let _ = first_try.await;
             Ok(registration)

@@ -1,6 +1,7 @@
 //! What to do next about a registration: no clock, no input, no output.
 //!
-//! One goal, "our nodes are there, owned by our session", and after the end its opposite, "no node of ours is there".
+//! One goal, "our nodes are there, owned by our session", and after the end, or while the program does nothing, its
+//! opposite, "no node of ours is there".
 //! Nothing is remembered of what was done, everything is looked at: whatever a write brought (no answer, a session
 //! that ended, somebody else's hand in between), the next step is to look, and to change what differs from the goal.
 
@@ -26,6 +27,10 @@ pub(crate) enum Event {
     Disturbed,
     /// The time asked for has passed.
     Elapsed,
+    /// The program that registered does nothing any more.
+    Silent,
+    /// It does again.
+    Beating,
     /// The registration is to end.
     Close,
 }
@@ -104,6 +109,8 @@ pub(crate) struct Machine {
     phase: Phase,
     up: bool,
     closing: bool,
+    /// Whether the program does nothing.
+    silent: bool,
     /// Whether anything was ever written.
     wrote: bool,
     backoff: Backoff,
@@ -127,6 +134,7 @@ impl Machine {
             phase: Phase::Idle,
             up: false,
             closing: false,
+            silent: false,
             wrote: false,
             backoff: Backoff::default(),
             rounds: 0,
@@ -152,12 +160,25 @@ impl Machine {
                     _ => self.look_unless_busy(),
                 }
             }
+            Event::Silent => {
+                self.silent = true;
+                self.look_unless_busy()
+            }
+            Event::Beating => {
+                self.silent = false;
+                self.look_unless_busy()
+            }
             Event::Elapsed => self.look_unless_busy(),
             Event::Disturbed => self.disturbed(now),
             Event::Looked(found) => self.looked(&found),
             Event::Written => self.look(),
             Event::Failed(failure) => self.failed(failure),
         }
+    }
+
+    /// Whether no node of ours is to be there.
+    fn is_leaving(&self) -> bool {
+        self.closing || self.silent
     }
 
     fn look_unless_busy(&mut self) -> Vec<Action> {
@@ -206,16 +227,17 @@ impl Machine {
         if self.closing {
             return self.end();
         }
-        if found.contains(&Found::Foreign) {
+        if found.contains(&Found::Foreign) && !self.silent {
             return self.refused();
         }
         self.backoff.reset();
         self.phase = Phase::Settled;
-        vec![Action::Announce(RegistrationState::Registered), Action::Wait(about(Self::CHECK))]
+        let state = if self.silent { RegistrationState::Pending } else { RegistrationState::Registered };
+        vec![Action::Announce(state), Action::Wait(about(Self::CHECK))]
     }
 
     fn change(&self, node: usize, found: Found) -> Option<Change> {
-        match (found, self.closing) {
+        match (found, self.is_leaving()) {
             (Found::Foreign, _) | (Found::Absent, true) | (Found::Current { .. }, false) => None,
             (Found::Current { version } | Found::Outdated { version } | Found::Orphaned { version }, true) => {
                 Some(Change::Delete(node, version))
@@ -229,7 +251,7 @@ impl Machine {
     fn failed(&mut self, failure: Failure) -> Vec<Action> {
         match failure {
             Failure::Raced => self.look(),
-            Failure::NoParent if self.up && !self.closing => vec![Action::MakeParents],
+            Failure::NoParent if self.up && !self.is_leaving() => vec![Action::MakeParents],
             Failure::NoParent => self.look(),
             Failure::Refused => self.refused(),
             Failure::Unknown if self.up => {

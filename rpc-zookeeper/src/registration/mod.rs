@@ -1,7 +1,10 @@
 //! A record that is kept where it is.
 
+mod liveness;
 mod machine;
 mod nodes;
+
+pub(crate) use liveness::Heart;
 
 use crate::{
     record::Record,
@@ -10,6 +13,7 @@ use crate::{
     watcher::any_changed,
 };
 use futures_util::{FutureExt as _, future::OptionFuture};
+use liveness::Life;
 use machine::{Action, Event, Failure, Machine};
 use rpc_core::{
     BoxFuture,
@@ -71,9 +75,11 @@ impl Keeper {
         }
     }
 
-    pub(crate) async fn run(mut self) {
+    /// Keeps the record while the heart beats that was given with it.
+    pub(crate) async fn run(mut self, heart: Heart) {
         let mut first_try = Box::pin(sleep(Self::FIRST_TRY));
         let mut withdrawal: Option<std::pin::Pin<Box<Sleep>>> = None;
+        let mut listener = heart.listen();
         self.links.mark_changed();
         loop {
             let event = tokio::select! {
@@ -104,6 +110,7 @@ impl Keeper {
                     self.timer = None;
                     Event::Elapsed
                 }
+                life = listener.changed() => self.live_on(life),
                 () = &mut first_try, if self.tried.is_some() => {
                     self.tried = None;
                     continue;
@@ -115,6 +122,23 @@ impl Keeper {
             };
             if !self.step(event) {
                 return;
+            }
+        }
+    }
+
+    fn live_on(&self, life: Life) -> Event {
+        match life {
+            Life::Silent => {
+                tracing::error!(
+                    id = %self.record.id,
+                    "this program has run none of its tasks for 5 s, so its record is withdrawn until it does: something \
+                     blocks all of its threads"
+                );
+                Event::Silent
+            }
+            Life::Beating => {
+                tracing::warn!(id = %self.record.id, "this program runs again, and its record comes back");
+                Event::Beating
             }
         }
     }

@@ -7,5 +7,6 @@ mod ensembles;
 mod faults;
 mod links;
 mod names;
+mod liveness;
 mod outages;
 mod processes;

@@ -37,6 +37,9 @@ enum Incident {
     ParentsVanish,
     Elapse,
     Refuse,
+    /// The program that registered hangs, or goes on.
+    Hang,
+    GoOn,
     Close,
 }
 
@@ -53,6 +56,7 @@ struct World {
     timer: Option<Instant>,
     watched: [bool; 2],
     state: RegistrationState,
+    hangs: bool,
     ended: bool,
     /// In a real ZooKeeper a node made anew begins at 0 again, so that between a look and a change another one could
     /// take the place of ours unnoticed. Nothing can be done about that; it takes somebody who knows our random id.
@@ -72,6 +76,7 @@ impl World {
             timer: None,
             watched: [false; 2],
             state: RegistrationState::Pending,
+            hangs: false,
             ended: false,
             versions: 0,
         }
@@ -146,8 +151,16 @@ impl World {
                 self.tell(Event::Elapsed);
             }
             Incident::Refuse if self.operation.take().is_some() => self.tell(Event::Failed(Failure::Refused)),
+            Incident::Hang => self.tell_of_life(true),
+            Incident::GoOn => self.tell_of_life(false),
             Incident::Close => self.tell(Event::Close),
             _ => {}
+        }
+    }
+
+    fn tell_of_life(&mut self, hangs: bool) {
+        if std::mem::replace(&mut self.hangs, hangs) != hangs && !self.ended {
+            self.tell(if hangs { Event::Silent } else { Event::Beating });
         }
     }
 
@@ -259,10 +272,18 @@ impl World {
         self.happen(Incident::Reconnect);
         for _ in 0..100 {
             self.happen(Incident::Answer);
-            if self.operation.is_none() && !self.is_registered() {
+            if self.operation.is_none() && !self.is_where_it_wants_to_be() {
                 self.happen(Incident::Elapse);
             }
         }
+    }
+
+    fn is_where_it_wants_to_be(&self) -> bool {
+        if self.hangs { self.is_withdrawn() } else { self.is_registered() }
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.state == RegistrationState::Pending && !self.nodes.iter().flatten().any(|node| node.ours)
     }
 
     fn is_registered(&self) -> bool {
@@ -286,6 +307,8 @@ fn incident() -> impl Strategy<Value = Incident> {
         1 => Just(Incident::ParentsVanish),
         4 => Just(Incident::Elapse),
         1 => Just(Incident::Refuse),
+        1 => Just(Incident::Hang),
+        2 => Just(Incident::GoOn),
     ]
 }
 
@@ -293,7 +316,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     /// Whatever happened before: when it stops happening, the record is there and ours; and when it was closed, at
-    /// whatever moment, nothing of ours is there. A stranger's node is never touched.
+    /// whatever moment, or the program hangs, nothing of ours is there. A stranger's node is never touched.
     #[test]
     fn it_gets_where_it_wants_to(
         before in proptest::collection::vec(incident(), 0..40),
@@ -310,7 +333,7 @@ proptest! {
         if closes {
             prop_assert!(world.ended, "it does not end: {:?}", world.machine);
         } else {
-            prop_assert!(world.is_registered(), "{:?} {:?} {:?}", world.state, world.nodes, world.machine);
+            prop_assert!(world.is_where_it_wants_to_be(), "{:?} {:?} {:?}", world.state, world.nodes, world.machine);
         }
     }
 }
@@ -330,6 +353,21 @@ fn a_connection_that_comes_back_changes_nothing() {
     assert_eq!(world.state, RegistrationState::Registered);
     world.calm();
     assert_eq!(world.nodes, nodes);
+}
+
+#[test]
+fn a_program_that_hangs_is_off_the_list_until_it_goes_on() {
+    let mut world = registered();
+    world.happen(Incident::Hang);
+    world.calm();
+    assert!(world.is_withdrawn(), "{:?} {:?}", world.state, world.nodes);
+    world.happen(Incident::GoOn);
+    world.calm();
+    assert!(world.is_registered());
+    world.happen(Incident::Hang);
+    world.happen(Incident::Close);
+    world.calm();
+    assert!(world.ended);
 }
 
 #[test]
