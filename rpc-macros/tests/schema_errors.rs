@@ -114,6 +114,7 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
     assert closed.opens == 9, closed
 "#;
 
+#[expect(clippy::disallowed_methods, reason = "a test may wait for another program")]
 #[tokio::test(flavor = "multi_thread")]
 async fn python_reads_the_details_of_a_real_error_by_the_files_alone() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,7 +2,11 @@
 
 use crate::{Error, Result};
 use rpc_core::{Address, registry::Registry};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 use tokio::net::UdpSocket;
 
 /// The address to register: the one that was said, or the one that is listened on if others can use it, or, where all
@@ -46,16 +50,24 @@ async fn own_ip(unspecified: IpAddr, registry: &dyn Registry) -> Result<IpAddr> 
         return Ok(if unspecified.is_ipv4() { v4 } else { IpAddr::V6(Ipv6Addr::LOCALHOST) });
     }
     let url = registry.url();
-    outward(&first_host(&url)).await.map_err(|error| {
+    in_time(outward(&first_host(&url))).await.map_err(|error| {
         Error::new(format!("cannot tell which address of this machine leads to {url}"))
             .with_source(error)
             .with_remedy("say it: server.advertise = \"HOST:PORT\" (RPC_SERVER_ADVERTISE)")
     })
 }
 
+/// Long enough for a DNS server that is asked twice. What asks has no end of its own that could be relied on.
+const LOOKUP: Duration = Duration::from_secs(10);
+
+async fn in_time<T>(lookup: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("the DNS has not answered in {LOOKUP:?}"));
+    tokio::time::timeout(LOOKUP, lookup).await.map_err(late)?
+}
+
 /// Connecting a UDP socket sends nothing; it only looks at the routes.
-async fn outward(host: &str) -> std::io::Result<IpAddr> {
-    let far = tokio::net::lookup_host(host).await?.next().ok_or(std::io::ErrorKind::NotFound)?;
+async fn outward(host: &str) -> io::Result<IpAddr> {
+    let far = tokio::net::lookup_host(host).await?.next().ok_or(io::ErrorKind::NotFound)?;
     let any: IpAddr = if far.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0)).await?;
     socket.connect(far).await?;
@@ -145,6 +157,12 @@ mod tests {
         assert!(error.to_string().contains("127.0.0.1:7000"), "{error}");
         let error = of("0.0.0.0:7000", None, "zookeeper://no.such.host.invalid:2181/rpc").await.unwrap_err();
         assert!(format!("{error:?}").contains("server.advertise"), "{error:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dns_that_does_not_answer_is_an_error() {
+        let error = in_time(std::future::pending::<io::Result<IpAddr>>()).await.unwrap_err();
+        assert!(error.to_string().contains("10s"), "{error}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod container;
 mod discover;
 mod error;
 mod health;
+mod listening;
 mod offer;
 pub mod prelude;
 mod registries;

@@ -89,7 +89,7 @@ impl Offer {
     }
 
     pub(crate) fn instance(
-        self,
+        &self,
         id: &str,
         transports: &[Arc<dyn Transport>],
         address: &Address,
@@ -102,8 +102,8 @@ impl Offer {
             endpoint
         };
         let endpoints = carriers.map(endpoint).collect();
-        let Attributes { weight, zone, version } = self.attributes;
-        let mut instance = Instance::new(id, self.services, endpoints);
+        let Attributes { weight, zone, version } = self.attributes.clone();
+        let mut instance = Instance::new(id, self.services.clone(), endpoints);
         instance.weight = weight.unwrap_or(Instance::WEIGHT);
         (instance.zone, instance.version) = (zone, version);
         instance

@@ -8,7 +8,7 @@ use rpc_core::{
     transport::DrainPhase,
 };
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// A server that serves. Dropping it cuts every call; [`shutdown`](Self::shutdown) ends it in peace.
 #[derive(Debug)]
@@ -30,7 +30,15 @@ impl Running {
     const PROPAGATION: Duration = Duration::from_secs(2);
     /// Calls in flight have this long to end.
     const IN_FLIGHT: Duration = Duration::from_secs(6);
+    /// All of it, with what follows the calls.
+    const IN_ALL: Duration = Duration::from_secs(9);
 }
+
+const _: () = {
+    let served = Running::WITHDRAWAL.saturating_add(Running::PROPAGATION).saturating_add(Running::IN_FLIGHT);
+    let after = rpc_core::server::Running::AFTER_GRACE.saturating_add(App::AFTER_SERVERS);
+    assert!(served.saturating_add(after).as_millis() < Running::IN_ALL.as_millis(), "docker would kill it");
+};
 
 impl Running {
     pub(crate) fn new(
@@ -63,7 +71,8 @@ impl Running {
     /// Leaves in peace: says that it is not ready ([`health`](Self::health)), withdraws its record, goes on serving while
     /// clients hear of it (2 s, less on a registry of this machine: [`Registry::propagation`]), says goodbye on its
     /// connections (GOAWAY), and lets the calls in flight end for up to 6 s. Those left are answered
-    /// `Unavailable: server draining`. True when there were none.
+    /// `Unavailable: server draining`. What services of the same process ([`App::serve_local`]) have begun and nobody
+    /// waits for any more has the same 6 s, unless another server of the App runs. True when nothing was left.
     pub async fn shutdown(self) -> bool {
         self.drain().await.0
     }
@@ -82,7 +91,9 @@ impl Running {
         tracing::debug!(withdrawn, "no longer on the list");
         tokio::time::sleep(self.propagation).await;
         self.core.advance(DrainPhase::Draining);
-        let peaceful = self.core.shutdown(Self::IN_FLIGHT).await;
+        let until = Instant::now() + Self::IN_FLIGHT;
+        let served = self.core.shutdown(Self::IN_FLIGHT).await;
+        let peaceful = self.serving.locals_finished(until).await && served;
         self.stage.send_replace(Readiness::Stopped);
         (peaceful, self.serving)
     }

@@ -1,19 +1,19 @@
 //! A server as people deploy it: configured, registered, drained.
 
 use crate::{
-    App, Config, Error, Result, Running, advertise, container,
+    App, Config, Error, Result, Running,
+    listening::Listening,
     offer::{Attributes, Offer},
     signals::Signals,
     tls::{self, Settled},
 };
 use rpc_core::{
     Address, BoxService, Layer, Layers, Service,
-    registry::{Instance, Registration, RegistrationState, Registry, ServiceName},
+    registry::{Instance, Registry},
     server::{NamedService, ServerError},
-    tls::Security,
-    transport::Transport,
+    transport::{Limits, Transport},
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 /// Services of this process, on one port, over every protocol, on the list of a registry.
 ///
@@ -34,12 +34,9 @@ pub struct Server {
     mistake: Option<Error>,
 }
 
-type OnReady = Box<dyn FnOnce(&Running) + Send>;
+pub(crate) type OnReady = Box<dyn FnOnce(&Running) + Send>;
 
 impl Server {
-    /// How long a server that could not be registered has to close its port.
-    const UNREGISTERED: Duration = Duration::from_millis(100);
-
     /// A server of the [`App`] of this process, as `rpc.toml` and the `RPC_...` variables say.
     ///
     /// # Errors
@@ -138,8 +135,14 @@ impl Server {
         self
     }
 
-    /// What to do once it listens and is registered, from which moment on [`run`](Self::run) also answers signals: say
-    /// where it listens, for instance.
+    /// What it accepts from clients: the size of a message, how many calls on a connection, how many connections.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.core = self.core.limits(limits);
+        self
+    }
+
+    /// What to do once it listens and is registered: say where it listens, for instance.
     #[must_use]
     pub fn on_ready(mut self, ready: impl FnOnce(&Running) + Send + 'static) -> Self {
         self.on_ready = Some(Box::new(ready));
@@ -147,15 +150,29 @@ impl Server {
     }
 
     /// Listens, registers, and serves until SIGTERM or Ctrl-C, then drains; see [`Running::shutdown`]. A second signal
-    /// ends the process at once, with the exit code that a shell gives for the signal.
+    /// ends the process at once, with the exit code that a shell gives for the signal. Both also count while it starts:
+    /// then it drains what has come already, and registers no more.
     ///
     /// # Errors
     /// As for [`start`](Self::start).
     pub async fn run(self) -> Result<()> {
         let mut signals = Signals::listen()?;
-        let running = self.start().await?;
-        let name = signals.next().await.name();
-        tracing::info!(signal = name, "draining; a second signal exits at once");
+        let listening = tokio::select! {
+            listening = self.listen() => listening?,
+            // Nobody can have come.
+            _ = signals.next() => return Ok(()),
+        };
+        let registering = tokio::select! {
+            registered = listening.register() => Ok(registered),
+            signal = signals.next() => Err(signal),
+        };
+        let (running, signal) = match registering {
+            Ok(registered) => (listening.settle(registered).await?, signals.next().await),
+            // Its port is open, and not everybody finds it by the registry: who calls already is let finish. A record
+            // that may have got there is withdrawn meanwhile, as what was registering it is gone.
+            Err(signal) => (listening.serve(Vec::new()), signal),
+        };
+        tracing::info!(signal = signal.name(), "draining; a second signal exits at once");
         tokio::select! {
             _ = running.end() => Ok(()),
             second = signals.next() => {
@@ -168,9 +185,15 @@ impl Server {
     /// Listens, then registers, and serves until the [`Running`] is shut down or dropped.
     ///
     /// # Errors
-    /// When there is no service or no protocol, a certificate cannot be used, the port cannot be had, the registry cannot be opened or refuses, or
-    /// the address would be of no use to those who read it there.
+    /// When there is no service or no protocol, a certificate cannot be used, the port cannot be had, the registry cannot
+    /// be opened or refuses, or the address would be of no use to those who read it there.
     pub async fn start(self) -> Result<Running> {
+        let listening = self.listen().await?;
+        let registered = listening.register().await;
+        listening.settle(registered).await
+    }
+
+    async fn listen(self) -> Result<Listening> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
@@ -201,97 +224,21 @@ impl Server {
             core = core.tls(tls::acceptor(config, key, self.tls, &transports)?);
         }
         core = core.observer(self.app.observers().clone());
-        let running = core.bind(&listen).await.map_err(cannot_bind)?;
-        let registrations =
-            match register(&self.app, &*registry, &running, &id, offers, (&transports, tls.security())).await {
-                Ok(registrations) => registrations,
-                Err(error) => {
-                    // Nothing is left behind: when this returns, the port is free.
-                    running.shutdown(Self::UNREGISTERED).await;
-                    return Err(error);
-                }
-            };
-        if self.app.is_on_embedded_registry() {
-            warn_of_embedded_registry(&*registry, running.address());
-        }
-        if tls == Settled::Unsaid && !running.address().is_loopback() {
+        let core = core.bind(&listen).await.map_err(cannot_bind)?;
+        if tls == Settled::Unsaid && !core.address().is_loopback() {
             tracing::warn!(
-                listening = %running.address(),
+                listening = %core.address(),
                 "others can call this server, and read along: set `tls = \"off\"` (RPC_TLS) if plain text is meant"
             );
         }
-        let running = Running::new(running, registrations, &*registry, &self.app);
-        if let Some(ready) = self.on_ready {
-            ready(&running);
-        }
-        Ok(running)
+        let (app, security, on_ready) = (self.app, tls.security(), self.on_ready);
+        Ok(Listening { app, core, registry, id, offers, transports, security, on_ready })
     }
-}
-
-/// Registers what is offered at the port that listens: whoever reads the record must find it open.
-async fn register(
-    app: &App,
-    registry: &dyn Registry,
-    running: &rpc_core::server::Running,
-    id: &str,
-    offers: Vec<Offer>,
-    (transports, security): (&[Arc<dyn Transport>], Security),
-) -> Result<Vec<Registration>> {
-    let said = app.config().server.advertise.as_ref();
-    let address = advertise::address(running.address(), said, registry).await?;
-    let mut registrations = Vec::with_capacity(offers.len());
-    for offer in offers {
-        let instance = offer.instance(id, transports, &address, security);
-        log_start(registry, running.address(), &instance);
-        let registration = registry.register(instance).await.map_err(|error| {
-            Error::new(format!("cannot register at {}: {error}", registry.url())).with_source(error)
-        })?;
-        warn_unless_listed(registry, registration.state());
-        registration.observe(id, app.observers().clone());
-        registrations.push(registration);
-    }
-    Ok(registrations)
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("core", &self.core).finish_non_exhaustive()
-    }
-}
-
-/// A server whose registry does not answer serves all the same, and is listed once it does; but whoever wonders why nobody
-/// finds it should not have to look far.
-fn warn_unless_listed(registry: &dyn Registry, state: RegistrationState) {
-    if state != RegistrationState::Registered {
-        tracing::warn!(
-            registry = registry.url(),
-            registration = state.word(),
-            "not on the list yet, so nobody finds this server; it goes on trying. See whether the registry runs and lets \
-             this server write, and whether `registry` (RPC_REGISTRY) names the right one"
-        );
-    }
-}
-
-/// One line that says what this server uses, because most of what goes wrong in production is seen in it.
-fn log_start(registry: &dyn Registry, listening: &Address, instance: &Instance) {
-    let protocols: Vec<_> = instance.endpoints.iter().map(|endpoint| endpoint.protocol.as_str()).collect();
-    let advertised = instance.endpoints.first().map(|endpoint| endpoint.address.to_string());
-    let services: Vec<_> = instance.services.iter().map(ServiceName::as_str).collect();
-    tracing::info!(%listening, advertised, registry = registry.url(), ?protocols, ?services, instance = instance.id, "serving");
-}
-
-/// The server comes up, looks healthy, and is found by nobody: somebody has forgotten to name the registry.
-fn warn_of_embedded_registry(registry: &dyn Registry, listening: &Address) {
-    if !listening.is_loopback() {
-        tracing::warn!(
-            registry = registry.url(),
-            "others can reach this server, but only this machine can find it: set `registry` (RPC_REGISTRY) to a shared one"
-        );
-    } else if container::is_here() {
-        tracing::warn!(
-            registry = registry.url(),
-            "only this container can find this server: set `registry` (RPC_REGISTRY) to a shared one"
-        );
     }
 }
 

@@ -5,7 +5,8 @@ mod common;
 
 use common::{Echo, EchoClient, EchoServer, Mirror, config};
 use rpc::{
-    Address, App, BoxFuture, Client, Code, Config, Observer, Readiness, Running,
+    Address, App, BoxFuture, Client, Code, Config, Health, NamedService, Observer, Readiness, Request, Response,
+    Running, Service, ServiceDescriptor,
     prelude::*,
     registry::{
         Instance, Memory, Registrar, Registration, RegistrationState, Registry, RegistryError, ServiceName, Watch,
@@ -17,13 +18,17 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Barrier, Notify},
+    time::{Instant, timeout},
+};
 
-/// Notes what happens, and whether the port is open when the record goes.
+/// Notes what happens and when, and whether the port is open, and the server ready, when the record goes.
 #[derive(Default)]
 struct Log {
-    lines: Mutex<Vec<String>>,
+    notes: Mutex<Vec<(String, Instant)>>,
     address: OnceLock<Address>,
+    health: OnceLock<Health>,
 }
 
 impl Log {
@@ -35,14 +40,25 @@ impl Log {
     }
 
     fn note(&self, line: String) {
-        self.lines.lock().unwrap().push(line);
+        self.notes.lock().unwrap().push((line, Instant::now()));
+    }
+
+    async fn says(&self, line: &str) {
+        while !self.lines().iter().any(|said| said == line) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.notes.lock().unwrap().iter().map(|(line, _)| line.clone()).collect()
     }
 }
 
 impl Observer for Log {
     fn registration(&self, _: &str, state: RegistrationState) {
         if state == RegistrationState::Closed {
-            self.note(format!("record gone, port {}", self.port()));
+            let readiness = self.health.get().map(Health::readiness);
+            self.note(format!("record gone, port {}, {readiness:?}", self.port()));
         }
     }
 
@@ -102,14 +118,13 @@ async fn the_record_goes_first_the_port_next_and_the_clients_of_handlers_last() 
     let scene = scene(Arc::new(Memory::new()), log.clone()).await;
     let health = scene.relay.health();
     assert!(health.is_ready());
+    log.health.set(health.clone()).unwrap();
     let client = scene.client.clone();
     let call = tokio::join!(client.write("a".to_owned()), async {
         scene.begun.notified().await;
         let shutdown = scene.relay.shutdown();
         let end = async {
-            while !log.lines.lock().unwrap().iter().any(|line| line == "Draining") {
-                tokio::task::yield_now().await;
-            }
+            log.says("Draining").await;
             assert_eq!(health.readiness(), Readiness::Draining);
             // The port is closed, and the handler calls somebody else all the same.
             scene.go_on.notify_one();
@@ -118,7 +133,7 @@ async fn the_record_goes_first_the_port_next_and_the_clients_of_handlers_last() 
     });
     assert_eq!(call.0.unwrap(), "a over tarpc");
     assert!(call.1, "every call has ended");
-    assert_eq!(*log.lines.lock().unwrap(), ["record gone, port open", "Draining", "Stopped"]);
+    assert_eq!(log.lines(), ["record gone, port open, Some(Draining)", "Draining", "Stopped"]);
     assert_eq!((log.port(), health.readiness()), ("closed", Readiness::Stopped));
 }
 
@@ -170,6 +185,171 @@ async fn neither_a_registry_that_hangs_nor_a_handler_that_does_holds_up_the_end(
     assert_eq!(log.port(), "closed");
 }
 
+/// A registry that others read, or only this machine.
+struct Place {
+    remote: bool,
+    records: Memory,
+}
+
+impl Registry for Place {
+    fn register(&self, instance: Instance) -> BoxFuture<'_, Result<Registration, RegistryError>> {
+        self.records.register(instance)
+    }
+
+    fn watch(&self, service: &ServiceName) -> Watch {
+        self.records.watch(service)
+    }
+
+    fn url(&self) -> String {
+        "place://".to_owned()
+    }
+
+    fn is_remote(&self) -> bool {
+        self.remote
+    }
+}
+
+/// One that knows how long it takes until all have heard of a change.
+struct Knowing(Place, Duration);
+
+impl Registry for Knowing {
+    fn register(&self, instance: Instance) -> BoxFuture<'_, Result<Registration, RegistryError>> {
+        self.0.register(instance)
+    }
+
+    fn watch(&self, service: &ServiceName) -> Watch {
+        self.0.watch(service)
+    }
+
+    fn url(&self) -> String {
+        self.0.url()
+    }
+
+    fn is_remote(&self) -> bool {
+        self.0.is_remote()
+    }
+
+    fn propagation(&self) -> Duration {
+        self.1
+    }
+}
+
+/// Milliseconds between the withdrawal of the record and the end of the port.
+async fn served_after_withdrawal(registry: impl Registry) -> u128 {
+    let log = Arc::new(Log::default());
+    let mut config = Config::default();
+    config.server.listen = Some("127.0.0.1:0".parse().unwrap());
+    config.server.advertise = Some("10.0.0.7:0".parse().unwrap());
+    let app = App::builder().registry(Arc::new(registry)).config(config).observer(log.clone()).build();
+    let running = app.server().service(EchoServer::new(Mirror)).start().await.unwrap();
+    assert!(running.shutdown().await);
+    let notes = log.notes.lock().unwrap();
+    assert_eq!(notes.len(), 3, "{notes:?}");
+    (notes[1].1 - notes[0].1).as_millis()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_goes_on_serving_until_its_clients_have_heard_that_it_leaves() {
+    let place = |remote| Place { remote, records: Memory::new() };
+    assert!((2000..2005).contains(&served_after_withdrawal(place(true)).await));
+    assert!((300..305).contains(&served_after_withdrawal(place(false)).await));
+    let knowing = |time| Knowing(place(true), Duration::from_millis(time));
+    assert!((700..705).contains(&served_after_withdrawal(knowing(700)).await));
+    // What would leave no time for the calls in flight is not waited for.
+    assert!((2000..2005).contains(&served_after_withdrawal(knowing(60_000)).await));
+}
+
+#[rpc_service(package = "t.v1")]
+trait Far {
+    #[rpc(idempotent)]
+    async fn ask(&self, text: String) -> Result<String, Status>;
+}
+
+impl Far for Mirror {
+    async fn ask(&self, text: String) -> Result<String, Status> {
+        self.say(text).await
+    }
+}
+
+/// Writes when it is let, with the help of somebody else, and notes what came of it.
+struct Clerk {
+    begun: Arc<Notify>,
+    go_on: Arc<Notify>,
+    far: FarClient,
+    written: Arc<OnceLock<Result<String, Status>>>,
+}
+
+impl Echo for Clerk {
+    async fn say(&self, text: String) -> Result<String, Status> {
+        Ok(text)
+    }
+
+    async fn write(&self, text: String) -> Result<String, Status> {
+        self.begun.notify_one();
+        self.go_on.notified().await;
+        let answer = self.far.ask(text).await;
+        self.written.set(answer.clone()).unwrap();
+        answer
+    }
+}
+
+/// An App with a service in this process, at work for a caller who has left.
+struct Desk {
+    app: App,
+    go_on: Arc<Notify>,
+    written: Arc<OnceLock<Result<String, Status>>>,
+    _far: Running,
+}
+
+impl Desk {
+    async fn new(log: Arc<Log>) -> Self {
+        let far = App::builder().registry(Arc::new(Memory::new())).build();
+        let far = far.server().service(FarServer::new(Mirror)).start().await.unwrap();
+        let target = format!("target = \"static://{}?assume=tarpc/1\"", far.address());
+        let toml = format!("registry = \"memory://\"\n[client.Far]\n{target}\n[client.Echo]\ntarget = \"local://\"");
+        let app = App::builder().config(config(&toml)).observer(log).build();
+        let (begun, go_on, written) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::default());
+        let clerk = Clerk {
+            begun: begun.clone(),
+            go_on: go_on.clone(),
+            far: app.client().await.unwrap(),
+            written: Arc::clone(&written),
+        };
+        app.serve_local(EchoServer::new(clerk)).unwrap();
+        let echo: EchoClient = app.client().await.unwrap();
+        tokio::select! {
+            answer = echo.write("a".to_owned()) => panic!("{answer:?}"),
+            () = begun.notified() => {}
+        }
+        Self { app, go_on, written, _far: far }
+    }
+
+    fn has_written(&self) -> bool {
+        self.written.get().is_some_and(|answer| answer.as_deref().is_ok_and(|text| text == "a over tarpc"))
+    }
+}
+
+#[tokio::test]
+async fn the_last_server_waits_for_writes_in_its_own_process() {
+    let log = Arc::new(Log::default());
+    let desk = Desk::new(log.clone()).await;
+    let running = desk.app.server().service(EchoServer::new(Mirror)).start().await.unwrap();
+    let (ended, ()) = tokio::join!(async { (running.shutdown().await, desk.has_written()) }, async {
+        log.says("Stopped").await;
+        desk.go_on.notify_one();
+    });
+    assert_eq!(ended, (true, true), "{:?}", desk.written);
+}
+
+#[tokio::test]
+async fn a_write_in_this_process_may_call_others_until_it_ends() {
+    let desk = Desk::new(Arc::default()).await;
+    let (ended, ()) = tokio::join!(async { (desk.app.shutdown().await, desk.has_written()) }, async {
+        desk.go_on.notify_one();
+    });
+    assert_eq!(ended, (true, true), "{:?}", desk.written);
+}
+
 #[tokio::test]
 async fn two_servers_of_one_app_end_one_by_one() {
     let app = App::builder().config(config("registry = \"memory://\"")).build();
@@ -181,6 +361,54 @@ async fn two_servers_of_one_app_end_one_by_one() {
     echo.write("a".to_owned()).await.unwrap();
     assert!(other.shutdown().await);
     assert!(app.shutdown().await);
+}
+
+/// Registers nobody until as many have come as it waits for.
+struct Together(Barrier, Memory);
+
+impl Registry for Together {
+    fn register(&self, instance: Instance) -> BoxFuture<'_, Result<Registration, RegistryError>> {
+        Box::pin(async move {
+            self.0.wait().await;
+            self.1.register(instance).await
+        })
+    }
+
+    fn watch(&self, service: &ServiceName) -> Watch {
+        self.1.watch(service)
+    }
+
+    fn url(&self) -> String {
+        "together://".to_owned()
+    }
+
+    fn is_remote(&self) -> bool {
+        false
+    }
+}
+
+/// A service that one wire alone carries, and that therefore has a record of its own.
+struct OverTarpc;
+
+impl Service for OverTarpc {
+    async fn call(&self, _: Request) -> Result<Response, Status> {
+        Err(Status::internal("nobody calls this"))
+    }
+}
+
+impl NamedService for OverTarpc {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        static DESCRIPTOR: ServiceDescriptor = ServiceDescriptor::new("t.v1.Alone", &[], "").only_over("tarpc");
+        &DESCRIPTOR
+    }
+}
+
+#[tokio::test]
+async fn a_registry_is_waited_for_once_whatever_the_number_of_records() {
+    let app = App::builder().registry(Arc::new(Together(Barrier::new(2), Memory::new()))).build();
+    let starting = app.server().service(EchoServer::new(Mirror)).service(OverTarpc).start();
+    let running = timeout(Duration::from_secs(60), starting).await.expect("both records are on their way").unwrap();
+    assert!(running.shutdown().await);
 }
 
 struct Refusing;

@@ -7,4 +7,5 @@ mod programs;
 mod quickstart;
 mod readme;
 mod rolling;
+mod signals;
 mod zookeeper;

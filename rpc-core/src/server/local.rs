@@ -49,12 +49,14 @@ impl Local {
         Self { routes, limits: Limits::default(), fidelity, tasks }
     }
 
-    /// Waits, at most `limit`, for the handlers that go on without their callers, and ends those that are left. True
-    /// when there were none.
-    pub async fn finished(&self, limit: std::time::Duration) -> bool {
-        let peaceful = tokio::time::timeout(limit, self.tasks.finished()).await.is_ok();
+    /// Waits until no handler goes on without its caller. Calls are taken meanwhile.
+    pub async fn finished(&self) {
+        self.tasks.finished().await;
+    }
+
+    /// Ends the handlers that go on without their callers.
+    pub fn abort(&self) {
         self.tasks.abort();
-        peaceful
     }
 }
 

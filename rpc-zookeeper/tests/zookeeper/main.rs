@@ -6,7 +6,7 @@ mod curator;
 mod ensembles;
 mod faults;
 mod links;
-mod names;
 mod liveness;
+mod names;
 mod outages;
 mod processes;

@@ -1,16 +1,18 @@
 //! The end of an [`App`].
 
 use super::{App, lock};
+use rpc_core::server::Local;
 use std::{
     sync::atomic::Ordering::{AcqRel, Acquire, Relaxed},
     time::Duration,
 };
+use tokio::time::{Instant, timeout_at};
 
 impl App {
     /// How long calls in flight may take to end.
     const IN_FLIGHT: Duration = Duration::from_secs(6);
-    /// The same once the servers have ended: their handlers are gone, and so is nearly all of the time.
-    const AFTER_SERVERS: Duration = Duration::from_millis(50);
+    /// The same once the servers have ended: all handlers are gone, and so is nearly all of the time.
+    pub(crate) const AFTER_SERVERS: Duration = Duration::from_millis(50);
 
     /// Ends its clients in peace: new calls fail, those in flight have up to 6 s to end, connections and sessions with
     /// registries close. True when every call has ended. For programs that only call; servers are ended by
@@ -28,11 +30,17 @@ impl App {
             tracing::warn!(servers, "servers of this App still run; what their handlers call from now on fails");
         }
         self.0.tasks.abort();
+        let until = Instant::now() + grace;
+        // First those who may call others to get done.
+        let mut peaceful = self.locals_finished(until).await;
+        if !peaceful {
+            tracing::warn!("services in this process were still at work for callers that had left; they are cut");
+        }
         let held: Vec<_> = lock(&self.0.clients).held.drain().collect();
         let channels = held.into_iter().flat_map(|(name, held)| held.channels().map(move |channel| (name, channel)));
         let channels: Vec<_> = channels.collect();
-        let mut peaceful = true;
-        let closing = channels.iter().map(|(name, channel)| async move { (*name, channel.close(grace).await) });
+        let left = until.saturating_duration_since(Instant::now());
+        let closing = channels.iter().map(|(name, channel)| async move { (*name, channel.close(left).await) });
         for (service, ended) in all(closing).await {
             if !ended {
                 tracing::warn!(
@@ -42,12 +50,15 @@ impl App {
             }
             peaceful &= ended;
         }
-        let locals: Vec<_> = lock(&self.0.locals).drain().map(|(_, local)| local).collect();
-        for ended in all(locals.iter().map(|local| local.finished(grace))).await {
-            peaceful &= ended;
-        }
+        lock(&self.0.locals).drain().for_each(|(_, local)| local.abort());
         lock(&self.0.registries).clear();
         peaceful
+    }
+
+    /// Waits for the handlers of services in this process that go on without their callers. False when some are left.
+    async fn locals_finished(&self, until: Instant) -> bool {
+        let locals: Vec<_> = lock(&self.0.locals).values().cloned().collect();
+        timeout_at(until, all(locals.iter().map(Local::finished))).await.is_ok()
     }
 
     /// A server of it has begun.
@@ -61,6 +72,12 @@ impl App {
 pub(crate) struct Serving(App);
 
 impl Serving {
+    /// If it is the last server: waits for what services in this process have begun, as it does for its own calls. (While
+    /// another server runs, theirs may go on for ever.) False when something is left.
+    pub(crate) async fn locals_finished(&self, until: Instant) -> bool {
+        self.0.0.serving.load(Acquire) > 1 || self.0.locals_finished(until).await
+    }
+
     /// The server has ended: if it was the last one, the clients that its handlers used end as well.
     pub(crate) async fn last(self) {
         let app = self.0.clone();
