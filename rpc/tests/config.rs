@@ -170,8 +170,8 @@ fn a_registry_is_a_text_or_a_table_and_neither_hides_the_other() {
 #[test]
 fn every_value_knows_who_has_said_it() {
     let mut config = read(
-        "registry = \"memory://\"\n[client]\ntimeout = \"2s\"\n[client.Orders.methods.Find]\ntimeout = \"300ms\"",
-        &[("RPC_CLIENT_RETRIES", "off"), ("RPC_TLS", "off")],
+        "registry = \"memory://\"\n[client]\ntimeout = \"2s\"\n[client.Orders.methods.Find]\ntimeout = \"300ms\"\nhedge = \"50ms\"",
+        &[("RPC_CLIENT_RETRIES", "off"), ("RPC_CLIENT_HEDGE", "p95"), ("RPC_TLS", "off")],
     )
     .unwrap();
     config.server.listen = Some("0.0.0.0:7000".parse().unwrap());
@@ -186,6 +186,8 @@ fn every_value_knows_who_has_said_it() {
     let (find, Origin::File(_)) = of("client.Orders.methods.Find.timeout") else { panic!("{settings:?}") };
     assert_eq!(find, "300ms");
     assert_eq!(of("client.retries"), ("off", Origin::Variable("RPC_CLIENT_RETRIES".to_owned())));
+    assert_eq!(of("client.hedge"), ("p95", Origin::Variable("RPC_CLIENT_HEDGE".to_owned())));
+    assert_eq!(of("client.Orders.methods.Find.hedge").0, "50ms");
     assert_eq!(of("tls"), ("off", Origin::Variable("RPC_TLS".to_owned())));
     assert_eq!(of("client.transport"), ("auto", Origin::BuiltIn));
     // Set, and changed, after it was read: by a command line, for instance.

@@ -140,6 +140,7 @@ impl App {
         let mut builder = Channel::builder(service_name(service.name)?, servers)
             .encryption(encryption)
             .timeouts(terms.timeouts.clone())
+            .hedges(terms.hedges.clone())
             .transports(terms.transports)
             .retry(terms.retry)
             .observer(self.0.observers.clone())

@@ -5,8 +5,8 @@ use crate::{
     tls::{self, Settled},
 };
 use rpc_core::{
-    ServiceDescriptor, Transports,
-    client::{RetryPolicy, Timeouts},
+    Method, ServiceDescriptor, Transports,
+    client::{Hedges, NotHedged, RetryPolicy, Timeouts},
     registry::Target,
 };
 
@@ -17,6 +17,7 @@ pub(super) struct Terms {
     pub(super) target: Option<Target>,
     pub(super) transports: Transports,
     pub(super) timeouts: Timeouts,
+    pub(super) hedges: Hedges,
     pub(super) retry: RetryPolicy,
     pub(super) tls: Settled,
     /// The name that certificates of its servers have to bear, and the key that says so.
@@ -46,9 +47,16 @@ impl Terms {
         if let Some(timeout) = own.timeout.or(all.timeout) {
             timeouts = timeouts.with_service(timeout);
         }
+        let mut hedges = Hedges::default();
+        if let Some(hedge) = own.hedge.or(all.hedge) {
+            hedges = hedges.with_service(hedge);
+        }
         for (name, method) in &own.methods {
             if let Some(timeout) = method.timeout {
                 timeouts = timeouts.with_method(name, timeout);
+            }
+            if let (Some(hedge), Some(known)) = (method.hedge, method_of(service, name)) {
+                hedges = hedges.with_method(known, hedge).map_err(|why| no_hedge(config, section, name, why))?;
             }
         }
         let retry = match own.retries.or(all.retries).unwrap_or_default() {
@@ -61,7 +69,7 @@ impl Terms {
         let of_all = || Some(("client.server_name".to_owned(), all.server_name.clone()?));
         let server_name = own.server_name.map(|name| (format!("client.{section}.server_name"), name)).or_else(of_all);
         let transports = own.transport.or(all.transport).unwrap_or_default();
-        Ok(Self { target: own.target, transports, timeouts, retry, tls, server_name })
+        Ok(Self { target: own.target, transports, timeouts, hedges, retry, tls, server_name })
     }
 }
 
@@ -98,10 +106,17 @@ fn is_misspelt(section: &str, full: &str, short: &str) -> bool {
 }
 
 fn check_methods(config: &Config, service: &ServiceDescriptor, section: &str, said: &ServiceConfig) -> Result<()> {
-    match said.methods.keys().find(|name| !service.methods.iter().any(|known| known.name == **name)) {
-        Some(name) => Err(no_method(config, service, section, name)),
-        None => Ok(()),
+    for (name, method) in &said.methods {
+        let Some(known) = method_of(service, name) else { return Err(no_method(config, service, section, name)) };
+        if let Some(hedge) = method.hedge {
+            Hedges::default().with_method(known, hedge).map_err(|why| no_hedge(config, section, name, why))?;
+        }
     }
+    Ok(())
+}
+
+fn method_of(service: &ServiceDescriptor, name: &str) -> Option<&'static Method> {
+    service.methods.iter().copied().find(|known| known.name == name)
 }
 
 fn no_method(config: &Config, service: &ServiceDescriptor, section: &str, name: &str) -> Error {
@@ -115,10 +130,16 @@ fn no_method(config: &Config, service: &ServiceDescriptor, section: &str, name: 
     }
 }
 
+fn no_hedge(config: &Config, section: &str, name: &str, why: NotHedged) -> Error {
+    let key = format!("client.{section}.methods.{name}.hedge");
+    Error::new(format!("{}: `{key}`: {why}", config.origin(&key)))
+        .with_remedy("take the key out, or mark the method `#[rpc(idempotent)]` if twice is as good as once")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rpc_core::{Kind, Method};
+    use rpc_core::{Kind, client::Hedge};
     use std::time::Duration;
 
     static FIND: Method = Method::new("baedal.v1.Orders", "Find", "/baedal.v1.Orders/Find", Kind::Unary);
@@ -148,6 +169,19 @@ mod tests {
         .unwrap();
         assert_eq!(own.timeouts, Timeouts::default().with_service(millis(1000)).with_method("Find", millis(300)));
         assert_eq!((own.retry, own.transports), (RetryPolicy::default(), Transports::Auto));
+    }
+
+    #[test]
+    fn hedges_are_for_methods_that_may_be_called_twice() {
+        let of = |toml: &str| terms(toml).map(|terms| terms.hedges);
+        assert_eq!(of("[client]\nhedge = \"off\"\n[client.Orders]\nhedge = \"p95\"").unwrap(), {
+            Hedges::default().with_service(Hedge::P95)
+        });
+        let error = of("[client.Orders.methods.Find]\nhedge = \"50ms\"").unwrap_err().to_string();
+        assert!(error.contains("rpc.toml") && error.contains("`client.Orders.methods.Find.hedge`"), "{error}");
+        assert!(error.contains("not `#[rpc(idempotent)]`"), "{error}");
+        let off = Hedges::default().with_method(&FIND, Hedge::Off).unwrap();
+        assert_eq!(of("[client.Orders.methods.Find]\nhedge = \"off\"").unwrap(), off);
     }
 
     #[test]

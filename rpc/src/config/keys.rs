@@ -1,7 +1,7 @@
 //! The keys that exist, and the one that was probably meant.
 
 /// Keys that can stand in the file, and as `RPC_...` in the environment.
-pub(super) const KEYS: [&str; 23] = [
+pub(super) const KEYS: [&str; 24] = [
     "registry",
     "registry.url",
     "registry.required",
@@ -20,6 +20,7 @@ pub(super) const KEYS: [&str; 23] = [
     "client.transport",
     "client.timeout",
     "client.retries",
+    "client.hedge",
     "client.tls",
     "client.ca",
     "client.certificate",
@@ -28,10 +29,10 @@ pub(super) const KEYS: [&str; 23] = [
 ];
 
 /// Keys of one service, in `[client.NAME]`. Names have dots, and variables cannot, so they are in the file only.
-pub(super) const SERVICE_KEYS: [&str; 6] = ["target", "transport", "timeout", "retries", "tls", "server_name"];
+pub(super) const SERVICE_KEYS: [&str; 7] = ["target", "transport", "timeout", "retries", "hedge", "tls", "server_name"];
 
 /// Keys of one method, in `[client.NAME.methods.METHOD]`.
-pub(super) const METHOD_KEYS: [&str; 1] = ["timeout"];
+pub(super) const METHOD_KEYS: [&str; 2] = ["timeout", "hedge"];
 
 /// The variable that names the file.
 pub(super) const FILE: &str = "RPC_CONFIG";

@@ -12,7 +12,7 @@ pub use origin::{Origin, Setting};
 pub(crate) use value::{label, weight};
 
 use origin::Said;
-use rpc_core::{Address, Transports, registry::Target};
+use rpc_core::{Address, Transports, client::Hedge, registry::Target};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// What a program was told about where it listens, whom it calls and how.
@@ -38,15 +38,18 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 /// transport = "auto"               # RPC_CLIENT_TRANSPORT: auto, grpc or tarpc
 /// timeout = "2s"                   # RPC_CLIENT_TIMEOUT
 /// retries = "on"                   # RPC_CLIENT_RETRIES: on or off
+/// hedge = "off"                    # RPC_CLIENT_HEDGE: off, p95, 50ms; see [`Hedge`]
 ///
 /// [client.Orders]                  # one service, by its full name, or by its short one where no other has it
 /// target = "static://10.0.0.1:7000,10.0.0.2:7000?assume=grpc"
 /// transport = "grpc"
 /// timeout = "1s"
 /// retries = "off"
+/// hedge = "p95"
 ///
 /// [client.Orders.methods.Find]     # one method, by its name on the wire
 /// timeout = "300ms"
+/// hedge = "50ms"
 /// ```
 ///
 /// With more to say of the registry, it is a table:
@@ -139,6 +142,8 @@ pub struct ClientConfig {
     pub timeout: Option<Duration>,
     /// Whether failed calls may be sent again.
     pub retries: Option<Retries>,
+    /// Which calls are made at a second server as well when the answer is late: of those methods that may be.
+    pub hedge: Option<Hedge>,
     /// Whether connections are encrypted. With TLS they need to know whom to trust.
     pub tls: Option<Tls>,
     /// The PEM file of the CAs whose certificates servers show. No others are trusted, not even those of the system.
@@ -165,6 +170,8 @@ pub struct ServiceConfig {
     pub timeout: Option<Duration>,
     /// Whether failed calls may be sent again.
     pub retries: Option<Retries>,
+    /// Which calls are made at a second server as well when the answer is late: of those methods that may be.
+    pub hedge: Option<Hedge>,
     /// Whether connections are encrypted.
     pub tls: Option<Tls>,
     /// The name that the certificates of its servers have to bear, instead of the host of each one's address. For servers
@@ -182,6 +189,9 @@ pub struct ServiceConfig {
 pub struct MethodConfig {
     /// How long a call may take when the call does not say; of a stream, all of it.
     pub timeout: Option<Duration>,
+    /// When its calls are made at a second server as well. A client is not made when they must not be, since the method is
+    /// not idempotent or has streams.
+    pub hedge: Option<Hedge>,
 }
 
 /// Whether failed calls may be sent again.

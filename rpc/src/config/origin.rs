@@ -2,7 +2,11 @@
 
 use super::{Config, Retries, Tls};
 use crate::registries;
-use rpc_core::{Transports, client::Timeouts, registry::Instance};
+use rpc_core::{
+    Transports,
+    client::{Hedge, Timeouts},
+    registry::Instance,
+};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -125,6 +129,7 @@ fn values(config: &Config) -> Vec<Value> {
         Some(&format!("{}, or the method's own", written(Timeouts::DEFAULT))),
     );
     say("client.retries", client.retries.map(written_retries), Some("on"));
+    say("client.hedge", client.hedge.map(written_hedge), Some("off"));
     say("client.tls", client.tls.map(written_tls), None);
     say("client.ca", client.ca.as_deref().map(written_path), None);
     say("client.certificate", client.certificate.as_deref().map(written_path), None);
@@ -136,10 +141,12 @@ fn values(config: &Config) -> Vec<Value> {
         say(&key("transport"), service.transport.map(written_transport), None);
         say(&key("timeout"), service.timeout.map(written), None);
         say(&key("retries"), service.retries.map(written_retries), None);
+        say(&key("hedge"), service.hedge.map(written_hedge), None);
         say(&key("tls"), service.tls.map(written_tls), None);
         say(&key("server_name"), service.server_name.clone(), None);
         for (method, own) in &service.methods {
             say(&key(&format!("methods.{method}.timeout")), own.timeout.map(written), None);
+            say(&key(&format!("methods.{method}.hedge")), own.hedge.map(written_hedge), None);
         }
     }
     values
@@ -152,6 +159,13 @@ fn written(duration: Duration) -> String {
 /// Where a file is, not what is in it: that may be a private key.
 fn written_path(path: &Path) -> String {
     path.display().to_string()
+}
+
+fn written_hedge(hedge: Hedge) -> String {
+    match hedge {
+        Hedge::After(delay) => written(delay),
+        hedge => hedge.to_string(),
+    }
 }
 
 fn written_tls(tls: Tls) -> String {

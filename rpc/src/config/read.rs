@@ -92,6 +92,7 @@ impl Reader<'_> {
             ["client", "transport"] => client.transport = Some(place.transport(value)?),
             ["client", "timeout"] => client.timeout = Some(place.read(value, value::duration)?),
             ["client", "retries"] => client.retries = Some(place.read(value, value::retries)?),
+            ["client", "hedge"] => client.hedge = Some(place.read(value, value::hedge)?),
             ["client", "tls"] => client.tls = Some(place.read(value, value::tls)?),
             ["client", "ca"] => client.ca = Some(place.path(value)?),
             ["client", "certificate"] => client.certificate = Some(place.path(value)?),
@@ -141,12 +142,13 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn about_service(&self, own: &mut ServiceConfig, section: &str, key: &str, value: &Value) -> Result<()> {
-        let ServiceConfig { target, transport, timeout, retries, tls, server_name, methods: _ } = own;
+        let ServiceConfig { target, transport, timeout, retries, hedge, tls, server_name, methods: _ } = own;
         match key {
             "target" => *target = Some(self.parse(value)?),
             "transport" => *transport = Some(self.transport(value)?),
             "timeout" => *timeout = Some(self.read(value, value::duration)?),
             "retries" => *retries = Some(self.read(value, value::retries)?),
+            "hedge" => *hedge = Some(self.read(value, value::hedge)?),
             "tls" => *tls = Some(self.read(value, value::tls)?),
             "server_name" => *server_name = Some(self.text(value)?),
             method if section.ends_with(".methods") => {
@@ -162,6 +164,7 @@ impl Place<'_> {
     fn method(&self, own: &mut MethodConfig, section: &str, key: &str, value: &Value) -> Result<()> {
         match key {
             "timeout" => own.timeout = Some(self.read(value, value::duration)?),
+            "hedge" => own.hedge = Some(self.read(value, value::hedge)?),
             _ => return Err(self.unknown(&keys::METHOD_KEYS.map(|key| format!("{section}.{key}")))),
         }
         Ok(())

@@ -54,11 +54,13 @@ pub(super) fn fixed(origin: &Origin, key: &str) -> Error {
 impl ClientConfig {
     /// What is said here, and where nothing is, what is said there. Of services nothing: those are found by two names.
     pub(crate) fn or(&self, below: &Self) -> Self {
-        let Self { transport, timeout, retries, tls, ca, certificate, key, server_name, services: _ } = self.clone();
+        let Self { transport, timeout, retries, hedge, tls, ca, certificate, key, server_name, services: _ } =
+            self.clone();
         Self {
             transport: transport.or(below.transport),
             timeout: timeout.or(below.timeout),
             retries: retries.or(below.retries),
+            hedge: hedge.or(below.hedge),
             tls: tls.or(below.tls),
             ca: ca.or_else(|| below.ca.clone()),
             certificate: certificate.or_else(|| below.certificate.clone()),
@@ -72,7 +74,7 @@ impl ClientConfig {
 impl ServiceConfig {
     /// What is said here, and where nothing is, what is said there.
     pub(crate) fn or(&self, below: &Self) -> Self {
-        let Self { target, transport, timeout, retries, tls, server_name, methods } = self.clone();
+        let Self { target, transport, timeout, retries, hedge, tls, server_name, methods } = self.clone();
         let mut all = below.methods.clone();
         for (name, own) in methods {
             let merged = all.get(&name).map_or_else(|| own.clone(), |below| own.or(below));
@@ -83,6 +85,7 @@ impl ServiceConfig {
             transport: transport.or(below.transport),
             timeout: timeout.or(below.timeout),
             retries: retries.or(below.retries),
+            hedge: hedge.or(below.hedge),
             tls: tls.or(below.tls),
             server_name: server_name.or_else(|| below.server_name.clone()),
             methods: all,
@@ -92,8 +95,8 @@ impl ServiceConfig {
 
 impl MethodConfig {
     fn or(&self, below: &Self) -> Self {
-        let Self { timeout } = self.clone();
-        Self { timeout: timeout.or(below.timeout) }
+        let Self { timeout, hedge } = self.clone();
+        Self { timeout: timeout.or(below.timeout), hedge: hedge.or(below.hedge) }
     }
 }
 

@@ -1,7 +1,11 @@
 //! How values are written.
 
 use crate::{Retries, Tls};
-use rpc_core::{Transports, registry::Instance};
+use rpc_core::{
+    Transports,
+    client::{Hedge, Percentile},
+    registry::Instance,
+};
 use std::{path::PathBuf, time::Duration};
 
 /// The protocols that every configuration can name, compiled in or not.
@@ -80,6 +84,18 @@ pub(super) fn retries(text: &str) -> Result<Retries, String> {
     }
 }
 
+/// Reads `off`, a percentile as in `p95`, or a duration.
+pub(super) fn hedge(text: &str) -> Result<Hedge, String> {
+    if text == "off" {
+        return Ok(Hedge::Off);
+    }
+    if let Some(percent) = text.strip_prefix('p') {
+        let percentile = percent.parse().ok().and_then(Percentile::new).map(Hedge::Percentile);
+        return percentile.ok_or_else(|| format!("`{text}` is no percentile: write one from p50 to p99"));
+    }
+    duration(text).map(Hedge::After).map_err(|why| format!("{why}; or off, or a percentile as in p95"))
+}
+
 /// Reads `on` or `off`.
 pub(super) fn tls(text: &str) -> Result<Tls, String> {
     match text {
@@ -111,6 +127,19 @@ mod tests {
         }
         for text in ["", "5", "s", "-1s", "0ms", "99999999999999999999s", "9999999999999999999h"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hedge_is_a_duration_or_a_percentile() {
+        assert_eq!(hedge("off").unwrap(), Hedge::Off);
+        assert_eq!(hedge("p95").unwrap(), Hedge::P95);
+        assert_eq!(hedge("50ms").unwrap(), Hedge::After(Duration::from_millis(50)));
+        for text in ["p100", "p49", "p", "p-1"] {
+            assert!(hedge(text).unwrap_err().contains("from p50 to p99"), "{text}");
+        }
+        for text in ["", "on", "50", "0ms"] {
+            assert!(hedge(text).unwrap_err().contains("as in p95"), "{text}");
         }
     }
 
