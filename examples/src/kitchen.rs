@@ -26,6 +26,10 @@ struct Shelves {
 }
 
 impl Kitchen {
+    /// How long a follower may wait for the next stage when this server leaves: others can be asked.
+    const PARTING: Duration = Duration::from_secs(2);
+    /// How long a rider may still be guided by a server that leaves: of the 6 s that it waits for streams.
+    const LAST_RIDE: Duration = Duration::from_secs(4);
     /// How long until a follower hears of what another server did.
     const GLANCE: Duration = Duration::from_millis(25);
 
@@ -84,6 +88,13 @@ impl Kitchen {
     }
 }
 
+/// The end of a stream that can be had from another server, some time after this one has begun to leave.
+async fn leaving(context: &Context, grace: Duration) -> OrderError {
+    context.draining().await;
+    tokio::time::sleep(grace).await;
+    Status::unavailable("this server is leaving, and others go on").into()
+}
+
 /// The wire of the call that is being answered.
 fn transport() -> &'static str {
     Context::current().peer().map_or("local", |peer| peer.transport)
@@ -105,12 +116,17 @@ impl Orders for Kitchen {
         // An order that is not there is an error of the call, and not of its stream.
         let accepted = self.reached(&number, Stage::Accepted).await?;
         let (kitchen, transport, number) = (self.clone(), transport(), Arc::<str>::from(number));
+        let context = Context::current();
         let stages = try_unfold(Stage::ALL.into_iter(), move |mut stages| {
             let (kitchen, number, accepted) = (kitchen.clone(), number.clone(), accepted.clone());
+            let context = context.clone();
             async move {
                 let progress = match stages.next() {
                     Some(Stage::Accepted) => accepted,
-                    Some(stage) => kitchen.reached(&number, stage).await?,
+                    Some(stage) => tokio::select! {
+                        progress = kitchen.reached(&number, stage) => progress?,
+                        gone = leaving(&context, Self::PARTING) => return Err(gone),
+                    },
                     None => return kitchen.end(transport).await,
                 };
                 Ok(Some((progress, stages)))
@@ -145,14 +161,20 @@ impl Orders for Kitchen {
     }
 
     async fn track(&self, positions: Streaming<Position>) -> Result<Streaming<Instruction, OrderError>, OrderError> {
-        let (kitchen, transport) = (self.clone(), transport());
-        let instructions = try_unfold(positions, move |mut positions| {
+        let (kitchen, transport, context) = (self.clone(), transport(), Context::current());
+        // One for the whole stream: it does not begin anew with every position.
+        let gone = Box::pin(async move { leaving(&context, Self::LAST_RIDE).await });
+        let instructions = try_unfold((positions, gone), move |(mut positions, mut gone)| {
             let kitchen = kitchen.clone();
             async move {
-                let Some(position) = positions.next().await.transpose()? else { return kitchen.end(transport).await };
+                let position = tokio::select! {
+                    position = positions.next() => position,
+                    gone = &mut gone => return Err(gone),
+                };
+                let Some(position) = position.transpose()? else { return kitchen.end(transport).await };
                 position.check()?;
                 let guide = move |Shelves { book, deliveries, .. }: &Shelves| deliveries.guide(book, &position);
-                Ok(Some((kitchen.work(guide).await?, positions)))
+                Ok(Some((kitchen.work(guide).await?, (positions, gone))))
             }
         });
         Ok(Streaming::new(instructions))

@@ -1,6 +1,10 @@
 //! The circumstances of a call.
 
-use crate::{Address, Metadata, Tasks, spawn::Home};
+use crate::{
+    Address, Metadata,
+    spawn::{Home, House},
+    transport::{Drain, DrainPhase},
+};
 use std::{
     fmt,
     str::FromStr,
@@ -168,6 +172,43 @@ impl Context {
         }
     }
 
+    /// Whether the server that handles this call is about to leave: its port is closed, and new calls go elsewhere.
+    pub fn is_draining(&self) -> bool {
+        self.drain().is_some_and(|drain| drain.phase() >= DrainPhase::Draining)
+    }
+
+    /// Waits until the server that handles this call is about to leave. For whoever works for long: a drain waits 6 s for
+    /// it, and then cuts it. A stream that may be followed elsewhere had better end, with `Unavailable`, which is what
+    /// tells its reader to open another: by now that one goes to a server which stays.
+    ///
+    /// Take the context where the call begins, since a stream outlives the handler that made it:
+    ///
+    /// ```
+    /// # use rpc_core::{Context, Status, Streaming};
+    /// # async fn next() -> u64 { 1 }
+    /// async fn follow() -> Result<Streaming<u64>, Status> {
+    ///     let context = Context::current();
+    ///     Ok(Streaming::new(futures_util::stream::try_unfold(context, async |context| {
+    ///         tokio::select! {
+    ///             number = next() => Ok(Some((number, context))),
+    ///             () = context.draining() => Err(Status::unavailable("this server is leaving")),
+    ///         }
+    ///     })))
+    /// }
+    /// ```
+    ///
+    /// Outside of a call, and in one that was made in this process without a wire, it waits for ever.
+    pub async fn draining(&self) {
+        match self.drain().cloned() {
+            Some(mut drain) => drain.reached(DrainPhase::Draining).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn drain(&self) -> Option<&Drain> {
+        self.home().and_then(Home::drain)
+    }
+
     fn cancellation(&self) -> Option<&CancellationToken> {
         self.0.as_ref().and_then(|inner| inner.cancelled.token())
     }
@@ -228,9 +269,9 @@ impl Context {
         }
     }
 
-    /// As that of a call whose tasks `tasks` owns.
-    pub(crate) fn at_home(self, tasks: Arc<Tasks>) -> Self {
-        self.change(|inner| inner.home = Some(Home::new(tasks)))
+    /// As that of a call to a server, which owns its tasks.
+    pub(crate) fn at_home(self, house: Arc<House>) -> Self {
+        self.change(|inner| inner.home = Some(Home::new(house)))
     }
 
     /// Where the tasks of the call live.

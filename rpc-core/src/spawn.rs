@@ -1,6 +1,6 @@
 //! Tasks that belong to a call.
 
-use crate::{Context, Status, Tasks};
+use crate::{Context, Status, Tasks, transport::Drain};
 use futures_util::task::AtomicWaker;
 use pin_project_lite::pin_project;
 use std::{
@@ -47,7 +47,7 @@ use tracing::Instrument;
 /// ```
 pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Task<T> {
     let context = Context::current();
-    let Some((tasks, nursery)) = context.home().map(|home| (home.tasks.clone(), home.nursery())) else {
+    let Some((house, nursery)) = context.home().map(|home| (home.house.clone(), home.nursery())) else {
         return Task::refused();
     };
     let (answer, task) = oneshot::channel();
@@ -57,7 +57,7 @@ pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static
         // `None`: the call has ended first.
         let _ = call.ended.run_until_cancelled(work).await;
     };
-    tasks.spawn(work.in_current_span());
+    house.tasks.spawn(work.in_current_span());
     Task { answer: task, nursery }
 }
 
@@ -68,13 +68,13 @@ pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static
 /// Outside of a call nothing runs; see [`spawn`].
 pub fn spawn_detached<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Task<T> {
     let context = Context::current();
-    let Some(tasks) = context.home().map(|home| home.tasks.clone()) else { return Task::refused() };
+    let Some(house) = context.home().map(|home| home.house.clone()) else { return Task::refused() };
     let detached = context.trace().map_or_else(Context::default, |trace| Context::default().with_trace(trace));
-    let detached = detached.at_home(tasks.clone());
+    let detached = detached.at_home(house.clone());
     let (answer, task) = oneshot::channel();
     let nursery = Arc::<Nursery>::default();
     let work = Watched { future: detached.scope(future), answer: Some(answer), nursery: nursery.clone() };
-    tasks.spawn(work.in_current_span());
+    house.tasks.spawn(work.in_current_span());
     Task { answer: task, nursery }
 }
 
@@ -125,9 +125,17 @@ impl<T> fmt::Debug for Task<T> {
     }
 }
 
+/// What the calls of one server share: who owns what they leave running, and its end.
+#[derive(Debug)]
+pub(crate) struct House {
+    pub(crate) tasks: Tasks,
+    /// Nothing drains a service that is called in this process.
+    pub(crate) drain: Option<Drain>,
+}
+
 /// Where the tasks of one call live. Made by the first of them, so that calls without any pay for a pointer.
 pub(crate) struct Home {
-    tasks: Arc<Tasks>,
+    house: Arc<House>,
     nursery: OnceLock<Arc<Nursery>>,
     ended: AtomicBool,
 }
@@ -145,8 +153,13 @@ struct Nursery {
 }
 
 impl Home {
-    pub(crate) fn new(tasks: Arc<Tasks>) -> Self {
-        Self { tasks, nursery: OnceLock::new(), ended: AtomicBool::new(false) }
+    pub(crate) fn new(house: Arc<House>) -> Self {
+        Self { house, nursery: OnceLock::new(), ended: AtomicBool::new(false) }
+    }
+
+    /// How the server ends.
+    pub(crate) fn drain(&self) -> Option<&Drain> {
+        self.house.drain.as_ref()
     }
 
     fn nursery(&self) -> Arc<Nursery> {
@@ -181,7 +194,7 @@ impl Home {
 impl Clone for Home {
     fn clone(&self) -> Self {
         // Made now, if it was not yet: two contexts of one call must not come to have a nursery each.
-        Self { tasks: self.tasks.clone(), nursery: OnceLock::from(self.nursery()), ended: AtomicBool::new(false) }
+        Self { house: self.house.clone(), nursery: OnceLock::from(self.nursery()), ended: AtomicBool::new(false) }
     }
 }
 
@@ -235,7 +248,7 @@ mod tests {
 
     fn at_home() -> (Context, Tasks) {
         let tasks = Tasks::owner();
-        (Context::default().at_home(Arc::new(tasks.handle())), tasks)
+        (Context::default().at_home(Arc::new(House { tasks: tasks.handle(), drain: None })), tasks)
     }
 
     #[tokio::test]

@@ -187,6 +187,9 @@ pub trait Lab {
     /// Streams to the next laboratory's [`gather`](Self::gather), and tells what is seen where the numbers are made.
     async fn relay_upload(&self) -> Result<Circumstances, Status>;
 
+    /// One number, and then nothing until the server is about to leave; then it ends as unavailable, by its own hand.
+    async fn linger(&self) -> Result<Streaming<u64>, Status>;
+
     /// Passes on, unread, what the next laboratory counts.
     async fn relay_count(&self, last: u64) -> Result<Streaming<u64>, Status>;
 

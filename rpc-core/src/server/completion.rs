@@ -1,6 +1,6 @@
 //! Nobody's write stops between two awaits.
 
-use crate::{BoxFuture, BoxService, Cancel, Context, Request, Response, Status, Tasks};
+use crate::{BoxFuture, BoxService, Cancel, Context, Request, Response, Status, Tasks, spawn::House};
 use std::{
     pin::Pin,
     sync::Arc,
@@ -15,15 +15,15 @@ use tracing::Instrument;
 /// [`Context::cancelled`] tells it that nobody waits. One that has not begun is dropped.
 ///
 /// Gives with the outcome what ends the tasks of the call: it rides the body, or the handler that goes on.
-pub(crate) fn call<'a>(handler: &'a BoxService, mut request: Request, tasks: &'a Arc<Tasks>) -> Calling<'a> {
-    request.context = request.context.at_home(tasks.clone());
+pub(crate) fn call<'a>(handler: &'a BoxService, mut request: Request, house: &'a Arc<House>) -> Calling<'a> {
+    request.context = request.context.at_home(house.clone());
     if request.method.cancel == Cancel::Drop {
         let end = Some(CallEnd(request.context.clone()));
         return Calling::Dropped { handler: handler.call_boxed(request), end };
     }
     request.context = request.context.cancellable();
     let end = Some(CallEnd(request.context.clone()));
-    Calling::Finished(Finishing { handler: Some(handler.call_owned(request)), begun: false, end, tasks })
+    Calling::Finished(Finishing { handler: Some(handler.call_owned(request)), begun: false, end, tasks: &house.tasks })
 }
 
 /// A handler at work. It is dropped with its caller, or finished without.
@@ -133,7 +133,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_write_ends_without_its_caller_and_a_read_does_not() {
         let (ended, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let tasks = Arc::new(Tasks::owner());
+        let tasks = Tasks::owner();
+        let house = Arc::new(House { tasks: tasks.handle(), drain: None });
         let counters = (ended.clone(), told.clone());
         let handler = service_fn(move |request: Request| {
             let (ended, told) = counters.clone();
@@ -146,7 +147,7 @@ mod tests {
         });
         let handler = handler.boxed();
         for method in [&WRITE, &READ] {
-            let call = call(&handler, request(method), &tasks);
+            let call = call(&handler, request(method), &house);
             tokio::time::timeout(Duration::from_millis(10), call).await.unwrap_err();
         }
         tasks.finished().await;
@@ -156,9 +157,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_has_not_begun_is_not_begun() {
-        let tasks = Arc::new(Tasks::owner());
+        let tasks = Tasks::owner();
+        let house = Arc::new(House { tasks: tasks.handle(), drain: None });
         let handler = service_fn(async |_| panic!("begun")).boxed();
-        drop(call(&handler, request(&WRITE), &tasks));
+        drop(call(&handler, request(&WRITE), &house));
         assert!(tasks.is_empty());
     }
 }

@@ -9,7 +9,8 @@ use crate::{
         stack,
         unfinished::{AtWork, Unfinished},
     },
-    transport::{Lookup, Routes},
+    spawn::House,
+    transport::{Drain, Lookup, Routes},
 };
 use futures_core::Stream;
 use std::{
@@ -35,6 +36,7 @@ pub struct Router {
     methods: HashMap<&'static [u8], &'static Method, BuildHasherDefault<Words>>,
     descriptors: Vec<&'static ServiceDescriptor>,
     layers: Layers,
+    drain: Option<Drain>,
     unfinished: Arc<Unfinished>,
 }
 
@@ -64,6 +66,11 @@ impl Router {
         self.layers = std::mem::take(&mut self.layers).and_all(layers);
     }
 
+    /// How the server ends, for handlers that want to know.
+    pub(crate) fn ends_with(&mut self, drain: Drain) {
+        self.drain = Some(drain);
+    }
+
     /// Which calls were cut at the end.
     pub(crate) fn unfinished(&self) -> &Arc<Unfinished> {
         &self.unfinished
@@ -78,7 +85,8 @@ impl Router {
     /// that go on without their caller do so in `tasks`.
     pub fn into_routes(self, tasks: Tasks, observers: Observers) -> Routes {
         let router = Arc::new(self);
-        let dispatch = Dispatch { router: router.clone(), tasks: Arc::new(tasks.handle()), _owner: tasks };
+        let house = House { tasks: tasks.handle(), drain: router.drain.clone() };
+        let dispatch = Dispatch { router: router.clone(), house: Arc::new(house), _owner: tasks };
         let service = if router.layers.is_empty() {
             stack::layered(dispatch, observers)
         } else {
@@ -124,7 +132,7 @@ impl Lookup for Router {
 pub(crate) struct Dispatch {
     router: Arc<Router>,
     /// A handle without the right to keep them: the tasks themselves hold it.
-    tasks: Arc<Tasks>,
+    house: Arc<House>,
     _owner: Tasks,
 }
 
@@ -132,7 +140,7 @@ impl Service for Dispatch {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         let (router, method) = (&*self.router, request.method);
         let called = match router.service(method.service) {
-            Some(handler) => Ok(completion::call(handler, request, &self.tasks)),
+            Some(handler) => Ok(completion::call(handler, request, &self.house)),
             None => Err(router.unknown(method.path.as_bytes())),
         };
         async move {

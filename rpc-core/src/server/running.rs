@@ -106,9 +106,11 @@ impl Server {
         let address = listener.address().map_err(taken)?;
         let tasks = Tasks::owner();
         let (trigger, drain) = Drain::new();
-        let unfinished = self.router.unfinished().clone();
+        let mut router = self.router;
+        router.ends_with(drain.clone());
+        let unfinished = router.unfinished().clone();
         let port = Port {
-            routes: self.router.into_routes(tasks.handle(), self.observers.clone()),
+            routes: router.into_routes(tasks.handle(), self.observers.clone()),
             info: ConnectionInfo {
                 local: Some(address.clone()),
                 instance: self.instance,

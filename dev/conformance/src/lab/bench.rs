@@ -258,6 +258,16 @@ impl Lab for Bench {
         receiver.recv().map_err(|_| Status::internal("no number was made"))
     }
 
+    async fn linger(&self) -> Result<Streaming<u64>, Status> {
+        let context = Context::current();
+        let leaving = async move {
+            context.draining().await;
+            assert!(context.is_draining());
+            Err(Status::unavailable("it ended by its own hand"))
+        };
+        Ok(Streaming::new(stream::iter([Ok(1)]).chain(stream::once(leaving))))
+    }
+
     async fn relay_count(&self, last: u64) -> Result<Streaming<u64>, Status> {
         self.next()?.count(last).await
     }

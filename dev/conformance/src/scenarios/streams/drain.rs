@@ -1,6 +1,6 @@
 //! How a server leaves that has streams open.
 
-use super::{drained, watched};
+use super::{drained, last_error, watched};
 use crate::{
     columns::{Column, Plan},
     lab::{Lab, LabError},
@@ -14,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 pub(super) const ALL: &[Scenario] = scenarios![
     "a drain lets streams in flight end" => drain_in_peace,
+    "a handler that waits for the drain ends its stream by itself, before it would be cut" => told,
     "a stream that outlives the drain is Unavailable, and never at a clean end" => drain_runs_out,
 ];
 
@@ -44,6 +45,19 @@ async fn drain_in_peace(column: Arc<dyn Column>) -> Verdict {
     });
     assert_eq!(tally.unwrap().count, 5);
     assert!(server.shutdown(SOON).await, "every stream has ended, and the server does not know");
+    Ok(())
+}
+
+async fn told(column: Arc<dyn Column>) -> Verdict {
+    let mut site = column.open(Plan::default()).await;
+    let server = site.line_mut()?.server.take().ok_or(NotApplicable)?;
+    let mut replies = site.lab.linger().await.unwrap();
+    assert_eq!(replies.next().await.unwrap().unwrap(), 1);
+    let early = tokio::time::timeout(Duration::from_millis(50), replies.next()).await;
+    assert!(early.is_err(), "nobody leaves, and it is told so: {early:?}");
+    let (peaceful, status) = tokio::join!(server.shutdown(SOON), last_error(&mut replies));
+    assert!(status.code() == Code::Unavailable && status.message().contains("by its own hand"), "{status}");
+    assert!(peaceful, "it was cut");
     Ok(())
 }
 
