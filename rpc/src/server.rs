@@ -216,7 +216,7 @@ impl Server {
         }
 
         let id = Instance::random_id();
-        let mut core = self.core.instance(&id).layers(self.layers);
+        let mut core = self.core.instance(&id).layers(self.layers).limits(self.app.limits());
         for transport in &transports {
             core = core.transport(transport.clone());
         }

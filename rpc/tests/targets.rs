@@ -46,6 +46,34 @@ async fn a_server_on_no_registry_is_called_by_a_name_in_the_dns_or_by_its_addres
 }
 
 #[tokio::test]
+async fn the_largest_message_is_a_matter_of_configuration_on_every_wire() {
+    const FIVE_MIB: usize = 5 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let registry = format!("registry = \"file://{}/registry\"\n", folder.path().display());
+    let saying = |limit: &str| config(&format!("{registry}max_message = \"{limit}\""));
+    let servers = App::builder().config(saying("8 MiB")).build();
+    let _running = servers.server().service(EchoServer::new(Mirror)).start().await.unwrap();
+    for (limit, fits) in [("8MiB", true), ("4MiB", false), ("65536", false)] {
+        let app = App::builder().config(saying(limit)).build();
+        app.serve_local(EchoServer::new(Mirror)).unwrap();
+        for target in ["", "[client.Echo]\ntarget = \"local://\""] {
+            app.rules().set(target).await.unwrap();
+            for wire in ["grpc", "tarpc"] {
+                let echo: EchoClient = app.client().await.unwrap();
+                let said = echo.with_transport(rpc::Transports::Only(wire)).say("x".repeat(FIVE_MIB)).await;
+                match said {
+                    Ok(_) => assert!(fits, "{limit} over {wire} {target}"),
+                    Err(status) => {
+                        assert!(!fits, "{limit} over {wire} {target}: {status}");
+                        assert!(status.to_string().contains("raise `max_message` on both sides"), "{status}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_served_here_is_served_once_and_before_it_is_called() {
     let app = App::builder().config(config("[client.Echo]\ntarget = \"local://\"")).build();
     let error = format!("{:?}", program(&app).await.unwrap_err());

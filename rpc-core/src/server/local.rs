@@ -49,6 +49,13 @@ impl Local {
         Self { routes, limits: Limits::default(), fidelity, tasks }
     }
 
+    /// With other limits. What concerns connections means nothing here.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Waits until no handler goes on without its caller. Calls are taken meanwhile.
     pub async fn finished(&self) {
         self.tasks.finished().await;

@@ -143,6 +143,7 @@ impl App {
             .hedges(terms.hedges.clone())
             .transports(terms.transports)
             .retry(terms.retry)
+            .limits(self.limits())
             .observer(self.0.observers.clone())
             .layers(layers.client.clone())
             .layers_per_attempt(layers.attempt.clone());

@@ -39,7 +39,7 @@ impl App {
                 .with_remedy("serve each service once, or give one of them another `name` or `package`")),
             Entry::Vacant(entry) => {
                 let (layers, observers) = (self.0.layers.server.clone(), self.0.observers.clone());
-                entry.insert(Local::new(service, Fidelity::Value, layers, observers));
+                entry.insert(Local::new(service, Fidelity::Value, layers, observers).limits(self.limits()));
                 Ok(())
             }
         }

@@ -22,7 +22,7 @@ use rpc_core::{
     registry::{Registry, Target},
     server::Local,
     tls::TlsConnector,
-    transport::Transport,
+    transport::{Limits, Transport},
 };
 use std::{
     collections::HashMap,
@@ -178,6 +178,12 @@ impl App {
 
     pub(crate) fn transports(&self) -> &[Arc<dyn Transport>] {
         &self.0.transports
+    }
+
+    /// What messages may weigh, on every wire and none.
+    pub(crate) fn limits(&self) -> Limits {
+        let limits = Limits::default();
+        self.0.config.max_message.map_or(limits, |bytes| limits.with_max_message(bytes))
     }
 
     pub(crate) fn observers(&self) -> &Observers {

@@ -1,12 +1,13 @@
 //! The keys that exist, and the one that was probably meant.
 
 /// Keys that can stand in the file, and as `RPC_...` in the environment.
-pub(super) const KEYS: [&str; 24] = [
+pub(super) const KEYS: [&str; 25] = [
     "registry",
     "registry.url",
     "registry.required",
     "tls",
     "rules",
+    "max_message",
     "server.listen",
     "server.advertise",
     "server.protocols",

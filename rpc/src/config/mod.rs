@@ -24,6 +24,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 /// ```toml
 /// registry = "zookeeper://zk1:2181,zk2:2181/rpc"   # RPC_REGISTRY
 /// tls = "off"                      # RPC_TLS: plain text is meant, also between machines
+/// max_message = "4MiB"             # RPC_MAX_MESSAGE: the largest message that is sent or taken, encoded
 /// rules = "rules.toml"             # RPC_RULES: a file with [client..] sections that hold while it is there; see Rules
 ///
 /// [server]
@@ -94,6 +95,9 @@ pub struct Config {
     /// The file with rules for running clients, looked at every second; see [`Rules`](crate::Rules). A path that is not
     /// whole begins where the file is that says it. There need not be a file yet.
     pub rules: Option<PathBuf>,
+    /// Bytes of the largest message that servers and clients send or take, encoded: 4 MiB by default, as in gRPC. The
+    /// smaller limit of the two sides holds.
+    pub max_message: Option<usize>,
     /// What concerns a server.
     pub server: ServerConfig,
     /// What concerns clients.

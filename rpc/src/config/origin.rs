@@ -103,7 +103,7 @@ pub(super) fn said(config: &Config) -> Vec<String> {
 type Value = (String, Option<String>, Option<String>);
 
 fn values(config: &Config) -> Vec<Value> {
-    let Config { registry, registry_required, tls, rules, server, client, said: _ } = config;
+    let Config { registry, registry_required, tls, rules, max_message, server, client, said: _ } = config;
     let mut values = Vec::new();
     let mut say = |key: &str, value: Option<String>, default: Option<&str>| {
         values.push((key.to_owned(), value, default.map(str::to_owned)));
@@ -112,6 +112,7 @@ fn values(config: &Config) -> Vec<Value> {
     say("registry.required", registry_required.then(|| "true".to_owned()), Some("false"));
     say("tls", tls.map(written_tls), Some("off"));
     say("rules", rules.as_ref().map(|path| path.display().to_string()), None);
+    say("max_message", max_message.map(|bytes| format!("{bytes} bytes")), Some("4MiB"));
     say("server.listen", server.listen.as_ref().map(ToString::to_string), Some("127.0.0.1:0"));
     say("server.advertise", server.advertise.as_ref().map(ToString::to_string), Some("where it listens"));
     say("server.protocols", server.protocols.as_ref().map(|names| names.join(", ")), Some("all there are"));

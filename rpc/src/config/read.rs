@@ -70,7 +70,7 @@ impl Reader<'_> {
     fn leaf(&mut self, path: &[&str], value: &Value) -> Result<()> {
         let key = if path == ["registry", "url"] { "registry".to_owned() } else { path.join(".") };
         let place = Place { key, origin: self.origin(value), names: self.names };
-        let Config { registry, registry_required, tls, rules, server, client, said: _ } = &mut self.config;
+        let Config { registry, registry_required, tls, rules, max_message, server, client, said: _ } = &mut self.config;
         match path {
             ["registry", "url"] if matches!(value, Value::Array(..)) => {
                 return Err(place.wrong("several registries at once are not built yet: name one"));
@@ -78,6 +78,7 @@ impl Reader<'_> {
             ["registry", "url"] => *registry = Some(place.parse(value)?),
             ["registry", "required"] => *registry_required = place.flag(value)?,
             ["rules"] => *rules = Some(place.path(value)?),
+            ["max_message"] => *max_message = Some(place.number(value, value::size)?),
             ["tls"] => *tls = Some(place.read(value, value::tls)?),
             ["server", "listen"] => server.listen = Some(place.parse(value)?),
             ["server", "advertise"] => server.advertise = Some(place.parse(value)?),

@@ -59,6 +59,21 @@ impl Names<'_> {
     }
 }
 
+/// Reads a size in bytes: `65536`, `64KiB` or `16MiB`.
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    // What a frame of gRPC could hold, and more than one message should be.
+    const MOST: usize = 1 << 30;
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let unit = units.iter().find_map(|(unit, bytes)| text.strip_suffix(unit).map(|number| (number, *bytes)));
+    let (number, bytes) = unit.unwrap_or((text, 1));
+    let size = number.trim_end().parse::<usize>().ok().and_then(|number| number.checked_mul(bytes));
+    match size {
+        Some(size @ 1..=MOST) => Ok(size),
+        Some(_) => Err(format!("`{text}` is not between 1 byte and 1GiB")),
+        None => Err(format!("`{text}` is no size: write 65536, 64KiB or 16MiB")),
+    }
+}
+
 /// Reads the weight of a server.
 pub(crate) fn weight(text: &str) -> Result<u32, String> {
     match text.parse() {
@@ -140,6 +155,16 @@ mod tests {
         }
         for text in ["", "on", "50", "0ms"] {
             assert!(hedge(text).unwrap_err().contains("as in p95"), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_the_units_of_memory() {
+        for (text, bytes) in [("1", 1), ("64KiB", 65_536), ("16 MiB", 16_777_216), ("1GiB", 1_073_741_824)] {
+            assert_eq!(size(text).unwrap(), bytes);
+        }
+        for text in ["", "0", "MiB", "-1", "4MB", "1.5MiB", "2GiB", "99999999999999999GiB"] {
+            assert!(size(text).is_err(), "{text}");
         }
     }
 
