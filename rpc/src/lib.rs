@@ -38,6 +38,7 @@ pub use config::{ClientConfig, Config, MethodConfig, Origin, Retries, ServerConf
 pub use discover::Discover;
 pub use error::{Error, Result};
 pub use health::{Health, Readiness};
+pub use rpc_core::server::{Admission, AdmissionError};
 pub use rpc_core::{
     Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Io, Layer, Metadata, MetadataError,
     Method, Observer, Observers, Payload, Peer, Request, Response, RpcError, Service, ServiceDescriptor, Status,

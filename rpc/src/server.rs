@@ -10,7 +10,7 @@ use crate::{
 use rpc_core::{
     Address, BoxService, Layer, Layers, Service,
     registry::{Instance, Registry},
-    server::{NamedService, ServerError},
+    server::{Admission, NamedService, ServerError},
     transport::{Limits, Transport},
 };
 use std::{fmt, sync::Arc};
@@ -26,6 +26,7 @@ pub struct Server {
     app: App,
     core: rpc_core::server::Server,
     layers: Layers,
+    admission: Option<Admission>,
     attributes: Attributes,
     /// Certificates that the program brings.
     tls: Option<tls::ServerTls>,
@@ -51,6 +52,7 @@ impl Server {
             app,
             core: rpc_core::server::Server::new(),
             layers,
+            admission: None,
             attributes: Attributes::default(),
             tls: None,
             on_ready: None,
@@ -216,7 +218,8 @@ impl Server {
         }
 
         let id = Instance::random_id();
-        let mut core = self.core.instance(&id).layers(self.layers).limits(self.app.limits());
+        let admission = self.admission.or(config.server.admission).unwrap_or_default();
+        let mut core = self.core.instance(&id).layers(self.layers).limits(self.app.limits()).admission(admission);
         for transport in &transports {
             core = core.transport(transport.clone());
         }

@@ -25,6 +25,7 @@ fn everything_that_can_be_written_is_read() {
         listen = "0.0.0.0:7000"
         advertise = "orders.internal:7000"
         protocols = ["tarpc", "grpc"]
+        admission = 200
         [client]
         transport = "grpc"
         timeout = "2s"
@@ -47,6 +48,7 @@ fn everything_that_can_be_written_is_read() {
     assert_eq!(config.server.listen.as_ref().unwrap().to_string(), "0.0.0.0:7000");
     assert_eq!(config.server.advertise.as_ref().unwrap().to_string(), "orders.internal:7000");
     assert_eq!(config.server.protocols.as_deref(), Some(["tarpc", "grpc"].as_slice()));
+    assert_eq!(config.server.admission, Some("200".parse().unwrap()));
     assert_eq!(config.client.transport, Some(Transports::Only("grpc")));
     assert_eq!(config.client.timeout, Some(Duration::from_secs(2)));
     assert_eq!(config.client.retries, Some(Retries::Off));
@@ -105,6 +107,10 @@ fn a_value_that_makes_no_sense_names_its_key_and_its_origin() {
         ("[client]\ntimeout = \"5\"", &[], &["client.timeout", "300ms"]),
         ("[client]\ntransport = \"http\"", &[], &["client.transport", "auto, grpc or tarpc"]),
         ("[server]\nprotocols = []", &[], &["server.protocols", "speak something"]),
+        ("[server]\nadmission = \"on\"", &[], &["server.admission", "adaptive, off, or a number"]),
+        ("[server]\nadmission = 0", &[], &["server.admission", "`0`"]),
+        ("[server]\nadmission = 1.5", &[], &["server.admission", "adaptive, off, or a number"]),
+        ("", &[("RPC_SERVER_ADMISSION", "-3")], &["RPC_SERVER_ADMISSION", "`-3`"]),
         ("[server]\nlisten = \"7000\"", &[], &["server.listen", "HOST:PORT"]),
         ("", &[("RPC_SERVER_LISTEN", "7000")], &["RPC_SERVER_LISTEN", "HOST:PORT"]),
         ("registry = [", &[], &["rpc.toml", "is no TOML", "line 1"]),
@@ -190,6 +196,7 @@ fn every_value_knows_who_has_said_it() {
     assert_eq!(of("client.Orders.methods.Find.hedge").0, "50ms");
     assert_eq!(of("tls"), ("off", Origin::Variable("RPC_TLS".to_owned())));
     assert_eq!(of("client.transport"), ("auto", Origin::BuiltIn));
+    assert_eq!(of("server.admission"), ("adaptive", Origin::BuiltIn));
     // Set, and changed, after it was read: by a command line, for instance.
     assert_eq!(of("server.listen"), ("0.0.0.0:7000", Origin::Program));
     assert_eq!(of("client.timeout"), ("3s", Origin::Program));

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 /// A handler that computes without waiting would hold up the other calls on its connection that way, where in tasks
 /// they run on other cores. So the time is taken now and then, and when one takes longer than a task costs many times
 /// over, the next calls on the connection get tasks at once, after which it is tried again: few calls the first time,
-/// since it may have been a busy machine that took the processor away, and twice as many each time that it was not.
+/// since it may have been a busy machine that took the processor away, and twice as many each time that it was not. Trust
+/// comes back after a few in a row that were short: a server that refuses most calls, which takes no time, works on others.
 #[derive(Debug)]
 pub struct Eager<F> {
     /// How many calls are given tasks before the next is tried in place.
@@ -22,6 +23,8 @@ pub struct Eager<F> {
     doubt: u32,
     /// How many calls are tried in place before one is timed.
     untimed: u32,
+    /// How many in a row were short of those that were timed.
+    short: u32,
     /// Where the last handler that was over at once has been: the next one goes there.
     spare: Option<Pin<Box<F>>>,
 }
@@ -33,10 +36,12 @@ impl<F: Future<Output = ()> + Send + 'static> Eager<F> {
     const DOUBT: (u32, u32) = (32, 1024);
     /// Looking at the clock costs as much as a short handler, so the time is taken of one call in so many.
     const SAMPLE: u32 = 8;
+    /// So many short ones in a row, and the next are not all timed.
+    const TRUSTED: u32 = 8;
 
     /// Trusts the first handler.
     pub const fn trusting() -> Self {
-        Self { distrust: 0, doubt: Self::DOUBT.0, untimed: 0, spare: None }
+        Self { distrust: 0, doubt: Self::DOUBT.0, untimed: 0, short: Self::TRUSTED, spare: None }
     }
 
     /// Runs a handler. Whoever calls this drives the connection, and sees to it that handlers end with it.
@@ -71,8 +76,11 @@ impl<F: Future<Output = ()> + Send + 'static> Eager<F> {
         if took > Self::SHORT {
             self.distrust = self.doubt;
             self.doubt = (self.doubt * 2).min(Self::DOUBT.1);
-            self.untimed = 0;
-        } else {
+            (self.untimed, self.short) = (0, 0);
+            return;
+        }
+        self.short += u32::from(self.short < Self::TRUSTED);
+        if self.short == Self::TRUSTED {
             self.doubt = Self::DOUBT.0;
             self.untimed = Self::SAMPLE - 1;
         }
@@ -126,7 +134,12 @@ mod tests {
             })
             .collect();
         assert_eq!(distrust, [32, 64, 128, 256, 512, 1024, 1024]);
-        eager.judge(Any::SHORT);
+        // Refusals are short, and say nothing of those that are not refused.
+        (0..Any::TRUSTED - 1).for_each(|_| eager.judge(Any::SHORT));
+        eager.judge(Any::SHORT * 2);
+        assert_eq!((eager.distrust, eager.untimed), (1024, 0));
+        (0..Any::TRUSTED).for_each(|_| eager.judge(Any::SHORT));
+        assert_eq!(eager.untimed, Any::SAMPLE - 1);
         eager.judge(Any::SHORT * 2);
         assert_eq!(eager.distrust, 32);
     }

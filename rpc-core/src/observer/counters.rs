@@ -213,6 +213,10 @@ impl Observer for Counters {
         self.count(Event::Expired, |_| {});
     }
 
+    fn refused(&self, _: &'static Method, _: &'static str) {
+        self.count(Event::Refused, |_| {});
+    }
+
     fn blocked(&self, _: &'static Method, _: Duration) {
         self.count(Event::Blocked, |_| {});
     }

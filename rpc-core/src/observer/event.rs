@@ -46,6 +46,8 @@ pub enum Event {
     Handled,
     /// [`Observer::expired`](super::Observer::expired).
     Expired,
+    /// [`Observer::refused`](super::Observer::refused).
+    Refused,
     /// [`Observer::blocked`](super::Observer::blocked).
     Blocked,
     /// [`Observer::accepted`](super::Observer::accepted).
@@ -58,7 +60,7 @@ pub enum Event {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::CallBegan,
         Self::CallEnded,
         Self::Picked,
@@ -76,6 +78,7 @@ impl Event {
         Self::Handling,
         Self::Handled,
         Self::Expired,
+        Self::Refused,
         Self::Blocked,
         Self::Accepted,
         Self::Unclassified,
@@ -102,6 +105,7 @@ impl Event {
             Self::Handling => "rpc.server.call.began",
             Self::Handled => "rpc.server.call.ended",
             Self::Expired => "rpc.server.expired",
+            Self::Refused => "rpc.server.refused",
             Self::Blocked => "rpc.server.blocked",
             Self::Accepted => "rpc.server.connection",
             Self::Unclassified => "rpc.server.unclassified",
@@ -295,6 +299,7 @@ mod tests {
                 "rpc.server.call.began",
                 "rpc.server.call.ended",
                 "rpc.server.expired",
+                "rpc.server.refused",
                 "rpc.server.blocked",
                 "rpc.server.connection",
                 "rpc.server.unclassified",

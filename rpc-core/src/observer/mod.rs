@@ -76,6 +76,10 @@ pub trait Observer: Send + Sync + 'static {
     /// as well.
     fn expired(&self, method: &'static Method, transport: &'static str) {}
 
+    /// A server had too much to do for this call, and its handler was not called. [`handled`](Self::handled) is told as
+    /// well.
+    fn refused(&self, method: &'static Method, transport: &'static str) {}
+
     /// One poll of a handler, or of the stream it returned, held a worker for `held`: everything else that the worker
     /// could do waited meanwhile. Not every poll is looked at.
     fn blocked(&self, method: &'static Method, held: Duration) {}

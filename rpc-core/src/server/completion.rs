@@ -1,6 +1,8 @@
 //! Nobody's write stops between two awaits.
 
-use crate::{BoxFuture, BoxService, Cancel, Context, Request, Response, Status, Tasks, spawn::House};
+use crate::{
+    BoxFuture, BoxService, Cancel, Context, Request, Response, Status, Tasks, server::admission::Gate, spawn::House,
+};
 use std::{
     pin::Pin,
     sync::Arc,
@@ -12,10 +14,16 @@ use tracing::Instrument;
 ///
 /// The handler is polled in place, so that an ordinary call costs no task. Only when the call is dropped while the
 /// handler is at work does the handler move into a task of the server's, which a drain waits for, and
-/// [`Context::cancelled`] tells it that nobody waits. One that has not begun is dropped.
+/// [`Context::cancelled`] tells it that nobody waits; at `gate` it goes on counting as work. One that has not begun is
+/// dropped.
 ///
 /// Gives with the outcome what ends the tasks of the call: it rides the body, or the handler that goes on.
-pub(crate) fn call<'a>(handler: &'a BoxService, mut request: Request, house: &'a Arc<House>) -> Calling<'a> {
+pub(crate) fn call<'a>(
+    handler: &'a BoxService,
+    mut request: Request,
+    house: &'a Arc<House>,
+    gate: &'a Arc<Gate>,
+) -> Calling<'a> {
     request.context = request.context.at_home(house.clone());
     if request.method.cancel == Cancel::Drop {
         let end = Some(CallEnd(request.context.clone()));
@@ -23,7 +31,13 @@ pub(crate) fn call<'a>(handler: &'a BoxService, mut request: Request, house: &'a
     }
     request.context = request.context.cancellable();
     let end = Some(CallEnd(request.context.clone()));
-    Calling::Finished(Finishing { handler: Some(handler.call_owned(request)), begun: false, end, tasks: &house.tasks })
+    Calling::Finished(Finishing {
+        handler: Some(handler.call_owned(request)),
+        begun: false,
+        end,
+        tasks: &house.tasks,
+        gate,
+    })
 }
 
 /// A handler at work. It is dropped with its caller, or finished without.
@@ -75,6 +89,7 @@ pub(crate) struct Finishing<'a> {
     /// Gone with the outcome.
     end: Option<CallEnd>,
     tasks: &'a Tasks,
+    gate: &'a Arc<Gate>,
 }
 
 impl Future for Finishing<'_> {
@@ -101,9 +116,10 @@ impl Drop for Finishing<'_> {
             if let Some(CallEnd(context)) = &end {
                 context.cancel();
             }
+            let place = self.gate.keep();
             let finishing = async move {
                 drop(handler.await);
-                drop(end);
+                drop((end, place));
             };
             // In the span of its call, which is the current one while that is dropped.
             self.tasks.spawn(finishing.in_current_span());
@@ -114,7 +130,7 @@ impl Drop for Finishing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Body, Kind, Method, Payload, Service, service_fn};
+    use crate::{Body, Kind, Method, Payload, Service, server::Admission, service_fn};
     use std::{
         sync::{
             Arc,
@@ -130,11 +146,16 @@ mod tests {
         Request::new(method, crate::Context::default(), Body::Message(Payload::Encoded(bytes::Bytes::new())))
     }
 
+    fn gate() -> Arc<Gate> {
+        Arc::new(Gate::new(Admission::Off, &Tasks::owner()))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_write_ends_without_its_caller_and_a_read_does_not() {
         let (ended, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let tasks = Tasks::owner();
         let house = Arc::new(House { tasks: tasks.handle(), drain: None });
+        let gate = gate();
         let counters = (ended.clone(), told.clone());
         let handler = service_fn(move |request: Request| {
             let (ended, told) = counters.clone();
@@ -147,7 +168,7 @@ mod tests {
         });
         let handler = handler.boxed();
         for method in [&WRITE, &READ] {
-            let call = call(&handler, request(method), &house);
+            let call = call(&handler, request(method), &house, &gate);
             tokio::time::timeout(Duration::from_millis(10), call).await.unwrap_err();
         }
         tasks.finished().await;
@@ -160,7 +181,7 @@ mod tests {
         let tasks = Tasks::owner();
         let house = Arc::new(House { tasks: tasks.handle(), drain: None });
         let handler = service_fn(async |_| panic!("begun")).boxed();
-        drop(call(&handler, request(&WRITE), &house));
+        drop(call(&handler, request(&WRITE), &house, &gate()));
         assert!(tasks.is_empty());
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     Body, Delivery, Kind, Layers, Observers, Payload, Peer, Request, Response, Service, Status, Tasks,
     client::Channel,
-    server::{NamedService, Router},
+    server::{Admission, NamedService, Router},
     transport::{Limits, Routes},
 };
 use tokio::time::Instant;
@@ -19,9 +19,10 @@ pub enum Fidelity {
 }
 
 impl Channel {
-    /// A channel into a service in this process, through the layers that every server has.
+    /// A channel into a service in this process, through the layers that every server has. Nobody is refused: what calls
+    /// from here has been let in before, or is this program's own.
     pub fn local(service: impl NamedService, fidelity: Fidelity) -> Self {
-        Self::new(Local::new(service, fidelity, Layers::default(), Observers::default()))
+        Self::new(Local::new(service, fidelity, Admission::Off, Layers::default(), Observers::default()))
     }
 }
 
@@ -36,14 +37,21 @@ pub struct Local {
 }
 
 impl Local {
-    /// A service, the user's layers around it, and who watches.
-    pub fn new(service: impl NamedService, fidelity: Fidelity, layers: Layers, observers: Observers) -> Self {
+    /// A service, how many calls are let in, the user's layers around it, and who watches.
+    pub fn new(
+        service: impl NamedService,
+        fidelity: Fidelity,
+        admission: Admission,
+        layers: Layers,
+        observers: Observers,
+    ) -> Self {
         let mut router = Router::new();
         if let Err(error) = router.add(service) {
             // A router that is empty takes any one service.
             debug_assert!(false, "{error}");
         }
         router.wrap(layers);
+        router.admit(admission);
         let tasks = Tasks::owner();
         let routes = router.into_routes(tasks.clone(), observers);
         Self { routes, limits: Limits::default(), fidelity, tasks }

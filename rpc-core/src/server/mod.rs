@@ -7,6 +7,7 @@ mod lobby;
 mod running;
 mod visitor;
 
+mod admission;
 mod completion;
 mod deadline;
 mod observe;
@@ -19,6 +20,7 @@ mod local;
 mod router;
 mod unfinished;
 
+pub use admission::{Admission, AdmissionError};
 pub use deadline::{Deadline, DeadlineLayer};
 pub use local::{Fidelity, Local};
 pub use observe::{Observe, ObserveLayer};

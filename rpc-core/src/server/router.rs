@@ -5,6 +5,8 @@ use crate::{
     ServiceDescriptor, Status, Tasks,
     fnv::Words,
     server::{
+        Admission,
+        admission::{AdmissionLayer, Gate},
         completion::{self, CallEnd},
         stack,
         unfinished::{AtWork, Unfinished},
@@ -37,6 +39,7 @@ pub struct Router {
     descriptors: Vec<&'static ServiceDescriptor>,
     layers: Layers,
     drain: Option<Drain>,
+    admission: Admission,
     unfinished: Arc<Unfinished>,
 }
 
@@ -71,6 +74,11 @@ impl Router {
         self.drain = Some(drain);
     }
 
+    /// How many calls are let in at once.
+    pub fn admit(&mut self, admission: Admission) {
+        self.admission = admission;
+    }
+
     /// Which calls were cut at the end.
     pub(crate) fn unfinished(&self) -> &Arc<Unfinished> {
         &self.unfinished
@@ -85,12 +93,14 @@ impl Router {
     /// that go on without their caller do so in `tasks`.
     pub fn into_routes(self, tasks: Tasks, observers: Observers) -> Routes {
         let router = Arc::new(self);
+        let admission = AdmissionLayer::new(router.admission, &tasks, observers.clone());
+        let gate = admission.gate().clone();
         let house = House { tasks: tasks.handle(), drain: router.drain.clone() };
-        let dispatch = Dispatch { router: router.clone(), house: Arc::new(house), _owner: tasks };
+        let dispatch = Dispatch { router: router.clone(), gate, house: Arc::new(house), _owner: tasks };
         let service = if router.layers.is_empty() {
-            stack::layered(dispatch, observers)
+            stack::layered(dispatch, &admission, observers)
         } else {
-            stack::layered(Edge(router.layers.around(dispatch.boxed())), observers)
+            stack::layered(Edge(router.layers.around(dispatch.boxed())), &admission, observers)
         };
         Routes::new(router, service)
     }
@@ -131,6 +141,7 @@ impl Lookup for Router {
 #[derive(Debug)]
 pub(crate) struct Dispatch {
     router: Arc<Router>,
+    gate: Arc<Gate>,
     /// A handle without the right to keep them: the tasks themselves hold it.
     house: Arc<House>,
     _owner: Tasks,
@@ -140,7 +151,7 @@ impl Service for Dispatch {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         let (router, method) = (&*self.router, request.method);
         let called = match router.service(method.service) {
-            Some(handler) => Ok(completion::call(handler, request, &self.house)),
+            Some(handler) => Ok(completion::call(handler, request, &self.house, &self.gate)),
             None => Err(router.unknown(method.path.as_bytes())),
         };
         async move {

@@ -5,7 +5,7 @@ use crate::{
     notices::Notices,
     observer::{Unclassified, Visitor, target},
     server::{
-        NamedService, Router, RouterError,
+        Admission, NamedService, Router, RouterError,
         connections::{Connections, Entry, Most, Place},
         listener::Listener,
         lobby::Lobby,
@@ -64,6 +64,13 @@ impl Server {
     #[must_use]
     pub fn layers(mut self, layers: Layers) -> Self {
         self.router.wrap(layers);
+        self
+    }
+
+    /// How many calls it lets in at once.
+    #[must_use]
+    pub fn admission(mut self, admission: Admission) -> Self {
+        self.router.admit(admission);
         self
     }
 

@@ -2,14 +2,16 @@
 
 use crate::{
     BoxService, Observers, Service,
-    server::{CatchPanicLayer, DeadlineLayer, ObserveLayer, trace::TraceLayer},
+    server::{CatchPanicLayer, DeadlineLayer, ObserveLayer, admission::AdmissionLayer, trace::TraceLayer},
 };
 use tower_layer::Layer;
 
-/// The way in, from the outside to the inside: trace, observe, catch panics, keep the deadline; then `dispatch`, which calls
-/// the handler and lets writes finish.
-pub(crate) fn layered(dispatch: impl Service, observers: Observers) -> BoxService {
-    let inner = CatchPanicLayer::new(observers.clone()).layer(DeadlineLayer::new(observers.clone()).layer(dispatch));
+/// The way in, from the outside to the inside: trace, observe, catch panics, keep the deadline, admit; then `dispatch`,
+/// which calls the user's layers and the handler and lets writes finish.
+pub(crate) fn layered(dispatch: impl Service, admission: &AdmissionLayer, observers: Observers) -> BoxService {
+    // Inside the deadline: what has passed it takes no place, and gives its place back when it does.
+    let admitted = DeadlineLayer::new(observers.clone()).layer(admission.layer(dispatch));
+    let inner = CatchPanicLayer::new(observers.clone()).layer(admitted);
     // Outside of the panics, so that a handler which panics leaves a span.
     let trace = TraceLayer(observers.spans());
     // On the path only where somebody watches.

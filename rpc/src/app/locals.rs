@@ -2,7 +2,7 @@
 
 use super::{App, lock};
 use crate::{Error, NamedService, Result};
-use rpc_core::server::{Fidelity, Local};
+use rpc_core::server::{Admission, Fidelity, Local};
 use std::collections::hash_map::Entry;
 
 impl App {
@@ -39,7 +39,9 @@ impl App {
                 .with_remedy("serve each service once, or give one of them another `name` or `package`")),
             Entry::Vacant(entry) => {
                 let (layers, observers) = (self.0.layers.server.clone(), self.0.observers.clone());
-                entry.insert(Local::new(service, Fidelity::Value, layers, observers).limits(self.limits()));
+                // What calls from here has been let in before: it is refused only where somebody has asked for it.
+                let admission = self.config().server.admission.unwrap_or(Admission::Off);
+                entry.insert(Local::new(service, Fidelity::Value, admission, layers, observers).limits(self.limits()));
                 Ok(())
             }
         }

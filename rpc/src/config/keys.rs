@@ -1,7 +1,7 @@
 //! The keys that exist, and the one that was probably meant.
 
 /// Keys that can stand in the file, and as `RPC_...` in the environment.
-pub(super) const KEYS: [&str; 25] = [
+pub(super) const KEYS: [&str; 26] = [
     "registry",
     "registry.url",
     "registry.required",
@@ -11,6 +11,7 @@ pub(super) const KEYS: [&str; 25] = [
     "server.listen",
     "server.advertise",
     "server.protocols",
+    "server.admission",
     "server.tls",
     "server.weight",
     "server.zone",

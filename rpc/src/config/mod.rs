@@ -12,7 +12,7 @@ pub use origin::{Origin, Setting};
 pub(crate) use value::{label, weight};
 
 use origin::Said;
-use rpc_core::{Address, Transports, client::Hedge, registry::Target};
+use rpc_core::{Address, Transports, client::Hedge, registry::Target, server::Admission};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// What a program was told about where it listens, whom it calls and how.
@@ -31,6 +31,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 /// listen = "0.0.0.0:7000"          # RPC_SERVER_LISTEN
 /// advertise = "10.0.0.7:7000"      # RPC_SERVER_ADVERTISE
 /// protocols = ["grpc", "tarpc"]    # RPC_SERVER_PROTOCOLS=grpc,tarpc
+/// admission = "adaptive"           # RPC_SERVER_ADMISSION: adaptive, off, or how many calls at once
 /// weight = 100                     # RPC_SERVER_WEIGHT: its share beside other servers; 0 is none
 /// zone = "icn-a"                   # RPC_SERVER_ZONE
 /// version = "1.2.3"                # RPC_SERVER_VERSION
@@ -116,6 +117,8 @@ pub struct ServerConfig {
     pub advertise: Option<Address>,
     /// The protocols it speaks, by name: all that are compiled in by default.
     pub protocols: Option<Vec<&'static str>>,
+    /// How many calls it lets in at once: as many as it gets done by default.
+    pub admission: Option<Admission>,
     /// Whether its connections are encrypted. With TLS it needs a certificate and a key.
     pub tls: Option<Tls>,
     /// The PEM file of the certificate that it shows, followed by those that lead to its CA.

@@ -6,6 +6,7 @@ use rpc_core::{
     Transports,
     client::{Hedge, Timeouts},
     registry::Instance,
+    server::Admission,
 };
 use std::{
     collections::BTreeMap,
@@ -116,6 +117,11 @@ fn values(config: &Config) -> Vec<Value> {
     say("server.listen", server.listen.as_ref().map(ToString::to_string), Some("127.0.0.1:0"));
     say("server.advertise", server.advertise.as_ref().map(ToString::to_string), Some("where it listens"));
     say("server.protocols", server.protocols.as_ref().map(|names| names.join(", ")), Some("all there are"));
+    say(
+        "server.admission",
+        server.admission.as_ref().map(ToString::to_string),
+        Some(&Admission::default().to_string()),
+    );
     say("server.tls", server.tls.map(written_tls), None);
     say("server.weight", server.weight.map(|weight| weight.to_string()), Some(&Instance::WEIGHT.to_string()));
     say("server.zone", server.zone.clone(), Some("none"));

@@ -83,6 +83,7 @@ impl Reader<'_> {
             ["server", "listen"] => server.listen = Some(place.parse(value)?),
             ["server", "advertise"] => server.advertise = Some(place.parse(value)?),
             ["server", "protocols"] => server.protocols = Some(place.protocols(value)?),
+            ["server", "admission"] => server.admission = Some(place.number_or_word(value)?),
             ["server", "tls"] => server.tls = Some(place.read(value, value::tls)?),
             ["server", "weight"] => server.weight = Some(place.number(value, value::weight)?),
             ["server", "zone"] => server.zone = Some(place.read(value, value::label)?),
@@ -178,6 +179,17 @@ impl Place<'_> {
 
     fn parse<T: FromStr<Err: fmt::Display>>(&self, value: &Value) -> Result<T> {
         self.read(value, |text| text.parse::<T>().map_err(|error| error.to_string()))
+    }
+
+    /// A number, which the file may write without quotes, or a word.
+    fn number_or_word<T: FromStr<Err: fmt::Display>>(&self, value: &Value) -> Result<T> {
+        match value {
+            Value::Num(_, number) => {
+                let text = number.to_i128().map_or_else(|| "a fraction".to_owned(), |number| number.to_string());
+                text.parse().map_err(|error| self.wrong(error))
+            }
+            _ => self.parse(value),
+        }
     }
 
     fn read<T>(&self, value: &Value, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T> {

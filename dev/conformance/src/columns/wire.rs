@@ -11,7 +11,7 @@ use rpc_core::{
     client::{Channel, ChannelBuilder},
     observer::Counters,
     registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
-    server::{Running, Server},
+    server::{Admission, Running, Server},
     transport::Transport,
 };
 use rpc_testkit::FaultProxy;
@@ -46,6 +46,8 @@ impl Wire {
     async fn build(&self, plan: Plan) -> Site {
         let id = Instance::random_id();
         let server = Server::new().transport(self.transport.clone()).limits(plan.limits).instance(id.clone());
+        // A machine that runs tests is an overloaded one; what follows from that is seen in `tests/overload.rs`.
+        let server = server.admission(Admission::Off);
         let server = match plan.speech {
             Speech::Messages => server.service(LabServer::new(plan.bench.clone())),
             Speech::Babble => server.service(Babble(LabClient::SERVICE)),

@@ -9,6 +9,9 @@ pub(crate) enum Class {
     NeverSent,
     /// The peer did not begin: once more for free, then from the budget.
     Unprocessed,
+    /// The peer has too much to do, and did not begin: another may have less, but nothing is free where all may be
+    /// flooded.
+    Overloaded,
     /// The connection was lost after writing: it may have happened, and the method says that twice is as good as once.
     Lost,
     /// It may have happened and must not twice, or making it again would fail again.
@@ -25,6 +28,7 @@ impl Class {
         match (status.delivery(), status.code(), status.origin()) {
             (Delivery::NeverSent, Code::Unavailable, Origin::Local) => Self::NeverSent,
             (Delivery::Unprocessed, Code::Unavailable | Code::Unimplemented, _) => Self::Unprocessed,
+            (Delivery::Unprocessed, Code::ResourceExhausted, Origin::Remote) => Self::Overloaded,
             (Delivery::Unknown, Code::Unavailable, Origin::Local) if method.is_idempotent() => Self::Lost,
             _ => Self::Final,
         }
@@ -49,6 +53,9 @@ mod tests {
         assert_eq!(of(unavailable(Delivery::Unprocessed).from_peer()), both(Class::Unprocessed));
         let router = Status::unimplemented("no such service").with_delivery(Delivery::Unprocessed);
         assert_eq!(of(router), both(Class::Unprocessed));
+        let flooded = Status::resource_exhausted("too much to do").with_delivery(Delivery::Unprocessed);
+        assert_eq!(of(flooded.clone().from_peer()), both(Class::Overloaded));
+        assert_eq!(of(flooded.at_edge()), both(Class::Final), "a dependency of the handler's is flooded");
         assert_eq!(of(unavailable(Delivery::Unknown)), (Class::Final, Class::Lost));
 
         // A relay: what a handler's own dependency did says nothing of this call.

@@ -220,8 +220,8 @@ impl Plan {
                 let wait = (self.moves > 2).then(|| self.backoff.next(random));
                 (self.moves <= RetryLimits::MOVES).then_some(wait)
             }
-            Class::Unprocessed | Class::Lost if self.made >= self.attempts => None,
-            Class::Unprocessed | Class::Lost => {
+            Class::Unprocessed | Class::Overloaded | Class::Lost if self.made >= self.attempts => None,
+            Class::Unprocessed | Class::Overloaded | Class::Lost => {
                 let free = class == Class::Unprocessed && std::mem::take(&mut self.free);
                 if !free && (self.rights == Rights::Free || !withdraw()) {
                     return None;
@@ -257,22 +257,23 @@ mod tests {
 
     #[test]
     fn every_class_has_its_own_right_to_another_attempt() {
-        use Class::{Final, Lost, NeverSent, Unprocessed};
+        use Class::{Final, Lost, NeverSent, Overloaded, Unprocessed};
         assert!(attempts(&[Final], 9).is_empty());
         assert_eq!(attempts(&[Lost, Lost, Lost], 9), [2, 3]);
         assert_eq!(attempts(&[Lost, Lost], 1), [2]);
         assert_eq!(attempts(&[Unprocessed, Unprocessed], 0), [1], "once for free, and nothing was done");
         assert_eq!(attempts(&[Unprocessed, Unprocessed, Unprocessed], 9), [1, 2]);
         assert_eq!(attempts(&[Unprocessed, Lost], 1), [1, 2], "what is free takes nothing from the budget");
+        assert_eq!(attempts(&[Overloaded, Overloaded], 1), [2], "nothing is free in a flood");
         assert_eq!(attempts(&[NeverSent, Lost, NeverSent, Lost, NeverSent], 9), [1, 2, 2, 3, 3]);
         assert_eq!(attempts(&[NeverSent; 100], 0), [1; RetryLimits::MOVES as usize]);
     }
 
     #[test]
     fn a_retry_of_somebody_upstream_has_only_what_is_free() {
-        use Class::{Final, Lost, NeverSent, Unprocessed};
+        use Class::{Final, Lost, NeverSent, Overloaded, Unprocessed};
         let attempts = |classes: &[Class]| attempts_of(2, classes, 9);
-        assert!(attempts(&[Final]).is_empty() && attempts(&[Lost]).is_empty());
+        assert!([Final, Lost, Overloaded].into_iter().all(|class| attempts(&[class]).is_empty()));
         assert_eq!(attempts(&[Unprocessed, Unprocessed]), [2]);
         assert_eq!(attempts(&[Unprocessed, Lost]), [2]);
         assert_eq!(attempts(&[NeverSent; 100]), [2; RetryLimits::MOVES as usize]);

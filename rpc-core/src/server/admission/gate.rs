@@ -1,0 +1,224 @@
+//! Who is at work, and how long what is ready waits.
+
+use super::codel::{CoDel, Verdict};
+use crate::{Cancel, Tasks, server::Admission};
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Counts the calls at work in one server, and knows whether it takes more.
+///
+/// How long what is ready waits for a worker is measured by a task that does nothing else: a *marker*, sent every few
+/// milliseconds while calls come. A call that has its own task waits in the same line before it is polled for the first
+/// time, and is refused then; so what stood in line before the overload was known is refused as well, and costs little.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    /// Calls that have begun, and calls that have ended, since the server did.
+    began: AtomicUsize,
+    ended: AtomicUsize,
+    /// Handlers that go on without their caller.
+    kept: AtomicUsize,
+    /// Calls that may be at work at once; `usize::MAX` is any number.
+    limit: usize,
+    refuses: AtomicBool,
+    /// `None` where nothing is to be found out.
+    watch: Option<Mutex<Watch>>,
+}
+
+/// What is known of the line.
+#[derive(Debug)]
+struct Watch {
+    codel: CoDel,
+    /// The markers that stand in it, the oldest first. The line is not as straight as it should be (tokio has one for
+    /// each worker, and another for what is too much), so one that is overtaken says nothing any more.
+    markers: VecDeque<Sent>,
+    last: Instant,
+    tasks: Tasks,
+}
+
+/// When a marker was sent.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    at: Instant,
+    /// Calls that had ended by then: all others that have begun when it is back were at work, or came before it.
+    ended: usize,
+}
+
+impl Gate {
+    /// One call in so many looks at the clock, which costs as much as a short handler.
+    const SAMPLE: u32 = 16;
+    /// How many handlers may be at work whose caller has left, or a peer that calls and cancels in a loop would have any
+    /// number of them. Beyond that no call is let in that might become another. As many as calls on one connection.
+    const MOST_KEPT: usize = 4096;
+
+    /// A gate whose markers are tasks of `tasks`, which it does not keep alive.
+    pub(crate) fn new(admission: Admission, tasks: &Tasks) -> Self {
+        let (limit, watch) = match admission {
+            Admission::Off => (usize::MAX, None),
+            Admission::AtMost(calls) => (calls.get(), None),
+            Admission::Adaptive => (usize::MAX, Some(Mutex::new(Watch::new(tasks.handle())))),
+        };
+        let [began, ended, kept] = [const { AtomicUsize::new(0) }; 3];
+        Self { began, ended, kept, limit, refuses: AtomicBool::new(false), watch }
+    }
+
+    /// A place for a call, if there is one.
+    #[inline]
+    pub(super) fn enter(self: &Arc<Self>, cancel: Cancel) -> Option<Place<'_>> {
+        let before = self.began.fetch_add(1, Relaxed);
+        // Made first, so that a refusal gives its place back as well.
+        let place = Place(self);
+        // What is known may be old: whoever would be refused looks first.
+        if self.watch.is_some() && (self.refuses.load(Relaxed) || is_sample()) {
+            self.look(Instant::now());
+        }
+        let at_work = before.wrapping_sub(self.ended.load(Relaxed));
+        let room = cancel == Cancel::Drop || self.kept.load(Relaxed) < Self::MOST_KEPT;
+        (room && at_work < self.limit && !self.refuses.load(Relaxed)).then_some(place)
+    }
+
+    /// A place for what goes on although its call is over.
+    #[cold]
+    pub(crate) fn keep(self: &Arc<Self>) -> Kept {
+        self.began.fetch_add(1, Relaxed);
+        self.kept.fetch_add(1, Relaxed);
+        Kept(self.clone())
+    }
+
+    #[cold]
+    fn look(self: &Arc<Self>, now: Instant) {
+        // Where another thread is at it: one sample less.
+        let Some(Ok(mut watch)) = self.watch.as_ref().map(Mutex::try_lock) else { return };
+        let since_last = now.saturating_duration_since(watch.last);
+        match watch.markers.front().copied() {
+            // It stands in line still.
+            Some(oldest) if now.saturating_duration_since(oldest.at) > CoDel::TARGET => {
+                self.judge(&mut watch, oldest, now);
+            }
+            None if since_last >= Watch::OLD => self.refuses.store(false, Relaxed),
+            _ => {}
+        }
+        if since_last >= Watch::PACE * (1 + watch.markers.len() as u32) {
+            let sent = Sent { at: now, ended: self.ended.load(Relaxed) };
+            watch.last = now;
+            watch.markers.push_back(sent);
+            let tasks = watch.tasks.clone();
+            drop(watch);
+            tasks.spawn(Marker { gate: self.clone(), sent, polled: Polled::Never });
+        }
+    }
+
+    fn judge(&self, watch: &mut Watch, sent: Sent, now: Instant) {
+        let crowd = self.began.load(Relaxed).wrapping_sub(sent.ended);
+        let verdict = watch.codel.see(now, now.saturating_duration_since(sent.at), crowd);
+        self.refuses.store(verdict == Verdict::Refuse, Relaxed);
+    }
+
+    #[cfg(test)]
+    pub(super) fn at_work(&self) -> usize {
+        self.began.load(Relaxed) - self.ended.load(Relaxed)
+    }
+}
+
+impl Watch {
+    /// How often a marker is sent; less often while others are in line.
+    const PACE: Duration = Duration::from_millis(5);
+    /// After so long without one, nothing is known any more.
+    const OLD: Duration = Duration::from_millis(100);
+
+    fn new(tasks: Tasks) -> Self {
+        let workers = match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => runtime.metrics().num_workers(),
+            Err(_) => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        Self { codel: CoDel::new(workers), markers: VecDeque::new(), last: Instant::now(), tasks }
+    }
+}
+
+/// A place among the calls at work, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place<'a>(&'a Gate);
+
+impl Drop for Place<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Relaxed);
+    }
+}
+
+/// The place of a handler that goes on without its caller.
+#[derive(Debug)]
+pub(crate) struct Kept(Arc<Gate>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Relaxed);
+        self.0.kept.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A task that does nothing but wait for its turn.
+struct Marker {
+    gate: Arc<Gate>,
+    sent: Sent,
+    polled: Polled,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Polled {
+    Never,
+    Once,
+    Twice,
+}
+
+impl Future for Marker {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.polled == Polled::Once {
+            self.polled = Polled::Twice;
+            return Poll::Ready(());
+        }
+        // A task that was just started runs next, before those that have waited for longer. One that wakes itself goes to
+        // the end of the line.
+        self.polled = Polled::Once;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Marker {
+    fn drop(&mut self) {
+        let Some(watch) = &self.gate.watch else { return };
+        let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let overtaken = watch.markers.partition_point(|other| other.at < self.sent.at);
+        if watch.markers.get(overtaken).is_none_or(|other| other.at != self.sent.at) {
+            return;
+        }
+        watch.markers.drain(..=overtaken);
+        if self.polled == Polled::Twice {
+            self.gate.judge(&mut watch, self.sent, Instant::now());
+        }
+    }
+}
+
+/// Whether this call looks at the clock. Counted by thread: nothing is shared on the path of calls.
+fn is_sample() -> bool {
+    thread_local! {
+        static LEFT: Cell<u32> = const { Cell::new(0) };
+    }
+    LEFT.with(|left| {
+        let now = left.get();
+        left.set(if now == 0 { Gate::SAMPLE - 1 } else { now - 1 });
+        now == 0
+    })
+}
