@@ -5,9 +5,11 @@ use crate::{
     client::{
         Channel, Connector, Hedges, RetryPolicy, Sockets, Timeouts,
         balancer::Balancer,
+        dialer::Dialer,
         fleet::Fleet,
         roster::Roster,
         route::{Reached, Route},
+        secure::Lines,
         stack::Stack,
     },
     registry::{ServiceName, Watch},
@@ -180,13 +182,13 @@ impl ChannelBuilder {
         let observers = self.stack.observers.clone();
         let mut roster = Roster::new(self.service.clone(), self.transports.clone(), self.encryption.security());
         roster.ask(self.wires);
-        let fleet = Arc::new(Fleet::new(
-            roster,
-            (self.connector.clone(), self.encryption.clone()),
-            self.limits,
-            observers,
-            owner.handle(),
-        ));
+        let dialer = Dialer {
+            connector: self.connector.clone(),
+            lines: Lines::new(self.service.clone(), self.encryption.clone()),
+            limits: self.limits,
+            tasks: owner.handle(),
+        };
+        let fleet = Arc::new(Fleet::new(roster, dialer, observers, owner.handle()));
         fleet.follow(watch);
         Reached::Remote { fleet, owner: Arc::new(owner) }
     }

@@ -3,11 +3,7 @@
 use crate::{
     Body, CallId, Context, Delivery, Hints, Metadata, MetadataError, Method, Request, Response, Service,
     ServiceDescriptor, Status, Transports,
-    client::{
-        ChannelBuilder, Hedge, Servers,
-        fleet::{Changes, Fleet},
-        route::Route,
-    },
+    client::{ChannelBuilder, Hedge, Servers, changes::Changes, fleet::Fleet, route::Route},
     context::deadline_in,
     registry::ServiceName,
 };

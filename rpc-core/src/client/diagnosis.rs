@@ -1,6 +1,6 @@
 //! Why no server can be called, in words.
 
-use crate::{Code, client::fleet, registry::ServiceName};
+use crate::{Code, registry::ServiceName};
 use std::fmt;
 
 /// Why no server of a service can be called right now.
@@ -35,8 +35,8 @@ pub(crate) enum Cause {
     NoneSpeaks { instances: usize, wanted: String },
     /// The channel does not have the wire that was asked for.
     NoTransport { wanted: &'static str, have: String },
-    /// Too many calls wait for a server already.
-    Crowded,
+    /// So many calls wait for a server already that no other may.
+    Crowded { waiting: usize },
     /// The channel was closed.
     Closed,
 }
@@ -88,8 +88,8 @@ impl Diagnosis {
             ),
             Cause::NoTransport { wanted, have } => format!("this client does not speak `{wanted}`; it has {have}"),
             Cause::Closed => format!("this client of {service} has been shut down; make calls before that"),
-            Cause::Crowded => {
-                format!("{} calls wait for a server of {service} already; make fewer at once", fleet::MAX_WAITING)
+            Cause::Crowded { waiting } => {
+                format!("{waiting} calls wait for a server of {service} already; make fewer at once")
             }
         }
     }
@@ -98,7 +98,7 @@ impl Diagnosis {
     pub(crate) fn code(&self) -> Code {
         match self.cause {
             Cause::NoTransport { .. } | Cause::Closed => Code::FailedPrecondition,
-            Cause::Crowded => Code::ResourceExhausted,
+            Cause::Crowded { .. } => Code::ResourceExhausted,
             _ => Code::Unavailable,
         }
     }

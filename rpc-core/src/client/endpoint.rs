@@ -3,11 +3,10 @@
 use crate::{
     Address, Status, Transports,
     client::{
-        link::Place,
         live::{Choice, Live},
         load::Load,
         outliers::Record,
-        roster::Fallback,
+        place::Place,
         shards::{self, Reach},
         standing::Standing,
         warmth::{self, Warmth},
@@ -111,6 +110,14 @@ pub(crate) enum Hello {
 /// where it is all that is known of a server, it is as the configuration of this client assumes.
 fn has(wanted: Security, instance: &Instance, endpoint: &registry::Endpoint) -> bool {
     instance.identity == Identity::MadeUp || endpoint.tls == (wanted == Security::Tls)
+}
+
+/// A slower protocol stands in for one whose hello failed.
+pub(crate) struct Fallback {
+    pub(crate) address: Address,
+    pub(crate) from: &'static str,
+    pub(crate) to: &'static str,
+    pub(crate) because: Status,
 }
 
 impl Endpoint {

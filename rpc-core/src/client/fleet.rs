@@ -3,23 +3,24 @@
 use crate::{
     Address, Hints, Observers, Tasks, Transports,
     client::{
-        connector::Connector,
+        alarm::Alarm,
+        changes::Changes,
         diagnosis::Diagnosis,
+        dialer::Dialer,
         journey::{Attempt, Journey, Nth},
         latency::Clock,
-        link::{self, Failure, Place},
+        link::{self, Home},
         live::{Live, Picked, Purpose},
         picker::Draw,
+        place::{Failure, Place},
         roster::{Pool, ReadySet, Roster},
         shards::{Patience, Shard},
         standing::Effect,
-        tend::{self, Alarm, Verdict},
+        tend::{self, Verdict},
     },
-    notices::Notices,
     observer::{Ejected, FellBack, Listed, target},
     registry::{ServiceName, Snapshot, Watch},
-    tls::Encryption,
-    transport::{Connection, ConnectionState, Limits},
+    transport::{Connection, ConnectionState},
 };
 use arc_swap::ArcSwap;
 use std::{
@@ -36,16 +37,13 @@ use tokio_util::sync::CancellationToken;
 /// All servers of one service. Calls read the set of ready connections without waiting or locking; whatever changes
 /// it (lists, connections that come and go) happens beside them, in tasks.
 pub(crate) struct Fleet {
-    pub(crate) connector: Arc<dyn Connector>,
-    pub(crate) encryption: Encryption,
-    pub(crate) limits: Limits,
+    dialer: Arc<Dialer>,
     /// Not the owning handle: the tasks hold the fleet.
-    pub(crate) tasks: Tasks,
+    tasks: Tasks,
     service: ServiceName,
     observers: Observers,
-    notices: Notices,
     clock: Clock,
-    pub(crate) alarm: Arc<Alarm>,
+    alarm: Arc<Alarm>,
     roster: Mutex<Roster>,
     ready: ArcSwap<ReadySet>,
     changed: watch::Sender<()>,
@@ -79,36 +77,15 @@ fn keyed(pool: &Pool, key: u64, journey: &Journey, patience: Patience) -> Result
     }
 }
 
-/// Wakes whoever waits for a change of a fleet.
-pub(crate) struct Changes(watch::Receiver<()>);
-
-impl Changes {
-    /// Waits for a change since the last one seen.
-    pub(crate) async fn wait(&mut self) {
-        if self.0.changed().await.is_err() {
-            std::future::pending().await
-        }
-    }
-}
-
 impl Fleet {
     /// Of the servers that `roster` will hold. `tasks` works for it, and must not be the owning handle.
-    pub(crate) fn new(
-        roster: Roster,
-        (connector, encryption): (Arc<dyn Connector>, Encryption),
-        limits: Limits,
-        observers: Observers,
-        tasks: Tasks,
-    ) -> Self {
+    pub(crate) fn new(roster: Roster, dialer: Dialer, observers: Observers, tasks: Tasks) -> Self {
         let service = roster.service().clone();
         Self {
-            connector,
-            encryption,
-            limits,
+            dialer: Arc::new(dialer),
             tasks,
             service,
             observers,
-            notices: Notices::default(),
             clock: Clock::new(),
             alarm: Arc::default(),
             roster: Mutex::new(roster),
@@ -122,7 +99,8 @@ impl Fleet {
     pub(crate) fn follow(self: &Arc<Self>, mut watch: Watch) {
         let fleet = self.clone();
         fleet.apply(watch.snapshot());
-        self.until_closed(tend::run(self.clone()));
+        let tended = self.clone();
+        self.until_closed(tend::run(self.alarm.clone(), move |now| tended.tend(now)));
         self.until_closed(async move {
             loop {
                 let snapshot = watch.changed().await;
@@ -224,7 +202,7 @@ impl Fleet {
         self.ask(hints.transports);
         // Every one that waits has a receiver, so they need not be counted a second time.
         if self.changed.receiver_count() >= MAX_WAITING {
-            return Err(self.with_roster(|roster| roster.crowded()));
+            return Err(self.with_roster(|roster| roster.crowded(MAX_WAITING)));
         }
         let mut changes = self.changes();
         loop {
@@ -291,7 +269,7 @@ impl Fleet {
             settled
         });
         for place in settled.connect {
-            self.tasks.spawn(link::run(self.clone(), place));
+            self.tasks.spawn(link::run(self.clone(), self.dialer.clone(), place));
         }
         for fallback in settled.fallbacks {
             let (address, from, to, because) = (&fallback.address, fallback.from, fallback.to, &fallback.because);
@@ -311,7 +289,7 @@ impl Fleet {
     }
 
     /// Does what is to be done about servers that fail or warm up. Gives when it is to be called next.
-    pub(crate) fn tend(self: &Arc<Self>, now: Instant) -> Option<Instant> {
+    fn tend(self: &Arc<Self>, now: Instant) -> Option<Instant> {
         let verdicts = self.with_roster(|roster| roster.tend(now, &self.alarm, || fastrand::u64(..)));
         let (due, warming) = self.with_roster(|roster| (roster.due(now), roster.is_warming(now)));
         if warming || !verdicts.is_empty() {
@@ -344,9 +322,8 @@ impl Fleet {
     }
 }
 
-/// For the tasks of links.
-impl Fleet {
-    pub(crate) fn connected(self: &Arc<Self>, place: &Place, connection: Connection) {
+impl Home for Fleet {
+    fn connected(self: &Arc<Self>, place: &Place, connection: Connection) {
         let (address, transport) = (place.address.clone(), place.transport.name());
         if !self.observers.is_none() {
             let life = Life::new(self.observers.clone(), address.clone(), transport);
@@ -363,11 +340,11 @@ impl Fleet {
         self.update(|roster| roster.connected(place, Arc::new(live), Instant::now()));
     }
 
-    pub(crate) fn lost(self: &Arc<Self>, place: &Place) {
+    fn lost(self: &Arc<Self>, place: &Place) {
         self.update(|roster| roster.lost(place));
     }
 
-    pub(crate) fn failed(self: &Arc<Self>, place: &Place, failure: Failure) {
+    fn failed(self: &Arc<Self>, place: &Place, failure: Failure) {
         tracing::debug!(
             target: target::CLIENT,
             service = self.service.as_str(), address = %place.address, transport = place.transport.name(), ?failure,
@@ -378,16 +355,13 @@ impl Fleet {
         self.update(|roster| roster.failed(place, failure));
     }
 
-    /// Says of a server what goes on being wrong with it.
-    pub(crate) fn warn_once_a_minute(&self, address: &Address, sentence: &str) {
-        if self.notices.due(address.to_string()) {
-            tracing::warn!(target: target::CLIENT, service = self.service.as_str(), "{sentence}");
-        }
+    fn is_replaced(&self, place: &Place) -> bool {
+        self.with_roster(|roster| roster.is_replaced(place))
     }
 
-    /// Whether a slower protocol stands in for this one.
-    pub(crate) fn is_replaced(&self, place: &Place) -> bool {
-        self.with_roster(|roster| roster.is_replaced(place))
+    fn changes(&self) -> Changes {
+        // Not itself: what is the type's own goes first.
+        self.changes()
     }
 }
 

@@ -3,11 +3,11 @@
 use crate::{
     Address, BoxService, Response, Status,
     client::{
+        alarm::Alarm,
         gate::Probe,
         latency::{Clock, Stamp},
         load::{Before, Load},
         picker::Candidate,
-        tend::Alarm,
         trouble::Blame,
         verdict::Verdict,
     },

@@ -33,14 +33,19 @@ mod trouble;
 mod warmth;
 
 // Beside the calls: what keeps the list of ready connections current.
+// Each needs only those behind it.
+mod alarm;
 mod backoff;
+mod changes;
 mod connector;
 mod crowd;
 mod diagnosis;
+mod dialer;
 mod endpoint;
 mod fleet;
 mod link;
 mod live;
+mod place;
 mod roster;
 mod secure;
 mod subset;

@@ -1,18 +1,18 @@
 //! Which servers there are, and which way calls go to each: decisions without I/O or a clock.
 
 use crate::{
-    Address, Status, Transports,
+    Transports,
     client::{
+        alarm::Watch,
         crowd,
         diagnosis::{Cause, Diagnosis, List},
-        endpoint::{Arrival, Demand, Endpoint, Hello, Link, Listing, Phase, Spared},
-        link::{Failure, Place},
+        endpoint::{Arrival, Demand, Endpoint, Fallback, Hello, Link, Listing, Phase, Spared},
         live::{Choice, Live},
         picker::{Draw, Picker},
+        place::{Failure, Place},
         shards::Shards,
         standing::Standing,
         subset::{self, Use},
-        tend::Watch,
         warmth,
     },
     registry::{Availability, Instance, InstanceStatus, ServiceName, Snapshot, Source},
@@ -62,14 +62,6 @@ pub(crate) struct Settled {
     pub(crate) fallbacks: Vec<Fallback>,
     /// Whether the task that tends it should look.
     pub(crate) wake: bool,
-}
-
-/// A slower protocol stands in for one whose hello failed.
-pub(crate) struct Fallback {
-    pub(crate) address: Address,
-    pub(crate) from: &'static str,
-    pub(crate) to: &'static str,
-    pub(crate) because: Status,
 }
 
 /// The connections that take calls.
@@ -470,9 +462,9 @@ impl Roster {
         }
     }
 
-    /// Too many calls wait already.
-    pub(crate) fn crowded(&self) -> Diagnosis {
-        self.diagnosis(Cause::Crowded, Vec::new())
+    /// So many calls wait already that no other may.
+    pub(crate) fn crowded(&self, waiting: usize) -> Diagnosis {
+        self.diagnosis(Cause::Crowded { waiting }, Vec::new())
     }
 
     fn diagnosis(&self, cause: Cause, mut places: Vec<String>) -> Diagnosis {

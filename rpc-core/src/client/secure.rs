@@ -2,15 +2,22 @@
 
 use crate::{
     Address, Delivery, Io, Status,
-    client::{
-        fleet::Fleet,
-        link::{Failure, Place},
-    },
+    client::place::{Failure, Place},
     io::Overheard,
+    notices::Notices,
+    observer::target,
+    registry::ServiceName,
     tls::{Afterthought, Encryption, TlsError, TlsFailure},
     transport::ProtocolRefused,
 };
 use tokio::time::{Instant, timeout_at};
+
+/// What the lines to all servers of a service have to be: plain text, or TLS with a server that has proved who it is.
+pub(crate) struct Lines {
+    service: ServiceName,
+    encryption: Encryption,
+    notices: Notices,
+}
 
 /// A byte stream on which a protocol can be spoken.
 pub(crate) struct Line {
@@ -26,44 +33,33 @@ pub(crate) enum Doubt {
     Tls(Afterthought),
 }
 
-/// Makes a byte stream to a server what this client asks of all: plain text, or TLS with a server that has proved who it
-/// is.
-pub(crate) async fn line(fleet: &Fleet, place: &Place, mut io: Io, limit: Instant) -> Result<Line, Failure> {
-    let Encryption::Tls { connector, server_name } = &fleet.encryption else {
-        let doubt = Doubt::Plain(io.overhear());
-        return Ok(Line { io, doubt });
-    };
-    let host = host(&place.address);
-    let server = server_name.as_deref().unwrap_or(&host);
-    match timeout_at(limit, connector.connect(io, server, place.transport.alpn())).await {
-        Ok(Ok(secured)) => Ok(Line { io: secured.io, doubt: Doubt::Tls(secured.afterthought) }),
-        Ok(Err(error)) if error.cause() == TlsFailure::Protocol => {
-            Err(Failure::Hello(ProtocolRefused::new(error.to_string()).into_status()))
+impl Lines {
+    pub(crate) fn new(service: ServiceName, encryption: Encryption) -> Self {
+        Self { service, encryption, notices: Notices::default() }
+    }
+
+    pub(crate) fn encryption(&self) -> &Encryption {
+        &self.encryption
+    }
+
+    /// Makes such a line of a byte stream to a server.
+    pub(crate) async fn open(&self, place: &Place, mut io: Io, limit: Instant) -> Result<Line, Failure> {
+        let Encryption::Tls { connector, server_name } = &self.encryption else {
+            let doubt = Doubt::Plain(io.overhear());
+            return Ok(Line { io, doubt });
+        };
+        let host = host(&place.address);
+        let server = server_name.as_deref().unwrap_or(&host);
+        match timeout_at(limit, connector.connect(io, server, place.transport.alpn())).await {
+            Ok(Ok(secured)) => Ok(Line { io: secured.io, doubt: Doubt::Tls(secured.afterthought) }),
+            Ok(Err(error)) if error.cause() == TlsFailure::Protocol => {
+                Err(Failure::Hello(ProtocolRefused::new(error.to_string()).into_status()))
+            }
+            Ok(Err(error)) => Err(Failure::Unreachable(self.tls_failed(&place.address, &error))),
+            Err(_) => Err(Failure::Unreachable(Status::unavailable("the TLS handshake was not over in time"))),
         }
-        Ok(Err(error)) => Err(Failure::Unreachable(fleet.tls_failed(&place.address, &error))),
-        Err(_) => Err(Failure::Unreachable(Status::unavailable("the TLS handshake was not over in time"))),
     }
-}
 
-impl Doubt {
-    /// What was heard that explains why a hello failed.
-    pub(crate) fn confirmed(&self, fleet: &Fleet, address: &Address) -> Option<Status> {
-        match self {
-            Self::Plain(overheard) => overheard.is_tls().then(|| fleet.speaks_tls(address)),
-            Self::Tls(afterthought) => afterthought.heard().map(|error| fleet.tls_failed(address, error)),
-        }
-    }
-}
-
-/// The name that a server's certificate bears when nobody has said another. A socket in the file system is this machine's.
-fn host(address: &Address) -> String {
-    match address {
-        Address::Tcp { host, .. } => host.clone(),
-        Address::Unix(_) => "localhost".to_owned(),
-    }
-}
-
-impl Fleet {
     /// What to call a server.
     pub(crate) fn authority(&self, address: &Address) -> String {
         match &self.encryption {
@@ -90,7 +86,27 @@ impl Fleet {
 
     /// A failure that somebody has to do something about.
     fn warned(&self, address: &Address, sentence: String) -> Status {
-        self.warn_once_a_minute(address, &sentence);
+        if self.notices.due(address.to_string()) {
+            tracing::warn!(target: target::CLIENT, service = self.service.as_str(), "{sentence}");
+        }
         Status::unavailable(sentence).with_delivery(Delivery::NeverSent)
+    }
+}
+
+impl Doubt {
+    /// What was heard that explains why a hello failed.
+    pub(crate) fn confirmed(&self, lines: &Lines, address: &Address) -> Option<Status> {
+        match self {
+            Self::Plain(overheard) => overheard.is_tls().then(|| lines.speaks_tls(address)),
+            Self::Tls(afterthought) => afterthought.heard().map(|error| lines.tls_failed(address, error)),
+        }
+    }
+}
+
+/// The name that a server's certificate bears when nobody has said another. A socket in the file system is this machine's.
+fn host(address: &Address) -> String {
+    match address {
+        Address::Tcp { host, .. } => host.clone(),
+        Address::Unix(_) => "localhost".to_owned(),
     }
 }

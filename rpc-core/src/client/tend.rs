@@ -3,8 +3,8 @@
 use crate::{
     Address,
     client::{
+        alarm::{Alarm, Watch},
         endpoint::{Endpoint, Listing},
-        fleet::Fleet,
         gate::Probe,
         outliers,
         roster::Roster,
@@ -12,53 +12,8 @@ use crate::{
         warmth::Warmth,
     },
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
-use tokio::{
-    sync::Notify,
-    time::{Instant, timeout_at},
-};
-
-/// Wakes the task that keeps an eye on servers; a fleet without failures has nothing to wake it.
-#[derive(Debug, Default)]
-pub(crate) struct Alarm {
-    notify: Notify,
-    /// Whether failures were seen since the last comparison.
-    failures: AtomicBool,
-}
-
-impl Alarm {
-    /// A call has failed, the last of a run of so many.
-    pub(crate) fn failure(&self, run: u16) {
-        let first = !self.failures.load(Relaxed) && !self.failures.swap(true, Relaxed);
-        // Not every time: where nobody may be ejected, all fail, and fast.
-        if first || run == Watch::RUN || (run > 0 && run.is_multiple_of(64)) {
-            self.ring();
-        }
-    }
-
-    pub(crate) fn ring(&self) {
-        self.notify.notify_one();
-    }
-}
-
-/// When what was counted is compared next.
-#[derive(Debug, Default)]
-pub(crate) struct Watch {
-    compare: Option<Instant>,
-}
-
-impl Watch {
-    /// Failures in a row that a server is ejected for (Envoy and Finagle: 5).
-    const RUN: u16 = 5;
-    /// For how long is counted before comparing (Envoy and gRFC A50: 10 s).
-    const INTERVAL: Duration = Duration::from_secs(10);
-}
+use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
 
 /// Something to tell.
 pub(crate) struct Verdict {
@@ -67,11 +22,11 @@ pub(crate) struct Verdict {
     pub(crate) reason: Reason,
 }
 
-/// Tends the fleet for as long as its tasks live.
-pub(crate) async fn run(fleet: Arc<Fleet>) {
+/// Tends servers for as long as it is polled. `tend` does what is to be done, and gives when it is to be called next.
+pub(crate) async fn run(alarm: Arc<Alarm>, tend: impl Fn(Instant) -> Option<Instant>) {
     loop {
-        let due = fleet.tend(Instant::now());
-        let ring = fleet.alarm.notify.notified();
+        let due = tend(Instant::now());
+        let ring = alarm.rung();
         match due {
             Some(due) => _ = timeout_at(due, ring).await,
             None => ring.await,
@@ -93,9 +48,9 @@ impl Roster {
             Some(compare) if compare <= now => {
                 signs.extend(self.outliers());
                 self.watch.compare = None;
-                alarm.failures.store(false, Relaxed);
+                alarm.forget_failures();
             }
-            None if alarm.failures.load(Relaxed) => {
+            None if alarm.has_failures() => {
                 self.watch.compare = Some(now + Watch::INTERVAL);
                 self.endpoints_mut().for_each(Endpoint::count_anew);
             }
