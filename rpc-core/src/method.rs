@@ -117,8 +117,18 @@ impl Method {
     }
 
     /// What becomes of the handler when its caller leaves, where the default for the kind is wrong.
+    ///
+    /// # Panics
+    /// When a method that answers with a stream is to finish: nobody would read that. In generated code this is an error of
+    /// the compiler's.
     #[must_use]
+    #[track_caller]
     pub const fn with_cancel(mut self, cancel: Cancel) -> Self {
+        let streams = matches!(self.kind, Kind::ServerStream | Kind::Bidi);
+        assert!(
+            !(streams && matches!(cancel, Cancel::Finish)),
+            "a method that answers with a stream cannot finish without its reader; let `rpc::spawn_detached` do what has to be done"
+        );
         self.cancel = cancel;
         self
     }

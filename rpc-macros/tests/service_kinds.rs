@@ -21,10 +21,10 @@ pub trait Counter {
     async fn down(&self, from: u32) -> Result<Streaming<u32>, Status>;
 
     /// Sums up.
+    #[rpc(cancel = "finish")]
     async fn sum(&self, numbers: Streaming<u32>) -> Result<u64, Status>;
 
     /// Doubles each.
-    #[rpc(cancel = "finish")]
     async fn double(&self, numbers: Feed) -> Answer<Feed>;
 
     /// The number of words.
@@ -102,6 +102,6 @@ fn descriptors_say_what_is_written_at_the_methods() {
     assert_eq!(add.timeout, Some(Duration::from_millis(300)));
     assert_eq!((add.is_idempotent(), add.cancel, add.key), (true, Cancel::Drop, Some("left")));
     assert_eq!(add.docs, "Adds.");
-    assert_eq!((CounterClient::PING.cancel, CounterClient::DOUBLE.cancel), (Cancel::Finish, Cancel::Finish));
-    assert_eq!(CounterClient::DOWN.cancel, Cancel::Drop);
+    assert_eq!((CounterClient::PING.cancel, CounterClient::SUM.cancel), (Cancel::Finish, Cancel::Finish));
+    assert_eq!((CounterClient::DOWN.cancel, CounterClient::DOUBLE.cancel), (Cancel::Drop, Cancel::Drop));
 }

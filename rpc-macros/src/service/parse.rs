@@ -5,7 +5,7 @@ use crate::{
     attribute,
     report::{Report, suggestion},
 };
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use std::time::Duration;
 use syn::{
     Attribute, FnArg, Ident, ItemTrait, LitInt, LitStr, Path, TraitItem, TraitItemFn, meta::ParseNestedMeta,
@@ -45,7 +45,8 @@ pub(super) struct ArgumentAttributes {
 #[derive(Clone, Copy)]
 pub(super) enum Cancel {
     Drop,
-    Finish,
+    /// With its place: whether the reply is a stream, only the compiler knows.
+    Finish(Span),
 }
 
 /// Reads every attribute and leaves the trait without them.
@@ -115,7 +116,7 @@ fn word(meta: &ParseNestedMeta<'_>) -> Ident {
 fn cancel(text: LitStr) -> syn::Result<Cancel> {
     match &*text.value() {
         "drop" => Ok(Cancel::Drop),
-        "finish" => Ok(Cancel::Finish),
+        "finish" => Ok(Cancel::Finish(text.span())),
         other => {
             let text_of =
                 format!("`{other}` is not what can become of a handler{}", suggestion(other, &["drop", "finish"]));

@@ -91,7 +91,9 @@ fn options(method: &Method) -> TokenStream {
     let idempotent = method.idempotent.then(|| quote!(.idempotent()));
     let cancel = method.cancel.map(|cancel| match cancel {
         Cancel::Drop => quote!(.with_cancel(__rpc::Cancel::Drop)),
-        Cancel::Finish => quote!(.with_cancel(__rpc::Cancel::Finish)),
+        Cancel::Finish(place) => {
+            quote_spanned!(Span::call_site().located_at(place)=> .with_cancel(__rpc::Cancel::Finish))
+        }
     });
     let timeout = method.timeout.map(|timeout| {
         let milliseconds = Literal::u128_unsuffixed(timeout.as_millis());
