@@ -69,11 +69,12 @@ impl Tasks {
 
     /// Does what may wait for a disk where that holds up nobody else, and waits for it. Nothing can end it before it is
     /// done, not even its owner, who is whoever waits: so it must be short.
+    ///
+    /// # Errors
+    /// When it panicked, or the runtime ends.
     #[expect(clippy::disallowed_methods, reason = "this is the module that spawns")]
-    pub(crate) async fn blocking<T: Send + 'static>(
-        work: impl FnOnce() -> io::Result<T> + Send + 'static,
-    ) -> io::Result<T> {
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
     }
 
     /// How many are running.

@@ -98,6 +98,7 @@ impl Echo for Gate {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "what a test spawns ends with it")]
 #[tokio::test]
 async fn a_call_in_flight_ends_where_it_began_and_the_way_back_is_connected() {
     let (gate, counters) = (Gate(Arc::new(Semaphore::new(0))), Arc::new(Counters::default()));

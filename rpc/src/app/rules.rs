@@ -5,7 +5,7 @@ use crate::{
     Config, Result, Setting,
     rules::{Levels, Rules, RulesFile},
 };
-use rpc_core::{ServiceDescriptor, client::Channel, tls::Encryption};
+use rpc_core::{ServiceDescriptor, Tasks, client::Channel, tls::Encryption};
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -132,7 +132,7 @@ impl App {
     async fn look(&self, file: &Arc<RulesFile>) {
         let reader = file.clone();
         // A file system may be one that takes its time.
-        let Ok(news) = tokio::task::spawn_blocking(move || reader.news()).await else { return };
+        let Ok(news) = Tasks::blocking(move || reader.news()).await else { return };
         let text = match news {
             Ok(Some(text)) => text,
             Ok(None) => return,

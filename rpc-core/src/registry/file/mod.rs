@@ -111,7 +111,7 @@ async fn look(directory: Directory, service: ServiceName, publisher: Publisher) 
     let mut last: Option<Found> = None;
     loop {
         let (place, name) = (directory.clone(), service.clone());
-        match Tasks::blocking(move || scan::scan(&place, &name)).await {
+        match Tasks::blocking(move || scan::scan(&place, &name)).await.flatten() {
             Ok(found) => {
                 // After an absence of the directory the same list is news: it is live again.
                 if last.as_ref() != Some(&found) {

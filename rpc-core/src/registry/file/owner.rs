@@ -76,7 +76,7 @@ impl Owner {
             if closing {
                 break withdraw(before, &registrar).await;
             }
-            let result = Tasks::blocking(move || Ok(this.mend(before))).await;
+            let result = Tasks::blocking(move || this.mend(before)).await;
             let (now, result) = result.unwrap_or_else(|error| (Vec::new(), Err(error)));
             kept = now;
             match result {
@@ -153,7 +153,8 @@ impl Owner {
 }
 
 async fn withdraw(kept: Vec<Kept>, registrar: &Registrar) {
-    let removed = Tasks::blocking(move || kept.into_iter().map(Kept::remove).collect::<io::Result<Vec<_>>>()).await;
+    let removed =
+        Tasks::blocking(move || kept.into_iter().map(Kept::remove).collect::<io::Result<Vec<_>>>()).await.flatten();
     match removed {
         Ok(_) => registrar.set(RegistrationState::Closed),
         // The lock ends with this process; then somebody else removes the record.
