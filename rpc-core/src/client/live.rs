@@ -169,8 +169,13 @@ impl InFlight {
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.late(now);
-        } else {
-            self.waited(now);
+            return;
+        }
+        let usual = self.live.load.latency().micros(self.live.clock.stamp(now));
+        if self.waited(now) && usual > 0.0 && self.purpose == Purpose::Probe {
+            // Another has answered sooner, or its caller has had enough of it. Were it nothing, the next call would
+            // have to wait for it as well, and all that follow.
+            self.back(Probe::Unwell);
         }
     }
 

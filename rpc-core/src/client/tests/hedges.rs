@@ -304,6 +304,33 @@ async fn a_call_with_a_key_goes_to_the_next_server_of_the_key() {
     assert!(servers.chunks(2).all(|pair| pair == &servers[..2] && pair[0] != pair[1]), "{servers:?}");
 }
 
+/// With a hedge no probe ever reaches its deadline, by which it is found out otherwise.
+#[tokio::test(start_paused = true)]
+async fn a_server_whose_probe_was_overtaken_is_not_probed_by_every_call() {
+    let (log, observers) = Log::new();
+    let (world, channel, _records) = play(&Script::default().then(DELAY / 10, answers()), |builder| {
+        hedged(Hedge::After(DELAY))(builder.observer(observers))
+    })
+    .await;
+    let call = async |count: usize| {
+        for _ in 0..count {
+            _ = channel.call(&FIND, empty(), None).await;
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    call(50).await;
+    world.handle("a:1", fails(Status::internal("broken").from_peer()));
+    while log.count("ejected a:1") == 0 {
+        call(100).await;
+    }
+    world.handle("a:1", Arc::new(|_| Box::pin(std::future::pending())));
+    sleep(Duration::from_secs(5)).await;
+    let before = world.calls("a:1");
+    call(100).await;
+    assert_eq!((world.calls("a:1") - before, log.count("ejected a:1")), (1, 2));
+    assert_eq!(log.count("readmitted"), 0);
+}
+
 /// Ten servers at which two answers in a hundred take a second (the others 5 to 15 ms), and 20 callers.
 async fn tail(hedge: Hedge, method: &'static Method) -> (Vec<Duration>, Arc<Counters>, Duration) {
     const CALLERS: usize = 20;
