@@ -28,11 +28,13 @@ pub(crate) async fn address(bound: &Address, said: Option<&Address>, registry: &
     if let Address::Tcp { host, .. } = &address
         && host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
     {
-        return Err(Error::new(format!("{address} means every address of a machine, and nobody can call that"))
-            .with_remedy("say which: server.advertise = \"HOST:PORT\" (RPC_SERVER_ADVERTISE), or leave it out"));
+        return Err(Error::configuration(format!(
+            "{address} means every address of a machine, and nobody can call that"
+        ))
+        .with_remedy("say which: server.advertise = \"HOST:PORT\" (RPC_SERVER_ADVERTISE), or leave it out"));
     }
     if registry.is_remote() && address.is_loopback() {
-        return Err(Error::new(format!(
+        return Err(Error::configuration(format!(
             "other machines read the registry {}, and none of them can reach {address}",
             registry.url()
         ))

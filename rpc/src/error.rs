@@ -16,17 +16,41 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error(Box<Inner>);
 
 struct Inner {
+    cause: Cause,
     message: String,
     remedy: Option<String>,
     status: Option<Status>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+/// What has to change before the same is worth another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Configuration,
+    Circumstances,
+}
+
 impl Error {
     /// With a sentence that names the place.
     #[cold]
     pub fn new(message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { message: message.into(), remedy: None, status: None, source: None }))
+        Self::of(Cause::Circumstances, message.into())
+    }
+
+    /// The same, of something that the configuration says, or should.
+    #[cold]
+    pub(crate) fn configuration(message: impl Into<String>) -> Self {
+        Self::of(Cause::Configuration, message.into())
+    }
+
+    fn of(cause: Cause, message: String) -> Self {
+        Self(Box::new(Inner { cause, message, remedy: None, status: None, source: None }))
+    }
+
+    /// Whether the configuration is wrong: a key, a value, something that has to be said and is not, or that this program
+    /// was not built for. To try again is of no use then. Programs say so in their exit code, as a rule with 2.
+    pub fn is_configuration(&self) -> bool {
+        self.0.cause == Cause::Configuration
     }
 
     /// Adds what to do about it.

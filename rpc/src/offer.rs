@@ -26,7 +26,7 @@ impl Attributes {
         let told = &config.server;
         let refused = |key: &str, told: bool, reason: String| {
             let origin = if told { config.origin(key) } else { Origin::Program };
-            Error::new(format!("{origin}: `{key}`: {reason}"))
+            Error::configuration(format!("{origin}: `{key}`: {reason}"))
         };
         let weight = told.weight.or(self.weight);
         if let Some(weight) = weight {

@@ -22,7 +22,7 @@ pub(crate) fn open(target: &Target) -> Result<Arc<dyn Registry>> {
         }
         Target::Local => Ok(Arc::new(Here::new())),
         _ => {
-            return Err(Error::new(format!("nothing is known of registries such as {target}"))
+            return Err(Error::configuration(format!("nothing is known of registries such as {target}"))
                 .with_remedy("use zookeeper://, file:///, static://, dns://, local:// or memory://"));
         }
     };
@@ -44,7 +44,7 @@ fn zookeeper(target: &Target) -> Result<Arc<dyn Registry>> {
 
 #[cfg(not(feature = "zookeeper"))]
 fn zookeeper(target: &Target) -> Result<Arc<dyn Registry>> {
-    Err(Error::new(format!("{target} needs ZooKeeper, which is not compiled into this program"))
+    Err(Error::configuration(format!("{target} needs ZooKeeper, which is not compiled into this program"))
         .with_remedy("enable the feature `zookeeper` of the crate rpc"))
 }
 

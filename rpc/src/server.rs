@@ -249,7 +249,7 @@ impl fmt::Debug for Server {
 fn listen(config: &Config, registry: &dyn Registry) -> Result<Address> {
     match &config.server.listen {
         Some(address) => Ok(address.clone()),
-        None if registry.is_remote() => Err(Error::new(format!(
+        None if registry.is_remote() => Err(Error::configuration(format!(
             "the registry {} is shared, and nobody has said where this server listens",
             registry.url()
         ))
@@ -263,7 +263,7 @@ fn transports(config: &Config, compiled: &[Arc<dyn Transport>]) -> Result<Vec<Ar
     let Some(asked) = &config.server.protocols else { return Ok(compiled.to_vec()) };
     let find = |name: &&str| {
         compiled.iter().find(|transport| transport.name() == *name).cloned().ok_or_else(|| {
-            Error::new(format!("`server.protocols` asks for {name}, which is not compiled into this program"))
+            Error::configuration(format!("`server.protocols` asks for {name}, which is not compiled into this program"))
                 .with_remedy(format!("enable the feature `{name}` of the crate rpc, or leave it out"))
         })
     };

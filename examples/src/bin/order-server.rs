@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("order-server: {error:?}");
-            ExitCode::FAILURE
+            ExitCode::from(if error.is_configuration() { 2 } else { 1 })
         }
     }
 }

@@ -74,14 +74,52 @@ async fn a_pod_beside_a_service_called_rpc_starts() {
     assert_eq!(server.ends().await, Some(0));
 }
 
+/// Whatever is wrong with the configuration, it is one class of errors, and whoever starts a program sees which.
 #[tokio::test]
-async fn without_the_registry_that_is_required_nothing_starts() {
-    let folder = scratch("required").unwrap();
-    let ended = run(order_server(folder.path()).env("RPC_REGISTRY_REQUIRED", "true")).await;
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    for part in ["no registry is named", "RPC_REGISTRY_REQUIRED", "what to do: set `registry` (RPC_REGISTRY)"] {
-        assert!(ended.err.contains(part), "`{part}` is not in {ended:?}");
-    }
+async fn a_wrong_configuration_ends_a_program_with_2_wherever_it_is_noticed() {
+    let folder = scratch("wrong").unwrap();
+    let parts = |ended: crate::process::Ended, parts: &[&str]| {
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        for part in parts {
+            assert!(ended.err.contains(part), "`{part}` is not in {ended:?}");
+        }
+    };
+    let required = ["no registry is named", "RPC_REGISTRY_REQUIRED", "what to do: set `registry` (RPC_REGISTRY)"];
+    parts(run(order_server(folder.path()).env("RPC_REGISTRY_REQUIRED", "true")).await, &required);
+    let shared = run(order_server(folder.path()).args(["--registry", "zookeeper://192.0.2.1:2181/rpc"])).await;
+    parts(shared, &["nobody has said where this server listens", "RPC_SERVER_LISTEN"]);
+    let mut client = program(env!("CARGO_BIN_EXE_order-client"), folder.path());
+    parts(run(client.env("RPC_REGISTRY_REQUIRED", "true").args(["find", "BD-1"])).await, &required);
+    fs::write(folder.path().join("rpc.toml"), "[client.Orders.methods.Fnid]\ntimeout = \"1s\"").unwrap();
+    let mut client = program(env!("CARGO_BIN_EXE_order-client"), folder.path());
+    parts(run(client.args(["--registry", "memory://", "find", "BD-1"])).await, &["no method `Fnid`", "methods.Find"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_had_ends_a_program_with_1() {
+    let folder = scratch("taken").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ended = run(order_server(folder.path()).args(["--registry", "memory://", "--listen", &address])).await;
+    assert!(ended.code == Some(1) && ended.err.contains("somebody else does"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn the_variable_of_the_registry_has_one_name() {
+    let folder = scratch("variable").unwrap();
+    let mut command = order_server(folder.path());
+    let variables = [("RPC_REGISTRY", "memory://"), ("RPC_REGISTRY_URL", "zookeeper://192.0.2.1:2181/rpc")];
+    let printed = run(command.envs(variables).arg("config")).await;
+    let registry = printed.out.lines().find(|line| line.contains("registry ")).unwrap();
+    assert!(registry.contains("memory://") && registry.contains("the variable RPC_REGISTRY"), "{registry}");
+    assert!(printed.err.contains("RPC_REGISTRY_URL") && printed.err.contains("unknown variable"), "{printed:?}");
+    let shared =
+        run(order_server(folder.path()).env("RPC_REGISTRY", "zookeeper://192.0.2.1:2181/rpc").arg("config")).await;
+    let listen = shared.out.lines().find(|line| line.contains("server.listen")).unwrap();
+    assert!(listen.contains("has to be set"), "{listen}");
+    let mut here = order_server(folder.path());
+    let here = run(here.env("RPC_REGISTRY", "zookeeper://127.0.0.1:2181/rpc").arg("config")).await;
+    assert!(here.out.contains("127.0.0.1:0"), "{here:?}");
 }
 
 /// Two signals at once: the first begins the drain, the second finds it at work.

@@ -8,4 +8,5 @@ mod quickstart;
 mod readme;
 mod rolling;
 mod signals;
+mod warnings;
 mod zookeeper;

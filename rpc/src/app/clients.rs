@@ -110,6 +110,7 @@ impl App {
         let (rules, config) = (levels.in_order(), &self.0.config);
         for level in rules.into_iter().chain([config]) {
             self.one_meaning(level, service)?;
+            terms::warn_of_misspelt_section(level, service.name);
         }
         let mut terms = Terms::of(&rules, config, service)?;
         terms.tls = terms.tls.or_on(self.0.client_tls.is_some());
@@ -123,8 +124,11 @@ impl App {
         if !config.client.services.contains_key(service.name) && config.client.services.contains_key(short) {
             let first = *lock(&self.0.sections).entry(short.to_owned()).or_insert(service.name);
             if first != service.name {
-                return Err(Error::new(format!("[client.{short}] means {first}, and {} as well", service.name))
-                    .with_remedy(format!("write the full names: [client.{first}], [client.{}]", service.name)));
+                return Err(Error::configuration(format!(
+                    "[client.{short}] means {first}, and {} as well",
+                    service.name
+                ))
+                .with_remedy(format!("write the full names: [client.{first}], [client.{}]", service.name)));
             }
         }
         Ok(())

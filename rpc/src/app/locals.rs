@@ -49,7 +49,7 @@ impl App {
 
     pub(super) fn local(&self, name: &str) -> Result<Local> {
         lock(&self.0.locals).get(name).cloned().ok_or_else(|| {
-            Error::new(format!("the target of {name} is local://, and this process does not serve it")).with_remedy(
+            Error::configuration(format!("the target of {name} is local://, and this process does not serve it")).with_remedy(
                 "serve it before clients of it are made (`app.serve_local(..Server::new(..))`), or name a registry in its `target`",
             )
         })

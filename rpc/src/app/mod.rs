@@ -208,7 +208,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn no_registry(config: &Config) -> Error {
     let origin = config.origin("registry.required");
-    Error::new(format!("no registry is named, and `registry.required` ({origin}) says that one has to be"))
+    Error::configuration(format!("no registry is named, and `registry.required` ({origin}) says that one has to be"))
         .with_remedy("set `registry` (RPC_REGISTRY), for instance to zookeeper://HOST:2181/rpc")
 }
 

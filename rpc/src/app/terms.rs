@@ -82,7 +82,7 @@ pub(super) fn declares(config: &Config, key: &str, target: &Target) -> Result<()
         return Ok(());
     }
     let origin = config.origin(key);
-    Err(Error::new(format!("{origin}: `{key}`: nothing says which protocol is spoken at {target}"))
+    Err(Error::configuration(format!("{origin}: `{key}`: nothing says which protocol is spoken at {target}"))
         .with_remedy(format!("add it, once for each: {target}?assume=grpc")))
 }
 
@@ -91,12 +91,17 @@ fn section<'a>(config: &'a Config, service: &str) -> Option<(&'a str, &'a Servic
     let short = service.rsplit('.').next().unwrap_or(service);
     let services = &config.client.services;
     let found = services.get_key_value(service).or_else(|| services.get_key_value(short));
-    if found.is_none()
-        && let Some(meant) = services.keys().find(|name| is_misspelt(name, service, short))
+    found.map(|(name, own)| (name.as_str(), own))
+}
+
+/// Warns of a section that is about no service, and has nearly the name of this one, which has none.
+pub(super) fn warn_of_misspelt_section(config: &Config, service: &str) {
+    let short = service.rsplit('.').next().unwrap_or(service);
+    if section(config, service).is_none()
+        && let Some(meant) = config.client.services.keys().find(|name| is_misspelt(name, service, short))
     {
         tracing::warn!(service, section = %format!("[client.{meant}]"), "is that section meant for this service? The names differ");
     }
-    found.map(|(name, own)| (name.as_str(), own))
 }
 
 /// Whether a section has nearly the name of this service.
@@ -122,7 +127,7 @@ fn method_of(service: &ServiceDescriptor, name: &str) -> Option<&'static Method>
 fn no_method(config: &Config, service: &ServiceDescriptor, section: &str, name: &str) -> Error {
     let key = format!("client.{section}.methods.{name}");
     let origin = config.origin(&format!("{key}.timeout"));
-    let error = Error::new(format!("{origin}: [{key}]: the service {} has no method `{name}`", service.name));
+    let error = Error::configuration(format!("{origin}: [{key}]: the service {} has no method `{name}`", service.name));
     let known = || service.methods.iter().map(|method| method.name);
     match config::nearest(name, known()) {
         Some(meant) => error.with_remedy(format!("write [client.{section}.methods.{meant}], if that was meant")),
@@ -132,7 +137,7 @@ fn no_method(config: &Config, service: &ServiceDescriptor, section: &str, name: 
 
 fn no_hedge(config: &Config, section: &str, name: &str, why: NotHedged) -> Error {
     let key = format!("client.{section}.methods.{name}.hedge");
-    Error::new(format!("{}: `{key}`: {why}", config.origin(&key)))
+    Error::configuration(format!("{}: `{key}`: {why}", config.origin(&key)))
         .with_remedy("take the key out, or mark the method `#[rpc(idempotent)]` if twice is as good as once")
 }
 

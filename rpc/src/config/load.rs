@@ -58,9 +58,11 @@ impl Config {
         if let Some(path) = file {
             // Figment takes a file that is not there for an empty one.
             if !path.is_file() {
-                return Err(Error::new(format!("there is no configuration at {}", path.display())).with_remedy(
-                    format!("correct {}, or unset it to use rpc.toml in the current folder", keys::FILE),
-                ));
+                return Err(Error::configuration(format!("there is no configuration at {}", path.display()))
+                    .with_remedy(format!(
+                        "correct {}, or unset it to use rpc.toml in the current folder",
+                        keys::FILE
+                    )));
             }
             figment = figment.merge(Normalised(Toml::file_exact(path)));
         }

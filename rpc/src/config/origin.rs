@@ -3,9 +3,9 @@
 use super::{Config, Retries, Tls};
 use crate::registries;
 use rpc_core::{
-    Transports,
+    Address, Transports,
     client::{Hedge, Timeouts},
-    registry::Instance,
+    registry::{Instance, Target},
     server::Admission,
 };
 use std::{
@@ -106,6 +106,12 @@ type Value = (String, Option<String>, Option<String>);
 fn values(config: &Config) -> Vec<Value> {
     let Config { registry, registry_required, tls, rules, max_message, server, client, said: _ } = config;
     let mut values = Vec::new();
+    let listen = match registry {
+        Some(Target::ZooKeeper { servers, .. }) if !servers.iter().all(Address::is_loopback) => {
+            "has to be set, since the registry is shared"
+        }
+        _ => "127.0.0.1:0",
+    };
     let mut say = |key: &str, value: Option<String>, default: Option<&str>| {
         values.push((key.to_owned(), value, default.map(str::to_owned)));
     };
@@ -114,7 +120,7 @@ fn values(config: &Config) -> Vec<Value> {
     say("tls", tls.map(written_tls), Some("off"));
     say("rules", rules.as_ref().map(|path| path.display().to_string()), None);
     say("max_message", max_message.map(|bytes| format!("{bytes} bytes")), Some("4MiB"));
-    say("server.listen", server.listen.as_ref().map(ToString::to_string), Some("127.0.0.1:0"));
+    say("server.listen", server.listen.as_ref().map(ToString::to_string), Some(listen));
     say("server.advertise", server.advertise.as_ref().map(ToString::to_string), Some("where it listens"));
     say("server.protocols", server.protocols.as_ref().map(|names| names.join(", ")), Some("all there are"));
     say(

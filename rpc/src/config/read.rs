@@ -21,7 +21,9 @@ use std::{
 pub(super) fn config(figment: &Figment, file: Option<&Path>, names: Names<'_>) -> Result<Config> {
     let values = figment.data().map_err(|error| {
         let file = file.unwrap_or(Path::new("rpc.toml")).display();
-        Error::new(format!("{file} is no TOML")).with_source(error).with_remedy("correct the line that is named")
+        Error::configuration(format!("{file} is no TOML"))
+            .with_source(error)
+            .with_remedy("correct the line that is named")
     })?;
     Reader { figment, rule: None, names, config: Config::default(), origins: BTreeMap::new() }.read(&values)
 }
@@ -29,7 +31,7 @@ pub(super) fn config(figment: &Figment, file: Option<&Path>, names: Names<'_>) -
 /// Reads rules, all of which are in one place.
 pub(super) fn rules(figment: &Figment, rule: Origin, names: Names<'_>) -> Result<Config> {
     let values = figment.data().map_err(|error| {
-        let error = Error::new(format!("{rule} is no TOML")).with_source(error);
+        let error = Error::configuration(format!("{rule} is no TOML")).with_source(error);
         error.with_remedy("correct the line that is named")
     })?;
     Reader { figment, rule: Some(rule), names, config: Config::default(), origins: BTreeMap::new() }.read(&values)
@@ -245,11 +247,11 @@ impl Place<'_> {
     }
 
     fn wrong(&self, reason: impl fmt::Display) -> Error {
-        Error::new(format!("{}: `{}`: {reason}", self.origin, self.key))
+        Error::configuration(format!("{}: `{}`: {reason}", self.origin, self.key))
     }
 
     fn unknown<S: AsRef<str>>(&self, known: &[S]) -> Error {
-        let error = Error::new(format!("{}: there is no key `{}`", self.origin, self.key));
+        let error = Error::configuration(format!("{}: there is no key `{}`", self.origin, self.key));
         match keys::nearest(&self.key, known.iter().map(AsRef::as_ref)) {
             Some(meant) => error.with_remedy(format!("write `{meant}`, if that was meant")),
             None => {

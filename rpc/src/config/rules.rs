@@ -43,7 +43,7 @@ pub(super) fn changes(key: &str) -> bool {
 
 /// A key that holds for as long as the program runs.
 pub(super) fn fixed(origin: &Origin, key: &str) -> Error {
-    Error::new(format!("{origin}: `{key}` cannot change while the program runs")).with_remedy(
+    Error::configuration(format!("{origin}: `{key}` cannot change while the program runs")).with_remedy(
         "say it in rpc.toml, and start the program again; rules are about clients: [client], [client.NAME] and \
          [client.NAME.methods.METHOD], without what belongs to TLS",
     )

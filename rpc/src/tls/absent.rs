@@ -34,6 +34,6 @@ pub(crate) fn check_name(_: &Config, _: &str, _: &str) -> Result<()> {
 
 #[cold]
 fn absent(config: &Config, key: &str) -> Error {
-    Error::new(format!("{}: `{key}` is \"on\", and this program is built without TLS", config.origin(key)))
+    Error::configuration(format!("{}: `{key}` is \"on\", and this program is built without TLS", config.origin(key)))
         .with_remedy("enable the feature `tls` of the crate rpc: features = [\"tls\"]")
 }

@@ -56,7 +56,7 @@ impl Settled {
     /// Then.
     pub(crate) fn unless_forgotten(self, config: &Config, key: &str, named: bool) -> Result<Self> {
         if named && self == Self::Unsaid {
-            return Err(Error::new(format!(
+            return Err(Error::configuration(format!(
                 "{}: `{key}` is said, and whether there is TLS is not",
                 config.origin(key)
             ))

@@ -50,7 +50,7 @@ pub(crate) fn check_name(config: &Config, key: &str, name: &str) -> Result<()> {
     if rpc_tls::is_name(name) {
         return Ok(());
     }
-    Err(Error::new(format!("{}: `{key}`: `{name}` can stand in no certificate", config.origin(key)))
+    Err(Error::configuration(format!("{}: `{key}`: `{name}` can stand in no certificate", config.origin(key)))
         .with_remedy("write a DNS name or an IP address, without a port"))
 }
 
@@ -106,7 +106,7 @@ fn pair<'a>(
 
 #[cold]
 fn unnamed(config: &Config, key: &str, why: &str, remedy: &str) -> Error {
-    Error::new(format!("{}: `{key}` is \"on\", and {why}", config.origin(key))).with_remedy(remedy)
+    Error::configuration(format!("{}: `{key}` is \"on\", and {why}", config.origin(key))).with_remedy(remedy)
 }
 
 #[cold]
@@ -118,5 +118,5 @@ fn unusable(config: &Config, section: Option<&str>, error: &SetupError) -> Error
         }
         None => format!("the `{}` that the program brings", error.part()),
     };
-    Error::new(format!("{place}: {error}")).with_remedy(error.remedy())
+    Error::configuration(format!("{place}: {error}")).with_remedy(error.remedy())
 }

@@ -99,12 +99,12 @@ async fn main() -> ExitCode {
     args::log("warn");
     let mut config = match Config::load() {
         Ok(config) => config,
-        Err(error) => return cannot_begin(&error, 2),
+        Err(error) => return cannot_begin(&error),
     };
     args.common.apply(&mut config);
     let client = match App::builder().config(config).build().client::<OrdersClient>().await {
         Ok(client) => args.timeout.map_or(client.clone(), |timeout| client.with_timeout(timeout)),
-        Err(error) => return cannot_begin(&error, 1),
+        Err(error) => return cannot_begin(&error),
     };
     tokio::select! {
         // Listened for before anything is printed: on a busy machine an answer can be there when it is first looked for.
@@ -118,9 +118,9 @@ async fn main() -> ExitCode {
     }
 }
 
-fn cannot_begin(error: &rpc::Error, code: u8) -> ExitCode {
+fn cannot_begin(error: &rpc::Error) -> ExitCode {
     eprintln!("order-client: {error:?}");
-    ExitCode::from(code)
+    ExitCode::from(if error.is_configuration() { 2 } else { 1 })
 }
 
 async fn run(command: Command, client: OrdersClient) -> Result<ExitCode, Failure> {
