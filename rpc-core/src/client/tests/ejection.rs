@@ -2,7 +2,14 @@
 
 use super::world::*;
 use crate::{Status, client::Channel, registry::Registry};
-use std::{sync::Arc, time::Duration};
+use futures_util::future::join_all;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 const LIMIT: Duration = Duration::from_secs(3);
 
@@ -144,6 +151,60 @@ async fn a_server_that_hangs_is_ejected() {
     assert_eq!(call(&channel, 100).await, 0);
 }
 
+/// One of six fails every third call, so that there is never a run of failures, and is ejected for what it does in ten
+/// seconds. Calls overlap: one that fails is shunned where the others are idle, and would hardly be called.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_fails_more_often_than_the_others_is_ejected() {
+    const AT_ONCE: usize = 30;
+    let addresses = ["a:1", "b:1", "c:1", "d:1", "e:1", "f:1"];
+    let (world, registry, _records) = fleet(&addresses).await;
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    channel.ready(LIMIT).await.unwrap();
+    let one_fails_in = |every: u32| {
+        let calls = AtomicU32::new(0);
+        let handler = move |_| {
+            let fails = calls.fetch_add(1, Relaxed) % every == every - 1;
+            let answer = async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if fails { Err(Status::internal("broken").from_peer()) } else { Ok(crate::Response::new(empty())) }
+            };
+            Box::pin(answer) as crate::BoxFuture<'static, _>
+        };
+        Arc::new(handler) as Handler
+    };
+    // Of the others each fails now and then as well.
+    for address in addresses {
+        world.handle(address, one_fails_in(if address == "a:1" { 3 } else { 50 }));
+    }
+    let begun = tokio::time::Instant::now();
+    while log.count("ejected") == 0 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(25),
+            "of {} calls it got {}",
+            world.seen().len(),
+            world.calls("a:1")
+        );
+        join_all((0..AT_ONCE).map(|_| call(&channel, 10))).await;
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(10), "that is too soon to compare");
+    let ejected: Vec<_> = log.lines().into_iter().filter(|line| line.starts_with("ejected")).collect();
+    let [line] = ejected.as_slice() else { panic!("{ejected:?}") };
+    assert!(line.starts_with("ejected a:1 after ") && line.contains('%'), "{line}");
+
+    // Alike, they are left alone, however often they fail.
+    let before = log.count("ejected");
+    for address in addresses {
+        world.handle(address, one_fails_in(3));
+    }
+    while begun.elapsed() < Duration::from_secs(50) {
+        join_all((0..AT_ONCE).map(|_| call(&channel, 10))).await;
+    }
+    let later: Vec<_> = log.lines().into_iter().filter(|line| line.starts_with("ejected")).skip(before).collect();
+    // The probe of the first may fail, which is no new verdict.
+    assert!(later.iter().all(|line| line.starts_with("ejected a:1")), "{later:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_breaks_is_one_failure_however_many_calls_were_on_it() {
     let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
@@ -166,7 +227,7 @@ async fn a_connection_that_breaks_is_one_failure_however_many_calls_were_on_it()
     world.handle("b:1", slowly(Ok(())));
     world.handle("c:1", slowly(Ok(())));
     let calls = (0..60).map(|_| channel.call(&PLACE, empty(), None));
-    let failed = futures_util::future::join_all(calls).await.into_iter().filter(Result::is_err).count();
+    let failed = join_all(calls).await.into_iter().filter(Result::is_err).count();
     assert!(failed >= 10, "{failed}");
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(log.count("ejected"), 0);
