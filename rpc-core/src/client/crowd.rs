@@ -16,7 +16,7 @@ const CROWD: usize = 3;
 /// are more than those that are listed, or were already missing. Who was written down by somebody has no session that
 /// could end.
 pub(crate) fn missing<'a>(left_out: impl Iterator<Item = &'a Endpoint>, listed: usize) -> BTreeSet<String> {
-    let connected = left_out.filter(|endpoint| endpoint.is_ready() && endpoint.instance.identity == Identity::Its);
+    let connected = left_out.filter(|endpoint| endpoint.is_ready() && endpoint.instance.identity != Identity::MadeUp);
     let connected: Vec<_> = connected.collect();
     let is_crowd = connected.len() >= CROWD && connected.len() > listed;
     let missing = connected.into_iter().filter(|endpoint| is_crowd || endpoint.listing == Listing::Missing);

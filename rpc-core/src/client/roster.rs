@@ -446,20 +446,27 @@ impl Roster {
         let listed: Vec<_> = self.snapshot.instances.iter().filter(takes_calls).collect();
         let mut declared = listed.iter().flat_map(|instance| &instance.endpoints).peekable();
         let instances = listed.len();
-        // One that speaks over TLS only is a matter of TLS.
         if instances == 0 || self.endpoints.values().any(speaks) {
-            None
-        } else if declared.peek().is_none() {
-            Some(Cause::NoneDeclares { instances })
-        } else if declared.any(|endpoint| endpoint.tls) {
-            None
-        } else {
-            let wanted = match transports {
-                Transports::Auto => self.speaks(),
-                Transports::Only(name) => name.to_owned(),
-            };
-            Some(Cause::NoneSpeaks { instances, wanted })
+            return None;
         }
+        if declared.peek().is_none() {
+            return Some(Cause::NoneDeclares { instances });
+        }
+        let allowed = |transport: &&Arc<dyn Transport>| match transports {
+            Transports::Auto => true,
+            Transports::Only(name) => transport.name() == name,
+        };
+        let allowed: Vec<_> = self.transports.iter().filter(allowed).collect();
+        let is_allowed = |protocol: &str| allowed.iter().any(|it| it.protocol() == protocol || it.name() == protocol);
+        // One that speaks it, but over TLS only, or never, is a matter of TLS.
+        if declared.any(|endpoint| is_allowed(&endpoint.protocol)) {
+            return None;
+        }
+        let wanted = match transports {
+            Transports::Auto => self.speaks(),
+            Transports::Only(name) => name.to_owned(),
+        };
+        Some(Cause::NoneSpeaks { instances, wanted })
     }
 
     /// So many calls wait already that no other may.

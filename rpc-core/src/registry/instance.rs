@@ -47,8 +47,11 @@ pub enum Identity {
     /// The server's own: a client says whom it expects, and is not served by another process on the same port.
     #[default]
     Its,
-    /// Made up: from the address, where nothing else is known, or by whoever wrote the record of a server that does not
-    /// speak of ids. Nobody in particular is expected there.
+    /// That of a record by somebody else's hand, such as Curator's: the server itself does not speak of ids, so none is
+    /// expected there.
+    Foreign,
+    /// Made up from the address, where nothing else is known: nobody in particular is expected there, and whether it is
+    /// spoken over TLS is for the client to say.
     MadeUp,
 }
 

@@ -112,7 +112,7 @@ fn read_theirs(
     assumptions: &Assumptions,
 ) -> Result<(), Objection> {
     // Whoever wrote the record chose its id; the server may not know it.
-    instance.identity = Identity::MadeUp;
+    instance.identity = Identity::Foreign;
     instance.extra = metadata(record);
     // Spring's `instance_status`: anything but UP takes no traffic.
     if instance.extra.get("instance_status").is_some_and(|status| status != "UP") {
@@ -246,7 +246,7 @@ mod tests {
     fn what_curator_writes_is_an_instance_without_endpoints() {
         let instance = parsed(CURATORS).unwrap();
         assert_eq!((instance.endpoints.len(), instance.status), (0, InstanceStatus::Up));
-        assert_eq!(instance.identity, Identity::MadeUp);
+        assert_eq!(instance.identity, Identity::Foreign);
         assert_eq!(instance.registered_at, 1_700_000_000_000);
     }
 

@@ -112,8 +112,29 @@ async fn neither_plain_text_nor_tls_stands_in_for_the_other() {
         let channel = world.channel(&registry).encryption(encryption).build();
         let why = why(&channel).await;
         assert!(why.contains(sentence), "{why}");
+        assert!(why.starts_with("0 of 1 registered servers"), "it is no matter of protocols: {why}");
         assert_eq!(world.connects(), 0);
     }
+}
+
+/// Curator's record has a port and one for TLS: each is what it says, though its id is not the server's own.
+#[tokio::test(start_paused = true)]
+async fn a_record_of_somebody_elses_says_which_port_is_for_tls() {
+    let (world, registry) = (World::default(), Memory::new());
+    let mut record = encrypted("secure:1");
+    record.endpoints.splice(0..0, instance("plain:1").endpoints);
+    record.identity = Identity::Foreign;
+    let _record = registry.register(record).await.unwrap();
+    for address in ["plain:1", "secure:1"] {
+        world.start(address, answers());
+    }
+    let tls = Tls::new(Outcome::Well);
+    world.channel(&registry).build().call(&PLACE, empty(), None).await.unwrap();
+    assert_eq!((world.calls("plain:1"), world.calls("secure:1"), tls.servers().len()), (1, 0, 0));
+    let channel = world.channel(&registry).encryption(tls.encryption(None)).build();
+    channel.call(&PLACE, empty(), None).await.unwrap();
+    assert_eq!((world.calls("plain:1"), tls.servers()), (1, vec!["secure".to_owned()]));
+    assert_eq!(world.expected(), [None, None], "nobody there would know the id");
 }
 
 #[tokio::test(start_paused = true)]
