@@ -7,7 +7,7 @@ use rpc_core::{
     tls::Security,
     transport::Transport,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What a server says of itself in its record, beside where it is.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +48,9 @@ pub(crate) struct Offer {
     /// The one transport that carries them, by name; `None` when all do.
     only_over: Option<&'static str>,
     services: Vec<ServiceName>,
+    /// `fingerprint.SERVICE` and the fingerprint of its schema, for those who read the record: two servers that differ there
+    /// do not take the same calls. Nothing is routed by it.
+    fingerprints: BTreeMap<String, String>,
     attributes: Attributes,
 }
 
@@ -60,16 +63,28 @@ impl Offer {
                 .name
                 .parse()
                 .map_err(|error| Error::new("a service has a name that no registry takes").with_source(error))?;
-            match offers.iter_mut().find(|offer| offer.only_over == descriptor.only_over) {
-                Some(offer) => offer.services.push(name),
-                None => offers.push(Self {
+            let at = offers.iter().position(|offer| offer.only_over == descriptor.only_over).unwrap_or_else(|| {
+                offers.push(Self {
                     only_over: descriptor.only_over,
-                    services: vec![name],
+                    services: Vec::new(),
+                    fingerprints: BTreeMap::new(),
                     attributes: attributes.clone(),
-                }),
-            }
+                });
+                offers.len() - 1
+            });
+            offers[at].add(name, descriptor);
         }
         Ok(offers)
+    }
+
+    fn add(&mut self, name: ServiceName, descriptor: &'static ServiceDescriptor) {
+        // A service made for tonic has none, and one with messages of prost's needs their files.
+        if let Ok(schema) = descriptor.schema()
+            && self.only_over.is_none()
+        {
+            self.fingerprints.insert(format!("fingerprint.{name}"), schema.fingerprint().to_string());
+        }
+        self.services.push(name);
     }
 
     fn is_carried_by(&self, transport: &dyn Transport) -> bool {
@@ -106,6 +121,7 @@ impl Offer {
         let mut instance = Instance::new(id, self.services.clone(), endpoints);
         instance.weight = weight.unwrap_or(Instance::WEIGHT);
         (instance.zone, instance.version) = (zone, version);
+        instance.extra = self.fingerprints.clone();
         instance
     }
 }

@@ -56,6 +56,9 @@ async fn is_seen_over(registry: &str) {
     let elsewhere = App::builder().config(config(&format!("registry = \"{registry}\""))).build();
     let instance = seen(&elsewhere).await;
     assert_eq!(instance.weight, 250);
+    let fingerprint = EchoClient::SERVICE.schema().unwrap().fingerprint().to_string();
+    let key = format!("fingerprint.{}", EchoClient::SERVICE.name);
+    assert_eq!(instance.extra.get(&key), Some(&fingerprint));
     assert_eq!((instance.zone.as_deref(), instance.version.as_deref()), (Some("icn-a"), Some("1.2.3")));
     assert!(running.shutdown().await);
 

@@ -1,8 +1,8 @@
 //! Serves orders over gRPC and tarpc on one port. `order-server --help` says how.
 
 use clap::{Parser, Subcommand};
-use orders::{args, serve};
-use rpc::App;
+use orders::{OrdersClient, args, serve};
+use rpc::{App, Client};
 use std::process::ExitCode;
 use tabled::{builder::Builder, settings::Style};
 
@@ -26,12 +26,17 @@ struct Args {
 enum Command {
     /// Print every value of the configuration with where it comes from, and leave
     Config,
+    /// Print the interface as a .proto file, for callers in other languages, and leave
+    Proto,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let Args { serve: options, command } = Args::parse();
     args::log("rpc=info,warn");
+    if let Some(Command::Proto) = command {
+        return print_proto();
+    }
     let mut config = match rpc::Config::load() {
         Ok(config) => config,
         Err(error) => {
@@ -49,6 +54,19 @@ async fn main() -> ExitCode {
         Err(error) => {
             eprintln!("order-server: {error:?}");
             ExitCode::from(if error.is_configuration() { 2 } else { 1 })
+        }
+    }
+}
+
+fn print_proto() -> ExitCode {
+    match OrdersClient::SERVICE.schema() {
+        Ok(schema) => {
+            print!("{}", schema.proto());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("order-server: {error}");
+            ExitCode::FAILURE
         }
     }
 }

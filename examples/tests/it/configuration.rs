@@ -35,6 +35,14 @@ async fn every_value_is_printed_with_where_it_comes_from() {
 }
 
 #[tokio::test]
+async fn the_interface_is_printed_for_callers_in_other_languages() {
+    let folder = scratch("proto").unwrap();
+    let printed = run(order_server(folder.path()).arg("proto")).await;
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    assert_eq!(printed.out, fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/orders.proto")).unwrap());
+}
+
+#[tokio::test]
 async fn a_misspelt_key_ends_a_program_with_the_right_one() {
     let folder = scratch("config").unwrap();
     fs::write(folder.path().join("rpc.toml"), "[client]\ntimout = \"1s\"").unwrap();

@@ -5,7 +5,9 @@ mod greeter;
 
 use futures_util::{StreamExt, stream};
 use greeter::{Greeter, GreeterClient, GreeterServer, Note, note};
-use rpc::{App, BoxService, Code, Layer, Mounted, Response, Running, Service as _, Transports, registry::Memory};
+use rpc::{
+    App, BoxService, Client as _, Code, Layer, Mounted, Response, Running, Service as _, Transports, registry::Memory,
+};
 use rpc_conformance::lab::{Bench, Lab, LabClient, LabServer};
 use rpc_core::{
     Body, Context, Kind, Method, Observer, Payload, Request, Tasks,
@@ -252,6 +254,35 @@ async fn what_cannot_be_is_refused_with_the_way_out() {
     let body = Body::Message(Payload::typed(note("", 0)));
     let error = local.call(any, body, None).await.unwrap_err();
     assert!(error.message().contains("over gRPC only"), "{error}");
+}
+
+/// Tools such as grpcurl ask a server what it serves, and are answered by what the Rust types say.
+#[tokio::test]
+async fn a_server_is_reflected_by_the_descriptors_of_its_types() {
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    };
+    let descriptors = LabClient::SERVICE.schema().unwrap().file_descriptor_set();
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(&descriptors)
+        .build_v1()
+        .unwrap();
+    let app = App::builder().registry(Arc::new(Memory::new())).build();
+    let server = app.server().service(LabServer::new(Bench::default())).service(Mounted::new(reflection));
+    let running = server.start().await.unwrap();
+
+    let channel = Channel::from_shared(format!("http://{}", running.address())).unwrap().connect().await.unwrap();
+    let mut client = ServerReflectionClient::new(channel);
+    let ask = |message| ServerReflectionRequest { host: String::new(), message_request: Some(message) };
+    let name = LabClient::SERVICE.name.to_owned();
+    let asked = [MessageRequest::ListServices(String::new()), MessageRequest::FileContainingSymbol(name.clone())];
+    let mut answers = client.server_reflection_info(stream::iter(asked.map(ask))).await.unwrap().into_inner();
+    let mut next = async || answers.message().await.unwrap().unwrap().message_response.unwrap();
+    let MessageResponse::ListServicesResponse(listed) = next().await else { panic!("no list") };
+    assert!(listed.service.iter().any(|service| service.name == name), "{listed:?}");
+    let MessageResponse::FileDescriptorResponse(files) = next().await else { panic!("no file") };
+    assert!(!files.file_descriptor_proto.is_empty());
 }
 
 #[tokio::test]
