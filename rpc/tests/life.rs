@@ -350,6 +350,38 @@ async fn a_write_in_this_process_may_call_others_until_it_ends() {
     assert_eq!(ended, (true, true), "{:?}", desk.written);
 }
 
+/// Writes when it is let.
+struct Writer([Arc<Notify>; 3]);
+
+impl Echo for Writer {
+    async fn say(&self, text: String) -> Result<String, Status> {
+        Ok(text)
+    }
+
+    async fn write(&self, text: String) -> Result<String, Status> {
+        let [begun, go_on, written] = &self.0;
+        begun.notify_one();
+        go_on.notified().await;
+        written.notify_one();
+        Ok(text)
+    }
+}
+
+#[tokio::test]
+async fn a_write_goes_on_when_the_last_client_of_its_service_is_gone() {
+    let [begun, go_on, written] = [(); 3].map(|()| Arc::new(Notify::new()));
+    let echo = EchoClient::local(Writer([begun.clone(), go_on.clone(), written.clone()]));
+    tokio::select! {
+        answer = echo.write("a".to_owned()) => panic!("{answer:?}"),
+        () = begun.notified() => {}
+    }
+    drop(echo);
+    // Whoever is to end by that does so now.
+    tokio::task::yield_now().await;
+    go_on.notify_one();
+    timeout(Duration::from_secs(60), written.notified()).await.expect("it is written");
+}
+
 #[tokio::test]
 async fn two_servers_of_one_app_end_one_by_one() {
     let app = App::builder().config(config("registry = \"memory://\"")).build();

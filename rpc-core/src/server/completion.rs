@@ -22,6 +22,7 @@ pub(crate) fn call<'a>(
     handler: &'a BoxService,
     mut request: Request,
     house: &'a Arc<House>,
+    owner: &'a Tasks,
     gate: &'a Arc<Gate>,
 ) -> Calling<'a> {
     request.context = request.context.at_home(house.clone());
@@ -31,13 +32,7 @@ pub(crate) fn call<'a>(
     }
     request.context = request.context.cancellable();
     let end = Some(CallEnd(request.context.clone()));
-    Calling::Finished(Finishing {
-        handler: Some(handler.call_owned(request)),
-        begun: false,
-        end,
-        tasks: &house.tasks,
-        gate,
-    })
+    Calling::Finished(Finishing { handler: Some(handler.call_owned(request)), begun: false, end, owner, gate })
 }
 
 /// A handler at work. It is dropped with its caller, or finished without.
@@ -88,7 +83,8 @@ pub(crate) struct Finishing<'a> {
     begun: bool,
     /// Gone with the outcome.
     end: Option<CallEnd>,
-    tasks: &'a Tasks,
+    /// Of the tasks, if the one who calls holds them: a service of this process lives until its writes have ended.
+    owner: &'a Tasks,
     gate: &'a Arc<Gate>,
 }
 
@@ -116,13 +112,13 @@ impl Drop for Finishing<'_> {
             if let Some(CallEnd(context)) = &end {
                 context.cancel();
             }
-            let place = self.gate.keep();
+            let (place, owner) = (self.gate.keep(), self.owner.clone());
             let finishing = async move {
                 drop(handler.await);
-                drop((end, place));
+                drop((end, place, owner));
             };
             // In the span of its call, which is the current one while that is dropped.
-            self.tasks.spawn(finishing.in_current_span());
+            self.owner.spawn(finishing.in_current_span());
         }
     }
 }
@@ -168,7 +164,7 @@ mod tests {
         });
         let handler = handler.boxed();
         for method in [&WRITE, &READ] {
-            let call = call(&handler, request(method), &house, &gate);
+            let call = call(&handler, request(method), &house, &tasks, &gate);
             tokio::time::timeout(Duration::from_millis(10), call).await.unwrap_err();
         }
         tasks.finished().await;
@@ -181,7 +177,7 @@ mod tests {
         let tasks = Tasks::owner();
         let house = Arc::new(House { tasks: tasks.handle(), drain: None });
         let handler = service_fn(async |_| panic!("begun")).boxed();
-        drop(call(&handler, request(&WRITE), &house, &gate()));
+        drop(call(&handler, request(&WRITE), &house, &tasks, &gate()));
         assert!(tasks.is_empty());
     }
 }

@@ -20,7 +20,8 @@ pub enum Fidelity {
 
 impl Channel {
     /// A channel into a service in this process, through the layers that every server has. Nobody is refused: what calls
-    /// from here has been let in before, or is this program's own.
+    /// from here has been let in before, or is this program's own. A write that has begun goes on to its end, also when the
+    /// last clone of the channel is gone.
     pub fn local(service: impl NamedService, fidelity: Fidelity) -> Self {
         Self::new(Local::new(service, fidelity, Admission::Off, Layers::default(), Observers::default()))
     }
@@ -32,7 +33,7 @@ pub struct Local {
     routes: Routes,
     limits: Limits,
     fidelity: Fidelity,
-    /// Handlers that go on without their caller end with the last clone.
+    /// They end with the last clone, and with the last write that goes on without its caller.
     tasks: Tasks,
 }
 

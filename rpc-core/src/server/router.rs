@@ -96,7 +96,7 @@ impl Router {
         let admission = AdmissionLayer::new(router.admission, &tasks, observers.clone());
         let gate = admission.gate().clone();
         let house = House { tasks: tasks.handle(), drain: router.drain.clone() };
-        let dispatch = Dispatch { router: router.clone(), gate, house: Arc::new(house), _owner: tasks };
+        let dispatch = Dispatch { router: router.clone(), gate, house: Arc::new(house), owner: tasks };
         let service = if router.layers.is_empty() {
             stack::layered(dispatch, &admission, observers)
         } else {
@@ -144,14 +144,14 @@ pub(crate) struct Dispatch {
     gate: Arc<Gate>,
     /// A handle without the right to keep them: the tasks themselves hold it.
     house: Arc<House>,
-    _owner: Tasks,
+    owner: Tasks,
 }
 
 impl Service for Dispatch {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         let (router, method) = (&*self.router, request.method);
         let called = match router.service(method.service) {
-            Some(handler) => Ok(completion::call(handler, request, &self.house, &self.gate)),
+            Some(handler) => Ok(completion::call(handler, request, &self.house, &self.owner, &self.gate)),
             None => Err(router.unknown(method.path.as_bytes())),
         };
         async move {
