@@ -195,6 +195,28 @@ async fn fields_have_the_names_of_opentelemetry() {
     .await;
 }
 
+/// Wherever the service is, what is seen of a call is the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_in_this_process_has_the_spans_of_any_other() {
+    watched(App::builder(), async |seen, _, _| {
+        let mut config = Config::default();
+        config.registry = Some("local://".parse().unwrap());
+        let app = App::builder().config(config).build();
+        app.serve_local(SecondServer::new(Arc::new(Both(OnceLock::new())))).unwrap();
+        let second: SecondClient = app.client().await.unwrap();
+        second.answer("why".to_owned()).await.unwrap();
+        let (client, server) = (seen.closed("rpc.client", "Answer").await, seen.closed("rpc.server", "Answer").await);
+        assert_eq!(server.field("parent_span_id"), client.field("span_id"));
+        for (span, kind) in [(&client, "client"), (&server, "server")] {
+            assert_eq!((span.field("otel.kind"), span.field("rpc.system")), (kind, "local"));
+            assert_eq!(span.field("rpc.response.status_code"), "OK");
+            assert!(span.field(&format!("rpc.{kind}.duration")).parse::<f64>().unwrap() > 0.0, "{span}");
+        }
+        assert_eq!(client.field("server.address"), "", "it went nowhere");
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_span_covers_streams_panics_and_work_that_goes_on_alone() {
     watched(App::builder(), async |seen, first, second| {

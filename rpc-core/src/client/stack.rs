@@ -22,31 +22,32 @@ impl Stack {
     pub(crate) fn around(self, attempt: impl Service) -> BoxService {
         let retry = RetryLayer { policy: self.retry, observers: self.observers.clone() };
         if self.per_attempt.is_empty() {
-            self.per_call(retry.layer(attempt))
+            self.per_call(retry.layer(attempt), None)
         } else {
-            self.per_call(retry.layer(self.per_attempt.around(attempt.boxed())))
+            self.per_call(retry.layer(self.per_attempt.around(attempt.boxed())), None)
         }
     }
 
     /// Around a service in this process: nothing gets lost on the way, and there is nowhere else to go.
     pub(crate) fn around_local(self, local: impl Service) -> BoxService {
         if self.per_attempt.is_empty() {
-            self.per_call(local)
+            self.per_call(local, Some("local"))
         } else {
-            self.per_call(self.per_attempt.around(local.boxed()))
+            self.per_call(self.per_attempt.around(local.boxed()), Some("local"))
         }
     }
 
-    fn per_call(&self, inner: impl Service) -> BoxService {
+    /// `system` is the wire, where it does not depend on the server that is found.
+    fn per_call(&self, inner: impl Service, system: Option<&'static str>) -> BoxService {
         if self.per_call.is_empty() {
-            self.outside(DeadlineLayer.layer(inner))
+            self.outside(DeadlineLayer.layer(inner), system)
         } else {
-            self.outside(DeadlineLayer.layer(self.per_call.around(inner.boxed())))
+            self.outside(DeadlineLayer.layer(self.per_call.around(inner.boxed())), system)
         }
     }
 
-    fn outside(&self, inner: impl Service) -> BoxService {
-        let trace = TraceLayer(self.observers.spans());
+    fn outside(&self, inner: impl Service, system: Option<&'static str>) -> BoxService {
+        let trace = TraceLayer { tracing: self.observers.spans(), system };
         if self.observers.is_some() {
             trace.layer(ObserveLayer(self.observers.clone()).layer(inner)).boxed()
         } else {

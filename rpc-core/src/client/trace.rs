@@ -17,13 +17,17 @@ use tracing::{Instrument, Level, Span, field::Empty};
 ///
 /// Where no subscriber listens there is no span, and a trace that comes from upstream is passed on as it came.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TraceLayer(pub(crate) Tracing);
+pub(crate) struct TraceLayer {
+    pub(crate) tracing: Tracing,
+    /// The wire, where it does not depend on the server that is found.
+    pub(crate) system: Option<&'static str>,
+}
 
 impl<S> Layer<S> for TraceLayer {
     type Service = Trace<S>;
 
     fn layer(&self, inner: S) -> Trace<S> {
-        Trace { inner, tracing: self.0 }
+        Trace { inner, layer: *self }
     }
 }
 
@@ -31,12 +35,12 @@ impl<S> Layer<S> for TraceLayer {
 #[derive(Clone, Debug)]
 pub(crate) struct Trace<S> {
     inner: S,
-    tracing: Tracing,
+    layer: TraceLayer,
 }
 
 impl<S: Service> Service for Trace<S> {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
-        if self.tracing == Tracing::On && tracing::enabled!(target: target::CLIENT, Level::INFO) {
+        if self.layer.tracing == Tracing::On && tracing::enabled!(target: target::CLIENT, Level::INFO) {
             Either::Right(Box::pin(self.traced(request)))
         } else {
             Either::Left(self.inner.call(request))
@@ -47,7 +51,7 @@ impl<S: Service> Service for Trace<S> {
 impl<S: Service> Trace<S> {
     #[cold]
     async fn traced(&self, mut request: Request) -> Result<Response, Status> {
-        let (method, journey) = (request.method, Journey::of(&mut request));
+        let (method, journey, system) = (request.method, Journey::of(&mut request), self.layer.system);
         let span = span(&request);
         if let Some(own) = hop(&span, request.context.trace()) {
             request.context = request.context.with_trace(own);
@@ -61,11 +65,13 @@ impl<S: Service> Trace<S> {
                 Some((address, transport)) => {
                     whole.record("server.address", &*address.host());
                     address.port().map(|port| whole.record("server.port", port));
-                    whole.record("rpc.system", transport);
                     transport
                 }
-                None => "",
+                None => system.unwrap_or_default(),
             };
+            if !system.is_empty() {
+                whole.record("rpc.system", system);
+            }
             ended(&whole, system, outcome);
             if let Err(status) = outcome {
                 whole.in_scope(|| {
