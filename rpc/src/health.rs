@@ -44,3 +44,26 @@ impl Health {
         self.readiness() == Readiness::Ready
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_ready_while_it_serves_and_is_on_every_list() {
+        let stage = watch::Sender::new(Readiness::Ready);
+        let lists = [RegistrationState::Registered, RegistrationState::Pending].map(watch::Sender::new);
+        let health = Health::new(stage.subscribe(), lists.iter().map(watch::Sender::subscribe).collect());
+        assert_eq!((health.readiness(), health.is_ready()), (Readiness::Unlisted, false));
+        lists[1].send_replace(RegistrationState::Registered);
+        assert_eq!((health.readiness(), health.is_ready()), (Readiness::Ready, true));
+        lists[0].send_replace(RegistrationState::Refused);
+        assert_eq!(health.readiness(), Readiness::Unlisted);
+        // Whoever leaves has withdrawn its record, and is more than unlisted.
+        stage.send_replace(Readiness::Draining);
+        assert_eq!((health.readiness(), health.is_ready()), (Readiness::Draining, false));
+        // Dropped, and not shut down: nobody has said so.
+        drop(stage);
+        assert_eq!(health.readiness(), Readiness::Stopped);
+    }
+}

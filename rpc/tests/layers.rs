@@ -198,3 +198,48 @@ async fn errors_of_towers_middleware_become_statuses() {
     let status = client.write("a".to_owned()).await.unwrap_err();
     assert!(status.code() == Code::Unavailable && status.message().contains("timed out"), "{status}");
 }
+
+/// A layer that never goes on.
+struct Hangs;
+
+impl Layer<BoxService> for Hangs {
+    type Service = Stuck;
+
+    fn layer(&self, _: BoxService) -> Stuck {
+        Stuck
+    }
+}
+
+struct Stuck;
+
+impl Service for Stuck {
+    async fn call(&self, _: Request) -> Result<Response, Status> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_a_call_is_also_that_of_the_layers_around_it() {
+    for local in [false, true] {
+        for builder in [App::builder().client_layer(Hangs), App::builder().client_layer_per_attempt(Hangs)] {
+            let (client, _running) = pair(builder, local).await;
+            let client = client.with_timeout(Duration::from_millis(50));
+            let call = client.write("a".to_owned());
+            let status = tokio::time::timeout(Duration::from_secs(60), call).await.expect("it outlived its deadline");
+            assert_eq!(status.unwrap_err().code(), Code::DeadlineExceeded, "local: {local}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_layer_of_a_server_is_that_of_its_call_alone() {
+    for local in [false, true] {
+        let panics = Around(|request: &mut Request| {
+            assert_ne!(request.method.name, "Write", "as it should");
+            Ok(())
+        });
+        let (client, _running) = pair(App::builder().server_layer(panics), local).await;
+        assert_eq!(client.write("a".to_owned()).await.unwrap_err().code(), Code::Internal, "local: {local}");
+        client.say("a".to_owned()).await.unwrap();
+    }
+}
