@@ -87,7 +87,9 @@ impl Service for Caller {
         let in_flight = self.pulse.begin();
         // Through a handle of its own: one that is shared would let only one call at a time wait for room.
         let (response, to) = self.requests.clone().send_request(request, false).map_err(failure::unsent)?;
-        let progress = self.send(upload, to).map_err(|error| failure::sending(error, &Progress::default()))?;
+        // That the message cannot be sent may mean that the answer is here already, and the stream closed with it: a server
+        // that refuses does so by the headers alone. What became of the call says its answer in any case.
+        let progress = self.send(upload, to).unwrap_or_default();
         let response = response.await.map_err(|error| failure::sending(error, &progress))?;
         answer::read(response, method, (progress, in_flight), self.max_message).await
     }
