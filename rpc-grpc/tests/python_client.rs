@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use rpc_core::{Address, transport::Limits};
+use rpc_core::{Address, server::Running, transport::Limits};
 use rpc_testkit::python_with_grpcio;
 use std::{path::Path, process::Stdio, time::Duration};
 use tokio::{io::AsyncWriteExt, process::Command};
@@ -28,6 +28,12 @@ const CHECKS: [&str; 17] = [
     "garbage",
 ];
 
+fn client_over_tls(target: &Address, certificates: &Path) -> Command {
+    let mut command = client(target);
+    command.env("KITCHEN_TLS", certificates);
+    command
+}
+
 fn client(target: &Address) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/client.py");
     let mut command = Command::new(python_with_grpcio().unwrap());
@@ -39,7 +45,12 @@ fn client(target: &Address) -> Command {
 async fn every_check(address: &Address) {
     let kitchen = Kitchen::new();
     let running = serve(&kitchen, address, Limits::default()).await;
-    let output = client(running.address()).output();
+    let client = client(running.address());
+    make_every_check(&kitchen, running, client).await;
+}
+
+async fn make_every_check(kitchen: &Kitchen, running: Running, mut client: Command) {
+    let output = client.output();
     let output = tokio::time::timeout(Duration::from_secs(120), output).await.expect("the client hangs").unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
@@ -52,6 +63,14 @@ async fn every_check(address: &Address) {
 #[tokio::test]
 async fn every_check_over_tcp() {
     every_check(&Address::tcp("127.0.0.1", 0)).await;
+}
+
+#[tokio::test]
+async fn every_check_over_tls() {
+    let (kitchen, certificates) = (Kitchen::new(), certificates());
+    let running = serve_over_tls(&kitchen, certificates.path()).await;
+    let client = client_over_tls(running.address(), certificates.path());
+    make_every_check(&kitchen, running, client).await;
 }
 
 #[tokio::test]

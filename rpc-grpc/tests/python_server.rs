@@ -6,10 +6,14 @@ use bytes::Bytes;
 use common::*;
 use rpc_core::{
     Address, Body, CallId, Code, Context, Delivery, Metadata, Origin, PayloadStream, Tasks, TraceContext,
-    transport::{ConnectTarget, Connection, ConnectionState, Limits},
+    tls::Security,
+    transport::{ConnectTarget, Connection, ConnectionState, Limits, Transport},
 };
+use rpc_grpc::Grpc;
 use rpc_testkit::python_with_grpcio;
+use rpc_tls::ClientTls;
 use std::{path::Path, process::Stdio, time::Duration};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -20,6 +24,8 @@ struct Foreign {
     address: Address,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
+    /// Where the certificates are, where it speaks TLS.
+    certificates: Option<TempDir>,
     tasks: Tasks,
     _child: Child,
 }
@@ -29,15 +35,26 @@ impl Foreign {
         Self::start_at("127.0.0.1:0").await
     }
 
+    async fn start_over_tls() -> Self {
+        Self::begin("127.0.0.1:0", Some(certificates())).await
+    }
+
     async fn start_at(target: &str) -> Self {
+        Self::begin(target, None).await
+    }
+
+    async fn begin(target: &str, certificates: Option<TempDir>) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/server.py");
         let mut command = Command::new(python_with_grpcio().unwrap());
         command.arg(script).arg(target).kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Some(folder) = &certificates {
+            command.env("KITCHEN_TLS", folder.path());
+        }
         let mut child = command.spawn().unwrap();
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = Address::tcp("127.0.0.1", 0);
-        let mut foreign = Self { address, input, output, tasks: Tasks::owner(), _child: child };
+        let mut foreign = Self { address, input, output, certificates, tasks: Tasks::owner(), _child: child };
         let line = foreign.line().await;
         let port = line.strip_prefix("listening ").expect("it says where it listens").parse().unwrap();
         foreign.address = match target.strip_prefix("unix:") {
@@ -53,7 +70,14 @@ impl Foreign {
     }
 
     async fn connect(&self) -> Connection {
-        connect(&self.address, &self.tasks).await
+        let Some(folder) = &self.certificates else { return connect(&self.address, &self.tasks).await };
+        let file = |name: &str| folder.path().join(name);
+        let tls = ClientTls::new(file("ca.pem")).with_certificate(file("client.pem"), file("client.key"));
+        let io = io(&self.address).await;
+        let secured = tls.connector().unwrap().connect(io, "127.0.0.1", Some("h2")).await.unwrap();
+        assert_eq!(secured.alpn.as_deref(), Some("h2"));
+        let target = ConnectTarget::new(self.address.to_string()).with_security(Security::Tls);
+        Grpc::default().connect(secured.io, target, self.tasks.clone()).await.unwrap()
     }
 }
 
@@ -87,6 +111,11 @@ async fn all_four_kinds(foreign: &Foreign) {
 #[tokio::test]
 async fn all_four_kinds_over_tcp() {
     all_four_kinds(&Foreign::start().await).await;
+}
+
+#[tokio::test]
+async fn all_four_kinds_over_tls() {
+    all_four_kinds(&Foreign::start_over_tls().await).await;
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ pub(crate) fn mismatch(error: &Error) -> SetupError {
 #[cold]
 pub(crate) fn at_client(error: io::Error, alpn: Option<&str>) -> TlsError {
     let (cause, sentence) = match rustls_error(&error) {
-        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+        None if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
             (TlsFailure::Gone, "it closed the connection instead of shaking hands; it may speak plain text".to_owned())
         }
         None => (TlsFailure::Gone, error.to_string()),

@@ -141,12 +141,16 @@ impl Door<'_> {
                 // It has left, or is too slow: nothing is lost by that.
                 let _ = timeout(FAREWELL.0, refuse_http_1(io, &self.spoken())).await;
             }
-            Visitor::Tls if self.is_due("TLS") => {
-                tracing::warn!(
-                    target: target::SERVER,
-                    peer = who,
-                    "speaks TLS to a port that is served in the clear: configure TLS on both sides or on none"
-                );
+            Visitor::Tls => {
+                if self.is_due("TLS") {
+                    tracing::warn!(
+                        target: target::SERVER,
+                        peer = who,
+                        "speaks TLS to a port that is served in the clear: configure TLS on both sides or on none"
+                    );
+                }
+                // An end in order, which clients can tell from a broken line.
+                let _ = timeout(FAREWELL.0, last_word(io, b"")).await;
             }
             Visitor::PlainText => {
                 if self.is_due("plain text") {

@@ -11,7 +11,9 @@ use rpc_core::{
     transport::{ConnectTarget, Connection, Limits, Transport},
 };
 use rpc_grpc::Grpc;
-use std::{sync::Arc, time::Duration};
+use rpc_testkit::Ca;
+use rpc_tls::ServerTls;
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpStream, UnixStream},
     sync::watch,
@@ -158,6 +160,7 @@ fn inspect(context: &Context) -> Response {
     let mut lines = vec![
         format!("transport={}", context.peer().map_or("none", |peer| peer.transport)),
         format!("address={}", context.peer().is_some_and(|peer| peer.address.is_some())),
+        format!("identity={}", context.peer().and_then(|peer| peer.identity.as_deref()).unwrap_or("none")),
         format!("remaining={}", context.remaining().map_or(0, |left| left.as_millis())),
         format!("attempt={}", context.attempt()),
         format!("call={}", context.call_id().map(|id| id.to_string()).unwrap_or_default()),
@@ -173,16 +176,34 @@ fn inspect(context: &Context) -> Response {
     Response::new(body(Seen { lines }))
 }
 
+/// A folder with certificates for both sides, of one CA.
+pub fn certificates() -> tempfile::TempDir {
+    let (folder, ca) = (tempfile::tempdir().unwrap(), Ca::new());
+    std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
+    ca.issue(&["127.0.0.1", "localhost"]).write(folder.path(), "server");
+    ca.issue(&["spiffe://fleet/client"]).write(folder.path(), "client");
+    folder
+}
+
+/// A kitchen that wants to know who calls.
+pub async fn serve_over_tls(kitchen: &Kitchen, certificates: &Path) -> Running {
+    let file = |name: &str| certificates.join(name);
+    let tls = ServerTls::new(file("server.pem"), file("server.key")).with_client_ca(file("ca.pem"));
+    let server = server(kitchen, Limits::default()).tls(tls.acceptor(Grpc::default().alpn()).unwrap());
+    server.bind(&Address::tcp("127.0.0.1", 0)).await.unwrap()
+}
+
 pub async fn serve(kitchen: &Kitchen, address: &Address, limits: Limits) -> Running {
+    server(kitchen, limits).bind(address).await.unwrap()
+}
+
+fn server(kitchen: &Kitchen, limits: Limits) -> Server {
     Server::new()
         .transport(Arc::new(Grpc::default()))
         .service(kitchen.clone())
         .unwrap()
         .limits(limits)
         .instance("kitchen-1")
-        .bind(address)
-        .await
-        .unwrap()
 }
 
 pub async fn io(address: &Address) -> Io {

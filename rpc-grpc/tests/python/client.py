@@ -2,11 +2,14 @@
 
 client.py TARGET         makes every check and prints `ok NAME` for each
 client.py TARGET cancel  makes a call that waits, and cancels it when a line comes on standard input
+
+Over TLS, with a certificate of its own, where KITCHEN_TLS names a folder with ca.pem, client.pem and client.key.
 """
 
+import os
 import sys
 import time
-from os.path import dirname
+from os.path import dirname, join
 
 import grpc
 
@@ -64,7 +67,8 @@ def details(stub):
 def metadata(stub):
     sent = (("tenant", "seoul"), ("tenant", "busan, jeju"), ("token-bin", b"\x00\xff\x01"))
     lines = stub.Inspect(pb.Order(), timeout=10, metadata=sent).lines
-    for expected in ["tenant: seoul", "tenant: busan, jeju", "token-bin: [0, 255, 1]", "transport=grpc", "attempt=1"]:
+    caller = "identity=spiffe://fleet/client" if "KITCHEN_TLS" in os.environ else "identity=none"
+    for expected in ["tenant: seoul", "tenant: busan, jeju", "token-bin: [0, 255, 1]", "transport=grpc", "attempt=1", caller]:
         assert expected in lines, (expected, lines)
     assert not [line for line in lines if "grpc-" in line or "user-agent" in line], lines
 
@@ -176,8 +180,16 @@ def garbage(stub):
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, error
 
 
+def open_channel(target, options):
+    folder = os.environ.get("KITCHEN_TLS")
+    if folder is None:
+        return grpc.insecure_channel(target, options=options)
+    ca, key, certificate = [open(join(folder, name), "rb").read() for name in ["ca.pem", "client.key", "client.pem"]]
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials(ca, key, certificate), options=options)
+
+
 options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
-with grpc.insecure_channel(sys.argv[1], options=options) as channel:
+with open_channel(sys.argv[1], options) as channel:
     kitchen = services.KitchenStub(channel)
     if "cancel" in sys.argv:
         call = kitchen.Wait.future(pb.Order(), timeout=60)

@@ -2,13 +2,15 @@
 
 Prints its port, then a line for every call of Wait that begins and ends. A line on standard input makes it leave in
 peace; the end of standard input ends it.
+
+Over TLS, for clients with certificates, where KITCHEN_TLS names a folder with ca.pem, server.pem and server.key.
 """
 
 import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from os.path import dirname
+from os.path import dirname, join
 
 import grpc
 from google.protobuf.any_pb2 import Any
@@ -69,7 +71,12 @@ class Kitchen(services.KitchenServicer):
 server = grpc.server(ThreadPoolExecutor(8))
 services.add_KitchenServicer_to_server(Kitchen(), server)
 target = sys.argv[1]
-port = server.add_insecure_port(target)
+folder = os.environ.get("KITCHEN_TLS")
+if folder is None:
+    port = server.add_insecure_port(target)
+else:
+    ca, key, certificate = [open(join(folder, name), "rb").read() for name in ["ca.pem", "server.key", "server.pem"]]
+    port = server.add_secure_port(target, grpc.ssl_server_credentials([(key, certificate)], ca, True))
 server.start()
 print("listening", port, flush=True)
 if sys.stdin.readline():

@@ -5,7 +5,7 @@ mod local;
 mod wire;
 
 pub use local::Local;
-pub use wire::{Line, Wire, channel};
+pub use wire::{Line, Tls, Wire, channel};
 
 use crate::{
     lab::{Bench, LabClient},
@@ -16,6 +16,7 @@ use rpc_core::{
     Address, BoxFuture,
     client::Channel,
     server::Fidelity,
+    tls::Security,
     transport::{Limits, Transport},
 };
 use rpc_testkit::Mode;
@@ -28,6 +29,11 @@ pub trait Column: Send + Sync + 'static {
 
     /// What the server says that its calls came on: [`rpc_core::Peer::transport`].
     fn transport(&self) -> &'static str;
+
+    /// Whether the line is encrypted.
+    fn security(&self) -> Security {
+        Security::Plain
+    }
 
     /// A server of its own, and clients of it.
     fn open(&self, plan: Plan) -> BoxFuture<'_, Site>;
@@ -47,6 +53,8 @@ pub fn all() -> Vec<Arc<dyn Column>> {
     let mut columns: Vec<Arc<dyn Column>> =
         vec![Arc::new(Local::new("local value", Fidelity::Value)), Arc::new(Local::new("local wire", Fidelity::Wire))];
     columns.extend(wires().into_iter().map(|wire| Arc::new(Wire::new(wire.name(), wire)) as Arc<dyn Column>));
+    columns.push(Arc::new(Wire::encrypted("grpc + tls", Arc::new(rpc_grpc::Grpc::default()))));
+    columns.push(Arc::new(Wire::encrypted("tarpc + tls", Arc::new(rpc_tarpc::Tarpc::default()))));
     columns
 }
 

@@ -12,9 +12,11 @@ use rpc_core::{
     observer::Counters,
     registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
     server::{Admission, Running, Server},
+    tls::{Encryption, Security, TlsAcceptor},
     transport::Transport,
 };
-use rpc_testkit::FaultProxy;
+use rpc_testkit::{Ca, FaultProxy, Issued};
+use rpc_tls::{ClientTls, Pem, ServerTls};
 use std::sync::Arc;
 
 /// A server that speaks one protocol on a TCP port.
@@ -22,6 +24,29 @@ use std::sync::Arc;
 pub struct Wire {
     name: &'static str,
     transport: Arc<dyn Transport>,
+    tls: Option<Tls>,
+}
+
+/// Both ends of TLS, with a CA of their own.
+#[derive(Clone)]
+pub struct Tls {
+    /// The server's.
+    pub acceptor: Arc<dyn TlsAcceptor>,
+    /// The client's.
+    pub encryption: Encryption,
+}
+
+impl Tls {
+    /// Between a server at 127.0.0.1 that speaks these protocols and those who trust it.
+    pub fn new(wires: &[Arc<dyn Transport>]) -> Self {
+        let ca = Ca::new();
+        let Issued { certificate, key } = ca.issue(&["127.0.0.1"]);
+        let server = ServerTls::new(Pem::Text(certificate.into()), Pem::Text(key.into()));
+        let alpn = wires.iter().filter_map(|wire| wire.alpn());
+        let acceptor = server.acceptor(alpn).expect("a certificate and its key");
+        let connector = ClientTls::new(Pem::Text(ca.pem().into())).connector().expect("a CA");
+        Self { acceptor, encryption: Encryption::Tls { connector, server_name: None } }
+    }
 }
 
 /// What lies between a client and its server.
@@ -40,7 +65,13 @@ pub struct Line {
 impl Wire {
     /// With the name that stands in the table.
     pub fn new(name: &'static str, transport: Arc<dyn Transport>) -> Self {
-        Self { name, transport }
+        Self { name, transport, tls: None }
+    }
+
+    /// The same over TLS.
+    pub fn encrypted(name: &'static str, transport: Arc<dyn Transport>) -> Self {
+        let tls = Some(Tls::new(std::slice::from_ref(&transport)));
+        Self { name, transport, tls }
     }
 
     async fn build(&self, plan: Plan) -> Site {
@@ -48,6 +79,10 @@ impl Wire {
         let server = Server::new().transport(self.transport.clone()).limits(plan.limits).instance(id.clone());
         // A machine that runs tests is an overloaded one; what follows from that is seen in `tests/overload.rs`.
         let server = server.admission(Admission::Off);
+        let (server, encryption) = match &self.tls {
+            Some(tls) => (server.tls(tls.acceptor.clone()), tls.encryption.clone()),
+            None => (server, Encryption::Off),
+        };
         let server = match plan.speech {
             Speech::Messages => server.service(LabServer::new(plan.bench.clone())),
             Speech::Babble => server.service(Babble(LabClient::SERVICE)),
@@ -61,7 +96,8 @@ impl Wire {
         let counters = Arc::new(Counters::default());
         let others = plan.others.iter().map(|address| (Instance::random_id(), address.clone()));
         let instances: Vec<_> = std::iter::once((id, proxy.address().into())).chain(others).collect();
-        let channel = channel(self.transport.clone(), LabClient::SERVICE.name, &instances, counters.clone());
+        let transport = self.transport.clone();
+        let channel = over(transport, encryption, LabClient::SERVICE.name, &instances, counters.clone());
         let layers = match plan.first {
             FirstAttempt::Sent => Layers::default(),
             FirstAttempt::FindsADeadConnection => Layers::default().and(Dead::default()),
@@ -83,6 +119,10 @@ impl Column for Wire {
         self.transport.name()
     }
 
+    fn security(&self) -> Security {
+        if self.tls.is_some() { Security::Tls } else { Security::Plain }
+    }
+
     fn open(&self, plan: Plan) -> BoxFuture<'_, Site> {
         Box::pin(self.build(plan))
     }
@@ -95,12 +135,23 @@ pub fn channel(
     instances: &[(String, Address)],
     counters: Arc<Counters>,
 ) -> ChannelBuilder {
+    over(transport, Encryption::Off, service, instances, counters)
+}
+
+fn over(
+    transport: Arc<dyn Transport>,
+    encryption: Encryption,
+    service: &str,
+    instances: &[(String, Address)],
+    counters: Arc<Counters>,
+) -> ChannelBuilder {
     let service: ServiceName = service.parse().expect("a name of a service");
     let instance = |(id, address): &(String, Address)| {
-        let endpoint = Endpoint::new(transport.protocol(), address.clone());
+        let mut endpoint = Endpoint::new(transport.protocol(), address.clone());
+        endpoint.tls = encryption.security() == Security::Tls;
         Arc::new(Instance::new(id, vec![service.clone()], vec![endpoint]))
     };
     let instances = instances.iter().map(instance).collect();
     let (_, watch) = Watch::new(Snapshot::new(instances, Availability::Listed, Source::Fixed), ());
-    Channel::builder(service, watch).transport(transport).observer(counters)
+    Channel::builder(service, watch).transport(transport).encryption(encryption).observer(counters)
 }
