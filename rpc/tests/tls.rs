@@ -127,6 +127,14 @@ async fn servers_are_known_by_one_name_wherever_they_are() {
     let fixed = format!("{named}\ntarget = \"static://{}?assume=grpc\"", running.address());
     let gate: GateClient = app(desk.config(&fixed), &registry).client().await.unwrap();
     assert_eq!(gate.knock().await.unwrap(), "somebody over grpc");
+    // And a name that is resolved is a name.
+    desk.ca.issue(&["localhost"]).write(desk.path(), "server");
+    let server = app(desk.config(SERVER), &registry);
+    let running = server.server().service(GateServer::new(Porter)).start().await.unwrap();
+    let port = running.address().port().unwrap();
+    let resolved = format!("{CLIENT}[client.Gate]\ntarget = \"dns://localhost:{port}?assume=grpc\"");
+    let gate: GateClient = app(desk.config(&resolved), &registry).client().await.unwrap();
+    assert_eq!(gate.with_timeout(Duration::from_secs(5)).knock().await.unwrap(), "somebody over grpc");
 }
 
 #[tokio::test]

@@ -14,9 +14,10 @@ use std::{
 };
 
 /// What is run, in this order. Each is a cargo command.
-const RUNS: [(&str, &[&str]); 5] = [
+const RUNS: [(&str, &[&str]); 6] = [
     ("all tests", &["test", "--workspace", "--no-fail-fast"]),
     ("the facade with TLS", &["test", "-p", "rpc", "--features", "tls", "--no-fail-fast"]),
+    ("the programs with TLS", &["test", "-p", "examples", "--features", "tls", "--test", "tls"]),
     (
         "the facade over gRPC alone",
         &["test", "-p", "rpc", "--no-default-features", "--features", "grpc", "--no-fail-fast"],

@@ -67,7 +67,7 @@ impl App {
         match terms.target.as_ref().or(self.registry_of_all()) {
             Some(Target::Local) => Ok((Servers::Here(self.local(name)?), Encryption::Off)),
             target => {
-                let encryption = self.encryption(terms)?;
+                let encryption = self.encryption(terms, target)?;
                 let registry = target.map_or_else(|| self.registry(), |target| self.open(target))?;
                 Ok((Servers::Listed(self.listed(&*registry, &service, terms).await?), encryption))
             }
@@ -92,7 +92,7 @@ impl App {
     }
 
     /// What clients of a service have been told of TLS. All share what shakes hands, and the certificates in it.
-    fn encryption(&self, terms: &Terms) -> Result<Encryption> {
+    fn encryption(&self, terms: &Terms, target: Option<&Target>) -> Result<Encryption> {
         let Settled::On(key) = &terms.tls else { return Ok(Encryption::Off) };
         if let Some((key, name)) = &terms.server_name {
             tls::check_name(&self.0.config, key, name)?;
@@ -102,7 +102,13 @@ impl App {
             Some(connector) => connector.clone(),
             None => made.insert(tls::connector(&self.0.config, key, self.0.client_tls.clone())?).clone(),
         };
-        Ok(Encryption::Tls { connector, server_name: terms.server_name.as_ref().map(|(_, name)| name.clone()) })
+        let server_name = match (&terms.server_name, target) {
+            (Some((_, name)), _) => Some(name.clone()),
+            // What is connected to are addresses, and what was named is this.
+            (None, Some(Target::Dns { name, .. })) => Some(name.host().into_owned()),
+            (None, _) => None,
+        };
+        Ok(Encryption::Tls { connector, server_name })
     }
 
     /// What the configuration, and the rules above it, say of clients of a service.

@@ -159,7 +159,8 @@ pub struct ClientConfig {
     pub certificate: Option<PathBuf>,
     /// The PEM file of the certificate's private key.
     pub key: Option<PathBuf>,
-    /// The name that the certificates of all servers have to bear, instead of the host of each one's address.
+    /// The name that the certificates of all servers have to bear, instead of the host of each one's address (of
+    /// `dns://NAME`, the name).
     pub server_name: Option<String>,
     /// What was said about single services, by full or short name.
     pub services: BTreeMap<String, ServiceConfig>,
