@@ -264,7 +264,7 @@ async fn headers_over_the_limits(server: SocketAddr) {
         let mut answers = Vec::new();
         // Over the limit of all headers; over that of metadata; too many; and one who does nothing wrong, on the same
         // connection.
-        for headers in [vec!["x".repeat(30_000)], vec!["x".repeat(9_000)], vec!["x".to_owned(); 65], Vec::new()] {
+        for headers in [vec!["x".repeat(60_000)], vec!["x".repeat(9_000)], vec!["x".to_owned(); 65], Vec::new()] {
             let mut requests = requests.clone().ready().await.unwrap();
             let reflect = LabClient::SERVICE.methods.iter().find(|method| method.name == "Reflect").unwrap();
             let mut request = http::Request::post(format!("http://server{}", reflect.path));
