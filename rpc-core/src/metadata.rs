@@ -143,6 +143,13 @@ impl Metadata {
         Ok(())
     }
 
+    /// All pairs but those under a key.
+    pub(crate) fn without(&self, key: &str) -> Self {
+        let entries: Vec<_> = self.entries.iter().filter(|(name, _)| name != key).cloned().collect();
+        let bytes = entries.iter().map(|(key, value)| key.len() + value.len()).sum();
+        Self { entries, bytes }
+    }
+
     fn add(&mut self, key: Cow<'static, str>, value: Value) -> Result<(), MetadataError> {
         check_key(&key)?;
         let bytes = self.bytes + key.len() + value.len();

@@ -48,6 +48,7 @@ pub use rpc_core::{
     server::NamedService,
     service_fn, spawn, spawn_detached, tower, transport,
 };
+pub use rpc_core::{Priority, PriorityError};
 #[cfg(feature = "grpc")]
 pub use rpc_grpc::Mounted;
 pub use rules::Rules;

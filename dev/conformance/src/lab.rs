@@ -44,6 +44,8 @@ pub struct Circumstances {
     pub attempt: u32,
     /// The wire on which it came.
     pub transport: Option<String>,
+    /// How urgent it is.
+    pub priority: String,
 }
 
 /// One entry of metadata.
@@ -219,6 +221,7 @@ impl Circumstances {
             call_id: context.call_id().map(|id| id.to_string()),
             attempt: context.attempt(),
             transport: context.peer().map(|peer| peer.transport.to_owned()),
+            priority: context.priority().to_string(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A server that is offered three times what it gets done goes on with what it can do, and refuses the rest before any
-//! work, over every wire.
+//! work, the less urgent first, over every wire.
 
 use futures_util::future::join_all;
-use rpc::{Client, Code, Delivery};
+use rpc::{Client, Code, Delivery, Priority};
 use rpc_conformance::{
     columns::{self, channel},
     lab::{Bench, Lab, LabClient, LabServer},
@@ -109,22 +109,26 @@ impl Host {
 struct Offered {
     done: usize,
     refused: usize,
+    /// What of either was not sheddable.
+    urgent: (usize, usize),
     slowest: Duration,
 }
 
-/// Offers so many calls a second, whatever becomes of them.
+/// Offers so many calls a second, whatever becomes of them. One in five is ordinary, the others are batches.
 async fn offer(lab: &LabClient, rate: usize, time: Duration) -> Offered {
     const STEP: Duration = Duration::from_millis(10);
     let (begun, mut sent, mut calls) = (Instant::now(), 0, Vec::new());
     let tasks = rpc_core::Tasks::owner();
     while begun.elapsed() < time {
         let due = (begun.elapsed().as_secs_f64() * rate as f64) as usize;
-        for _ in sent..due {
+        for number in sent..due {
+            let priority = if number % 5 == 0 { Priority::Critical } else { Priority::Sheddable };
+            let lab = lab.with_priority(priority);
             let (lab, (answer, answered)) = (lab.clone(), tokio::sync::oneshot::channel());
             tasks.spawn(async move {
                 let begun = Instant::now();
                 let outcome = lab.with_timeout(Duration::from_secs(10)).reflect().await.map(drop);
-                _ = answer.send((outcome, begun.elapsed()));
+                _ = answer.send((outcome, begun.elapsed(), usize::from(priority == Priority::Critical)));
             });
             calls.push(answered);
         }
@@ -134,14 +138,16 @@ async fn offer(lab: &LabClient, rate: usize, time: Duration) -> Offered {
     let mut offered = Offered::default();
     for call in join_all(calls).await {
         match call.unwrap() {
-            (Ok(()), took) => {
+            (Ok(()), took, urgent) => {
                 offered.done += 1;
+                offered.urgent.0 += urgent;
                 offered.slowest = offered.slowest.max(took);
             }
-            (Err(status), _) => {
+            (Err(status), _, urgent) => {
                 assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
                 assert_eq!(status.delivery(), Delivery::Unprocessed, "{status}");
                 offered.refused += 1;
+                offered.urgent.1 += urgent;
             }
         }
     }
@@ -172,6 +178,10 @@ async fn three_times_what_a_server_gets_done_costs_it_little() {
         let each = (host.work.micros.load(Relaxed) - micros) as f64 / 1e6 / calls as f64;
         let capacity = took.as_secs_f64() * Busy::WORKERS as f64 / each;
         assert!(flood.done as f64 > 0.7 * capacity, "{name}: {flood:?} where {capacity:.0} can be done");
+        // A fifth of three times what can be done is less than that.
+        let sheddable = (flood.done - flood.urgent.0, flood.refused - flood.urgent.1);
+        assert!(flood.urgent.1 * 2 <= flood.urgent.0, "{name}: ordinary calls are refused: {flood:?}");
+        assert!(sheddable.1 > sheddable.0, "{name}: batches are not: {flood:?}");
         assert!(flood.refused > 200, "{name}: {flood:?}");
         assert!(flood.slowest < Duration::from_secs(4), "{name}: {flood:?}");
         let told = host.counters.snapshot().of(Event::Refused);

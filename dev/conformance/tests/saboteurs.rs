@@ -96,6 +96,7 @@ fn expected(fault: Fault) -> &'static [&'static str] {
         Fault::TurnsPanicIntoSilence | Fault::TurnsPanicIntoSuccess => {
             &["a panic in a handler is Internal, and that call's alone"]
         }
+        Fault::LosesPriority => &["how urgent a call is arrives, and is inherited by the calls that answer it"],
         Fault::LeaksNeverSent => &["a relayed failure is not the caller's own"],
         Fault::TurnsLossIntoSuccess => &["a reply that is cut is never a success"],
         Fault::OneCallAtATime => &["a call that takes long holds up no other"],

@@ -1,7 +1,7 @@
 //! What a generated client holds.
 
 use crate::{
-    Body, CallId, Context, Delivery, Hints, Metadata, MetadataError, Method, Request, Response, Service,
+    Body, CallId, Context, Delivery, Hints, Metadata, MetadataError, Method, Priority, Request, Response, Service,
     ServiceDescriptor, Status, Transports,
     client::{ChannelBuilder, Hedge, Servers, changes::Changes, fleet::Fleet, route::Route},
     context::deadline_in,
@@ -28,6 +28,7 @@ struct Options {
     metadata: Metadata,
     transports: Option<Transports>,
     hedge: Option<Arc<Hedge>>,
+    priority: Option<Priority>,
 }
 
 impl Channel {
@@ -119,6 +120,9 @@ impl Channel {
         if !options.metadata.is_empty() {
             context = context.with_metadata(options.metadata.clone());
         }
+        if let Some(priority) = options.priority {
+            context = context.with_priority(priority);
+        }
         let opening = limit.opening.map(|opening| deadline_in(Instant::now(), opening));
         let transports = options.transports.unwrap_or(route.transports);
         let hedge = route.hedges.of(options.hedge.as_ref(), method);
@@ -161,6 +165,13 @@ pub trait Client: Clone + Sized + Send + Sync + 'static {
     #[must_use]
     fn with_timeout(&self, timeout: Duration) -> Self {
         Self::from_channel(self.channel().with(|options| options.timeout = Some(timeout)))
+    }
+
+    /// The same client, its calls as urgent as this, and those that are made to answer them: a server that has too much to
+    /// do refuses the less urgent first. Otherwise they are as urgent as the call that is being handled where they are made.
+    #[must_use]
+    fn with_priority(&self, priority: Priority) -> Self {
+        Self::from_channel(self.channel().with(|options| options.priority = Some(priority)))
     }
 
     /// The same client, its calls hedged like this: made at another server as well when the answer is late. Only those

@@ -7,8 +7,8 @@ use super::{
 };
 use futures_util::FutureExt;
 use rpc_core::{
-    Body, BoxService, CallId, Code, Context, Delivery, Kind, Metadata, Payload, Request, Response, Service, Status,
-    Tasks,
+    Body, BoxService, CallId, Code, Context, Delivery, Kind, Metadata, Payload, Priority, Request, Response, Service,
+    Status, Tasks,
 };
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -102,6 +102,7 @@ impl Broken {
                 context
             }
             Fault::LosesBaggage => context.with_baggage(Metadata::default()),
+            Fault::LosesPriority => context.with_priority(Priority::default()),
             Fault::LosesTrace => without_trace(&context),
             Fault::ForgetsCallId => {
                 let attempt = context.attempt();

@@ -17,6 +17,7 @@ pub enum Fault {
     LeaksMetadataOfAnotherCall,
     LosesTrace,
     LosesBaggage,
+    LosesPriority,
     ForgetsCallId,
     ForgetsAttempt,
     TurnsPanicIntoSilence,
@@ -59,7 +60,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [(Self, &'static str); 50] = [
+    pub const ALL: [(Self, &'static str); 51] = [
         (Self::SwallowsCancel, "the client tells nobody that its caller has left"),
         (Self::SwallowsCancelAtTheServer, "the server hears that the caller has left, and works on"),
         (Self::IgnoresTheDeadline, "the client does not send the deadline"),
@@ -72,6 +73,7 @@ impl Fault {
         (Self::LeaksMetadataOfAnotherCall, "a call without metadata carries that of the call before"),
         (Self::LosesTrace, "the trace is not sent"),
         (Self::LosesBaggage, "the baggage is not sent"),
+        (Self::LosesPriority, "every call is as urgent as any other"),
         (Self::ForgetsCallId, "every attempt is another call"),
         (Self::ForgetsAttempt, "every attempt is the first"),
         (Self::TurnsPanicIntoSilence, "a call whose handler panicked is never answered"),

@@ -5,7 +5,7 @@ use crate::{
     lab::{Bench, Lab, Pair},
     scenario::{Scenario, Verdict, scenarios},
 };
-use rpc::{Client, Context, Metadata, TraceContext};
+use rpc::{Client, Context, Metadata, Priority, TraceContext};
 use std::sync::Arc;
 
 pub(super) const ALL: &[Scenario] = scenarios![
@@ -13,6 +13,7 @@ pub(super) const ALL: &[Scenario] = scenarios![
     "trace and baggage arrive" => trace_and_baggage_arrive,
     "a nested call inherits trace and baggage" => nested_inherits,
     "a nested call inherits no metadata and no call id" => nested_does_not_inherit,
+    "how urgent a call is arrives, and is inherited by the calls that answer it" => priority_arrives,
     "outside a handler there is no call" => nothing_outside,
 ];
 
@@ -71,6 +72,22 @@ async fn nested_does_not_inherit(column: Arc<dyn Column>) -> Verdict {
     let there = lab.relay_reflect().await.unwrap();
     assert_eq!(there.metadata, [], "a credential went where nobody sent it");
     assert!(there.call_id.is_some() && there.call_id != here.call_id);
+    Ok(())
+}
+
+async fn priority_arrives(column: Arc<dyn Column>) -> Verdict {
+    let (first, _last) = chain(&column).await;
+    for priority in Priority::ALL {
+        let lab = first.lab.with_priority(priority);
+        assert_eq!(lab.reflect().await.unwrap().priority, priority.as_str());
+        assert_eq!(lab.relay_reflect().await.unwrap().priority, priority.as_str());
+    }
+    let ordinary = first.lab.reflect().await.unwrap();
+    assert_eq!((ordinary.priority.as_str(), ordinary.baggage), (Priority::Critical.as_str(), vec![]));
+    let mut baggage = Metadata::default();
+    baggage.insert(Priority::KEY, "drop-everything").unwrap();
+    let unknown = Context::default().with_baggage(baggage).scope(first.lab.reflect()).await.unwrap();
+    assert_eq!(unknown.priority, Priority::Critical.as_str());
     Ok(())
 }
 

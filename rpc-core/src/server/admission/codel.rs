@@ -1,5 +1,6 @@
-//! When a server has too much to do.
+//! When a server has too much to do, and for whom.
 
+use crate::Priority;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -12,27 +13,41 @@ use tokio::time::Instant;
 /// lately refuses again at once. There is no limit that is learnt and none to be forgotten: what is over the target now is
 /// the answer for the calls that begin now.
 ///
+/// Each [`Priority`] has a target of its own, lower ones the shorter, so that those are refused while the line has no
+/// chance to reach the others' (DAGOR moves one threshold over the priorities instead, which has to be learnt).
+///
 /// Pure: what was seen comes in.
 #[derive(Debug)]
 pub(super) struct CoDel {
     floor: usize,
+    /// By priority, from the least urgent on.
+    classes: [Class; 4],
+}
+
+#[derive(Debug, Default)]
+struct Class {
     /// Since when the wait has been over the target.
     over: Option<Instant>,
     /// When calls were last refused.
     refused: Option<Instant>,
+    refuses: bool,
 }
 
-/// What is done with calls that begin now.
+/// What has waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Admit,
-    Refuse,
+pub(super) enum Marker {
+    /// It has had its turn.
+    Back,
+    /// It stands in line still: that it has not waited for long yet says nothing.
+    InLine,
 }
 
 impl CoDel {
-    /// How long what is ready may wait. DAGOR's 20 ms go with time limits of 500 ms for a call; here a call has 5 s
+    /// How long what is ready may wait before ordinary calls are refused. DAGOR's 20 ms go with time limits of 500 ms for a call; here a call has 5 s
     /// unless it says otherwise, and what is refused too early is done by nobody.
     pub(super) const TARGET: Duration = Duration::from_millis(50);
+    /// The targets of the priorities, as shares of that for ordinary calls.
+    const SHARES: [f64; Priority::ALL.len()] = [0.25, 0.5, 1.0, 2.0];
     /// For how long the wait has to be over the target: as long as DAGOR looks, not CoDel's 100 ms. A thousand calls that
     /// come at once are a burst, and are done in less.
     const INTERVAL: Duration = Duration::from_secs(1);
@@ -45,22 +60,44 @@ impl CoDel {
 
     /// For a server on so many workers.
     pub(super) fn new(workers: usize) -> Self {
-        Self { floor: (workers * Self::FLOOR_PER_WORKER).max(Self::LEAST_FLOOR), over: None, refused: None }
+        Self { floor: (workers * Self::FLOOR_PER_WORKER).max(Self::LEAST_FLOOR), classes: Default::default() }
     }
 
-    /// Something has waited for so long until now, or waits still, and so many calls were at work or began meanwhile.
-    pub(super) fn see(&mut self, now: Instant, wait: Duration, crowd: usize) -> Verdict {
-        if wait <= Self::TARGET || crowd < self.floor {
-            self.over = None;
-            return Verdict::Admit;
+    /// A marker has waited for so long, and so many calls were at work or began meanwhile. Gives how many priorities are
+    /// refused, from the least urgent on.
+    pub(super) fn see(&mut self, now: Instant, wait: Duration, crowd: usize, marker: Marker) -> u8 {
+        // Both have to be too much.
+        let late = wait.as_secs_f64() / Self::TARGET.as_secs_f64();
+        let pressure = late.min(crowd as f64 / self.floor as f64);
+        let mut refused = 0;
+        for (class, share) in self.classes.iter_mut().zip(Self::SHARES) {
+            if pressure >= share {
+                class.press(now);
+            } else if marker == Marker::Back {
+                (class.over, class.refuses) = (None, false);
+            }
+            refused += u8::from(class.refuses);
         }
+        refused
+    }
+
+    /// Whether calls were refused lately.
+    pub(super) fn is_alert(&self, now: Instant) -> bool {
+        self.classes.iter().any(|class| class.lately(now))
+    }
+}
+
+impl Class {
+    fn lately(&self, now: Instant) -> bool {
+        self.refused.is_some_and(|last| now.saturating_duration_since(last) < CoDel::LATELY)
+    }
+
+    /// The wait is over the target.
+    fn press(&mut self, now: Instant) {
         let since = *self.over.get_or_insert(now);
-        let lately = self.refused.is_some_and(|last| now.saturating_duration_since(last) < Self::LATELY);
-        if !lately && now.saturating_duration_since(since) < Self::INTERVAL {
-            return Verdict::Admit;
+        if self.lately(now) || now.saturating_duration_since(since) >= CoDel::INTERVAL {
+            (self.refuses, self.refused) = (true, Some(now));
         }
-        self.refused = Some(now);
-        Verdict::Refuse
     }
 }
 
@@ -79,15 +116,27 @@ mod tests {
     #[test]
     fn a_burst_is_no_overload_and_neither_are_few_calls() {
         let (mut codel, start) = (CoDel::new(2), Instant::now());
-        let mut see = |at, wait, crowd| codel.see(start + millis(at), millis(wait), crowd);
-        assert_eq!(see(0, 5000, 1000), Verdict::Admit);
-        assert_eq!(see(999, 60, 64), Verdict::Admit);
-        assert_eq!(see(1000, 50, 1000), Verdict::Admit, "the burst is over");
-        assert_eq!(see(1100, 60, 1000), Verdict::Admit);
-        assert_eq!(see(3000, 60, 63), Verdict::Admit);
-        assert_eq!((see(4000, 60, 64), see(5000, 60, 64)), (Verdict::Admit, Verdict::Refuse));
-        assert_eq!((see(5100, 10, 64), see(6000, 60, 64)), (Verdict::Admit, Verdict::Refuse), "as it did lately");
-        assert_eq!((see(6100, 10, 64), see(16_000, 60, 64)), (Verdict::Admit, Verdict::Admit));
+        let mut see = |at, wait, crowd| codel.see(start + millis(at), millis(wait), crowd, Marker::Back);
+        assert_eq!(see(0, 5000, 1000), 0);
+        assert_eq!(see(999, 60, 64), 0);
+        assert_eq!(see(1000, 12, 1000), 0, "the burst is over");
+        assert_eq!(see(1100, 60, 1000), 0);
+        assert_eq!(see(3000, 60, 15), 0);
+        assert_eq!((see(4000, 60, 64), see(5000, 60, 64)), (0, 3));
+        assert_eq!((see(5100, 10, 64), see(6000, 60, 64)), (0, 3), "as it did lately");
+        assert_eq!((see(6100, 10, 64), see(16_000, 60, 64)), (0, 0));
+    }
+
+    #[test]
+    fn the_least_urgent_are_refused_first_and_a_marker_in_line_says_only_that_it_waits() {
+        let (mut codel, start) = (CoDel::new(2), Instant::now());
+        let mut see = |at, wait, marker| codel.see(start + millis(at), millis(wait), 1000, marker);
+        assert_eq!(see(0, 200, Marker::Back), 0);
+        assert_eq!(see(1000, 200, Marker::Back), 4);
+        let back = [60, 30, 20, 5].map(|wait| see(1001, wait, Marker::Back));
+        assert_eq!(back, [3, 2, 1, 0]);
+        assert_eq!((see(1100, 60, Marker::Back), see(1110, 20, Marker::InLine)), (3, 3));
+        assert_eq!(see(1120, 100, Marker::InLine), 4);
     }
 
     /// A process with so many workers. Each call takes one for half of `work`, waits for somebody else, and takes one for
@@ -103,7 +152,7 @@ mod tests {
     enum Ready {
         New { came: u64 },
         Back { came: u64 },
-        Marker { sent: u64, began: usize },
+        Mark { sent: u64, ended: usize },
     }
 
     /// What became of the calls of some seconds.
@@ -111,14 +160,18 @@ mod tests {
     struct Seen {
         done: usize,
         refused: usize,
+        /// Of those, the ordinary ones.
+        critical: usize,
         slowest: u64,
     }
 
     struct Simulation {
         codel: CoDel,
         start: Instant,
-        verdict: Verdict,
+        refuses: u8,
         rng: fastrand::Rng,
+        /// What part of the calls is sheddable.
+        batches: f64,
         now: u64,
         line: VecDeque<Ready>,
         /// Calls that wait for somebody else: until when, and when they came.
@@ -126,7 +179,8 @@ mod tests {
         time: f64,
         at_work: usize,
         began: usize,
-        /// When the marker in line was sent, and how many calls had begun or were at work by then.
+        ended: usize,
+        /// When the marker in line was sent, and how many calls had ended by then.
         marker: Option<(u64, usize)>,
         sent: u64,
     }
@@ -136,14 +190,16 @@ mod tests {
             Self {
                 codel: CoDel::new(workers),
                 start: Instant::now(),
-                verdict: Verdict::Admit,
+                refuses: 0,
                 rng: fastrand::Rng::with_seed(seed),
+                batches: 0.0,
                 now: 0,
                 line: VecDeque::new(),
                 away: BinaryHeap::new(),
                 time: 0.0,
                 at_work: 0,
                 began: 0,
+                ended: 0,
                 marker: None,
                 sent: 0,
             }
@@ -177,9 +233,12 @@ mod tests {
                 Ready::New { came } => {
                     self.began += 1;
                     self.look();
-                    if self.verdict == Verdict::Refuse {
+                    let priority = if self.rng.f64() < self.batches { Priority::Sheddable } else { Priority::Critical };
+                    if (priority as u8) < self.refuses {
                         self.time -= 0.02;
+                        self.began -= 1;
                         seen.refused += 1;
+                        seen.critical += usize::from(priority == Priority::Critical);
                         return;
                     }
                     self.at_work += 1;
@@ -189,37 +248,49 @@ mod tests {
                 Ready::Back { came } => {
                     self.time -= process.work / 2.0;
                     self.at_work -= 1;
+                    self.ended += 1;
                     seen.done += 1;
                     seen.slowest = seen.slowest.max(self.now - came);
                 }
-                Ready::Marker { sent, began } => {
+                Ready::Mark { sent, ended } => {
                     self.marker = None;
-                    self.see(sent, began);
+                    self.see(sent, ended, Marker::Back);
                 }
             }
         }
 
         fn look(&mut self) {
             match self.marker {
-                Some((sent, began)) => self.see_waiting(sent, began),
+                Some((sent, ended)) => self.see(sent, ended, Marker::InLine),
                 None if self.now >= self.sent + 5 => {
-                    let began = self.began - self.at_work;
-                    (self.marker, self.sent) = (Some((self.now, began)), self.now);
-                    self.line.push_back(Ready::Marker { sent: self.now, began });
+                    let ended = self.ended;
+                    (self.marker, self.sent) = (Some((self.now, ended)), self.now);
+                    self.line.push_back(Ready::Mark { sent: self.now, ended });
                 }
                 None => {}
             }
         }
 
-        fn see_waiting(&mut self, sent: u64, began: usize) {
-            if millis(self.now - sent) > CoDel::TARGET {
-                self.see(sent, began);
-            }
-        }
-
-        fn see(&mut self, sent: u64, began: usize) {
+        fn see(&mut self, sent: u64, ended: usize, marker: Marker) {
             let now = self.start + millis(self.now);
-            self.verdict = self.codel.see(now, millis(self.now - sent), self.began - began);
+            self.refuses = self.codel.see(now, millis(self.now - sent), self.began - ended, marker);
+        }
+    }
+
+    #[test]
+    fn ordinary_calls_are_not_refused_where_batches_can_be() {
+        for seed in 0..3 {
+            for (workers, work, wait) in [(2, 1.0, 0), (2, 1.0, 100), (8, 2.0, 20), (2, 10.0, 5)] {
+                let process = Process { workers, work, wait };
+                let mut world = Simulation::new(seed, workers);
+                world.batches = 0.8;
+                let rate = 3.0 * workers as f64 / work;
+                world.offer(process, rate, 3);
+                let flood = world.offer(process, rate, 10);
+                let case = format!("seed {seed}: {process:?}: {flood:?}");
+                assert!(flood.done as f64 > 0.75 * rate / 3.0 * 10_000.0, "{case}");
+                assert!(flood.critical as f64 <= 0.02 * flood.refused as f64, "{case}");
+            }
         }
     }
 

@@ -1,14 +1,14 @@
 //! Who is at work, and how long what is ready waits.
 
-use super::codel::{CoDel, Verdict};
-use crate::{Cancel, Tasks, server::Admission};
+use super::codel::{self, CoDel};
+use crate::{Cancel, Priority, Request, Tasks, server::Admission};
 use std::{
     cell::Cell,
     collections::VecDeque,
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::Duration,
@@ -27,9 +27,12 @@ pub(crate) struct Gate {
     ended: AtomicUsize,
     /// Handlers that go on without their caller.
     kept: AtomicUsize,
-    /// Calls that may be at work at once; `usize::MAX` is any number.
+    /// Ordinary calls that may be at work at once; `usize::MAX` is any number.
     limit: usize,
-    refuses: AtomicBool,
+    /// How many priorities are refused, from the least urgent on.
+    refused: AtomicU8,
+    /// Whether some were lately: then every call looks at the clock, or a burst would be in before it is noticed.
+    alert: AtomicBool,
     /// `None` where nothing is to be found out.
     watch: Option<Mutex<Watch>>,
 }
@@ -68,22 +71,41 @@ impl Gate {
             Admission::Adaptive => (usize::MAX, Some(Mutex::new(Watch::new(tasks.handle())))),
         };
         let [began, ended, kept] = [const { AtomicUsize::new(0) }; 3];
-        Self { began, ended, kept, limit, refuses: AtomicBool::new(false), watch }
+        Self { began, ended, kept, limit, refused: AtomicU8::new(0), alert: AtomicBool::new(false), watch }
     }
 
     /// A place for a call, if there is one.
     #[inline]
-    pub(super) fn enter(self: &Arc<Self>, cancel: Cancel) -> Option<Place<'_>> {
+    pub(super) fn enter(self: &Arc<Self>, request: &Request) -> Option<Place<'_>> {
         let before = self.began.fetch_add(1, Relaxed);
-        // Made first, so that a refusal gives its place back as well.
-        let place = Place(self);
         // What is known may be old: whoever would be refused looks first.
-        if self.watch.is_some() && (self.refuses.load(Relaxed) || is_sample()) {
+        if self.watch.is_some() && (self.alert.load(Relaxed) || is_sample()) {
             self.look(Instant::now());
         }
         let at_work = before.wrapping_sub(self.ended.load(Relaxed));
-        let room = cancel == Cancel::Drop || self.kept.load(Relaxed) < Self::MOST_KEPT;
-        (room && at_work < self.limit && !self.refuses.load(Relaxed)).then_some(place)
+        let mut room = request.method.cancel == Cancel::Drop || self.kept.load(Relaxed) < Self::MOST_KEPT;
+        // Who asks how urgent a call is looks through its baggage.
+        if at_work >= self.limit / 2 || self.refused.load(Relaxed) > 0 {
+            room &= self.has_room(at_work, request.context.priority());
+        }
+        if !room {
+            // Those who are refused are no crowd.
+            self.began.fetch_sub(1, Relaxed);
+            return None;
+        }
+        Some(Place(self))
+    }
+
+    #[cold]
+    fn has_room(&self, at_work: usize, priority: Priority) -> bool {
+        // Half of what there is, rounded up, three quarters, all, and a quarter more.
+        let limit = match priority {
+            Priority::Sheddable => self.limit.div_ceil(2),
+            Priority::SheddablePlus => self.limit - self.limit / 4,
+            Priority::Critical => self.limit,
+            Priority::CriticalPlus => self.limit.saturating_add(self.limit.div_ceil(4)),
+        };
+        at_work < limit && priority as u8 >= self.refused.load(Relaxed)
     }
 
     /// A place for what goes on although its call is over.
@@ -100,12 +122,9 @@ impl Gate {
         let Some(Ok(mut watch)) = self.watch.as_ref().map(Mutex::try_lock) else { return };
         let since_last = now.saturating_duration_since(watch.last);
         match watch.markers.front().copied() {
-            // It stands in line still.
-            Some(oldest) if now.saturating_duration_since(oldest.at) > CoDel::TARGET => {
-                self.judge(&mut watch, oldest, now);
-            }
-            None if since_last >= Watch::OLD => self.refuses.store(false, Relaxed),
-            _ => {}
+            Some(oldest) => self.judge(&mut watch, oldest, now, codel::Marker::InLine),
+            None if since_last >= Watch::OLD => self.refused.store(0, Relaxed),
+            None => {}
         }
         if since_last >= Watch::PACE * (1 + watch.markers.len() as u32) {
             let sent = Sent { at: now, ended: self.ended.load(Relaxed) };
@@ -117,10 +136,11 @@ impl Gate {
         }
     }
 
-    fn judge(&self, watch: &mut Watch, sent: Sent, now: Instant) {
+    fn judge(&self, watch: &mut Watch, sent: Sent, now: Instant, marker: codel::Marker) {
         let crowd = self.began.load(Relaxed).wrapping_sub(sent.ended);
-        let verdict = watch.codel.see(now, now.saturating_duration_since(sent.at), crowd);
-        self.refuses.store(verdict == Verdict::Refuse, Relaxed);
+        let refused = watch.codel.see(now, now.saturating_duration_since(sent.at), crowd, marker);
+        self.refused.store(refused, Relaxed);
+        self.alert.store(watch.codel.is_alert(now), Relaxed);
     }
 
     #[cfg(test)]
@@ -206,7 +226,7 @@ impl Drop for Marker {
         }
         watch.markers.drain(..=overtaken);
         if self.polled == Polled::Twice {
-            self.gate.judge(&mut watch, self.sent, Instant::now());
+            self.gate.judge(&mut watch, self.sent, Instant::now(), codel::Marker::Back);
         }
     }
 }

@@ -57,7 +57,7 @@ pub(crate) struct Admit<S> {
 
 impl<S: Service> Service for Admit<S> {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
-        let Some(place) = self.gate.enter(request.method.cancel) else {
+        let Some(place) = self.gate.enter(&request) else {
             return Either::Left(ready(Err(self.refuse(request.method, &request))));
         };
         let place = (!request.method.kind.request_streams()).then_some(place);

@@ -9,6 +9,8 @@ use std::{fmt, num::NonZeroUsize, str::FromStr};
 /// Streams count until they begin, and calls in which the client streams do not count: how long those last is up to others.
 /// What bounds streams is [`Limits::max_concurrent_calls`](crate::transport::Limits).
 ///
+/// Less urgent calls are refused earlier and more urgent ones later: see [`Priority`](crate::Priority).
+///
 /// Written `adaptive`, `off`, or as a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -21,7 +23,7 @@ pub enum Admission {
     Adaptive,
     /// All.
     Off,
-    /// So many.
+    /// So many; of sheddable ones half as many, of "sheddable plus" three quarters, of "critical plus" a quarter more.
     AtMost(NonZeroUsize),
 }
 
