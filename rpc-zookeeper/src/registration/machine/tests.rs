@@ -272,7 +272,8 @@ impl World {
         self.happen(Incident::Reconnect);
         for _ in 0..100 {
             self.happen(Incident::Answer);
-            if self.operation.is_none() && !self.is_where_it_wants_to_be() {
+            // One that closes is there only at its end, though nothing of it may be left before.
+            if self.operation.is_none() && (self.machine.closing || !self.is_where_it_wants_to_be()) {
                 self.happen(Incident::Elapse);
             }
         }
