@@ -1,22 +1,81 @@
 //! `#[rpc(..)]`: one grammar for every place where it may stand.
 
 use crate::report::{Report, list, nearest, suggestion};
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
-use syn::{ext::IdentExt, meta::ParseNestedMeta, parse::ParseStream};
+use syn::{
+    ext::IdentExt,
+    parse::{Parse, ParseStream, Parser},
+};
+
+/// A key in an `#[rpc(..)]`, and what stands between it and the next comma. What is wrong with one key leaves the others
+/// as they are, so that all mistakes of an attribute are reported.
+pub(crate) struct Key {
+    pub(crate) word: Ident,
+    rest: TokenStream,
+}
+
+impl Key {
+    fn read(tokens: TokenStream, known: &[&str]) -> syn::Result<Self> {
+        let parser = |input: ParseStream<'_>| Ok(Self { word: input.call(Ident::parse_any)?, rest: input.parse()? });
+        let why = || format!("write `key` or `key = value` here{}", suggestion("", known));
+        parser.parse2(tokens.clone()).map_err(|_| syn::Error::new_spanned(tokens, why()))
+    }
+
+    /// The value in `key = value`, of which `example` is one as it should be.
+    pub(crate) fn value<T: Parse>(&self, example: &str) -> syn::Result<T> {
+        let parser = |input: ParseStream<'_>| {
+            input.parse::<syn::Token![=]>()?;
+            input.parse()
+        };
+        parser.parse2(self.rest.clone()).map_err(|_| self.written(&format!("`{} = {example}`", self.word)))
+    }
+
+    /// The values in `key(a, b)`, of which `example` are some as they should be.
+    pub(crate) fn parenthesised<T: Parse>(&self, example: &str) -> syn::Result<Vec<T>> {
+        let parser = |input: ParseStream<'_>| {
+            let content;
+            syn::parenthesized!(content in input);
+            content.parse_terminated(T::parse, syn::Token![,])
+        };
+        let values = parser.parse2(self.rest.clone());
+        let values = values.map_err(|_| self.written(&format!("`{}({example})`", self.word)))?;
+        Ok(values.into_iter().collect())
+    }
+
+    /// The key itself, for its place, if it has no value.
+    pub(crate) fn alone(&self) -> syn::Result<Ident> {
+        if self.rest.is_empty() {
+            return Ok(self.word.clone());
+        }
+        Err(self.written(&format!("`{}`, without a value", self.word)))
+    }
+
+    /// The mistake of another form than `form`, at what stands in its place.
+    fn written(&self, form: &str) -> syn::Error {
+        let mut value = self.rest.clone().into_iter().peekable();
+        value.next_if(|token| matches!(token, TokenTree::Punct(sign) if sign.as_char() == '='));
+        let value: TokenStream = value.collect();
+        let text = format!("`{}` is written so: {form}", self.word);
+        match value.is_empty() {
+            true => syn::Error::new(self.word.span(), text),
+            false => syn::Error::new_spanned(value, text),
+        }
+    }
+}
 
 /// Whether an attribute is `#[rpc(..)]`. Whoever emits the item again must leave it out.
 pub(crate) fn is_ours(attribute: &syn::Attribute) -> bool {
     attribute.path().is_ident("rpc")
 }
 
-/// Calls `each` with every key inside every `#[rpc(..)]`, in order. `each` reads the key's value, if it has one, with
-/// `meta.value()` or [`parenthesised`]. A key that is not in `known`, and an `rpc` hidden in a `cfg_attr`, are mistakes.
+/// Calls `each` with every key inside every `#[rpc(..)]`, in order; an error of it is reported. A key that is not in
+/// `known`, and an `rpc` hidden in a `cfg_attr`, are mistakes.
 pub(crate) fn each(
     attributes: &[syn::Attribute],
     known: &[&str],
     report: &mut Report,
-    mut each: impl FnMut(&str, &ParseNestedMeta<'_>, &mut Report) -> syn::Result<()>,
+    mut each: impl FnMut(&str, &Key, &mut Report) -> syn::Result<()>,
 ) {
     for attribute in attributes {
         if attribute.path().is_ident("cfg_attr") && mentions_rpc(attribute) {
@@ -28,22 +87,42 @@ pub(crate) fn each(
         if !is_ours(attribute) {
             continue;
         }
-        if !matches!(attribute.meta, syn::Meta::List(_)) {
+        let syn::Meta::List(list) = &attribute.meta else {
             report.at(attribute, format!("write `#[rpc(key)]` or `#[rpc(key = value)]`{}", suggestion("", known)));
             continue;
-        }
-        let result = attribute.parse_nested_meta(|meta| {
-            let key = meta.path.get_ident().map(|ident| ident.unraw().to_string()).unwrap_or_default();
-            if known.contains(&key.as_str()) {
-                return each(&key, &meta, report);
+        };
+        for tokens in between_commas(list.tokens.clone()) {
+            let result = Key::read(tokens, known).and_then(|key| {
+                let word = key.word.unraw().to_string();
+                if known.contains(&word.as_str()) {
+                    return each(&word, &key, report);
+                }
+                report.at(&key.word, unknown(&word, known));
+                Ok(())
+            });
+            if let Err(error) = result {
+                report.add(error);
             }
-            report.at(&meta.path, unknown(&key, known));
-            skip_value(meta.input)
-        });
-        if let Err(error) = result {
-            report.add(error);
         }
     }
+}
+
+/// The parts of a list; nothing follows a comma at its end.
+fn between_commas(tokens: TokenStream) -> Vec<TokenStream> {
+    let mut parts = vec![TokenStream::new()];
+    for token in tokens {
+        let ends = matches!(&token, TokenTree::Punct(sign) if sign.as_char() == ',');
+        match parts.last_mut() {
+            // A comma that has nothing before it stands for what is missing, to be reported at its place.
+            Some(last) if !ends || last.is_empty() => last.extend([token]),
+            _ => {}
+        }
+        if ends {
+            parts.push(TokenStream::new());
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
 }
 
 fn unknown(key: &str, known: &[&str]) -> String {
@@ -56,18 +135,6 @@ fn unknown(key: &str, known: &[&str]) -> String {
     }
 }
 
-/// Reads the value after `key =`.
-pub(crate) fn value<T: syn::parse::Parse>(meta: &ParseNestedMeta<'_>) -> syn::Result<T> {
-    meta.value()?.parse()
-}
-
-/// Reads the values in `key(a, b)`.
-pub(crate) fn parenthesised<T: syn::parse::Parse>(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<T>> {
-    let content;
-    syn::parenthesized!(content in meta.input);
-    Ok(content.parse_terminated(T::parse, syn::Token![,])?.into_iter().collect())
-}
-
 /// The path under which generated code finds the contract between the macros and the core; `path` is what
 /// `#[rpc(crate = path)]` says.
 pub(crate) fn contract(path: Option<&syn::Path>) -> TokenStream {
@@ -75,14 +142,6 @@ pub(crate) fn contract(path: Option<&syn::Path>) -> TokenStream {
         Some(path) => quote!(#path::__private::v1),
         None => quote!(::rpc::__private::v1),
     }
-}
-
-/// Steps over the value of a key that was not understood, so that the keys after it are checked too.
-fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
-    while !input.is_empty() && !input.peek(syn::Token![,]) {
-        input.parse::<proc_macro2::TokenTree>()?;
-    }
-    Ok(())
 }
 
 /// Whether a `cfg_attr` would put an `rpc` attribute in place: attributes reach a macro with their `cfg_attr` unexpanded.

@@ -20,7 +20,7 @@ impl hostile::service::Names for Everything {
     async fn local(&self, service: u32) -> hostile::shadows::Result<u32> {
         Ok(service)
     }
-    async fn channel(&self, channel: u32) -> hostile::shadows::Result<u32> {
+    async fn payload(&self, channel: u32) -> hostile::shadows::Result<u32> {
         Ok(channel)
     }
     async fn from_channel(&self, from_channel: u32) -> hostile::shadows::Result<u32> {
@@ -62,7 +62,7 @@ async fn every_name_reaches_its_method() {
     assert_eq!(names.r#type(1, "x".to_owned()).await.unwrap(), "1 x");
     assert_eq!(Names::new(&names).await.unwrap(), 1);
     assert_eq!(names.local(2).await.unwrap(), 2);
-    assert_eq!(names.channel(3).await.unwrap(), 3);
+    assert_eq!(names.payload(3).await.unwrap(), 3);
     assert_eq!(names.from_channel(4).await.unwrap(), 4);
     assert_eq!(names.call(1, 2, 3, 4, 5, 6).await.unwrap(), 123_456);
     assert_eq!(Names::clone(&names, 5).await.unwrap(), 5);

@@ -3,7 +3,7 @@
 use crate::{
     attribute,
     docs::docs,
-    message::{Container, Fields, Owner, Reserved, word},
+    message::{Container, Fields, Owner, Reserved, name_of},
     report::{Report, list, suggestion},
 };
 use proc_macro2::{Ident, Span};
@@ -120,17 +120,20 @@ impl Variants {
 impl Marks {
     fn parse(variant: &syn::Variant, report: &mut Report) -> Self {
         let mut marks = Self::default();
-        attribute::each(&variant.attrs, &["code", "status", "name", "reserved"], report, |key, meta, report| {
-            match key {
+        attribute::each(&variant.attrs, &["code", "status", "name", "reserved"], report, |word, key, report| {
+            match word {
                 "code" => {
-                    marks.code_at = Some(meta.path.span());
-                    let value: syn::Expr = attribute::value(meta)?;
+                    marks.code_at = Some(key.word.span());
+                    let value: syn::Expr = key.value("NotFound")?;
                     marks.code_at = Some(value.span());
                     marks.code = code(&value, report);
                 }
-                "status" => marks.is_status = true,
-                "name" => marks.name = Some(word(&attribute::value(meta)?, false)?),
-                _ => marks.reserved.parse(meta, report)?,
+                "status" => {
+                    marks.is_status = true;
+                    key.alone()?;
+                }
+                "name" => marks.name = Some(name_of(key)?),
+                _ => marks.reserved.parse(key, report)?,
             }
             Ok(())
         });

@@ -2,14 +2,14 @@
 
 use super::number::Reserved;
 use crate::{
-    attribute,
+    attribute::{self, Key},
     docs::docs,
     names::{is_identifier, spoken},
     report::Report,
 };
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use syn::{DeriveInput, Generics, ext::IdentExt, parse_quote, visit_mut::VisitMut};
+use syn::{DeriveInput, Generics, LitStr, ext::IdentExt, parse_quote, visit_mut::VisitMut};
 
 /// The type that the derive stands on.
 pub(crate) struct Container {
@@ -39,12 +39,12 @@ impl Container {
             root: attribute::contract(None),
             contract: quote!(__rpc),
         };
-        attribute::each(&input.attrs, &["crate", "name", "package", "reserved"], report, |key, meta, report| {
-            match key {
-                "crate" => container.root = attribute::contract(Some(&attribute::value(meta)?)),
-                "name" => container.name = word(&attribute::value(meta)?, false)?,
-                "package" => container.package = word(&attribute::value(meta)?, true)?,
-                _ => container.reserved.parse(meta, report)?,
+        attribute::each(&input.attrs, &["crate", "name", "package", "reserved"], report, |word, key, report| {
+            match word {
+                "crate" => container.root = attribute::contract(Some(&key.value("framework")?)),
+                "name" => container.name = name_of(key)?,
+                "package" => container.package = package(key)?,
+                _ => container.reserved.parse(key, report)?,
             }
             Ok(())
         });
@@ -105,12 +105,19 @@ impl VisitMut for Spell {
     }
 }
 
-/// A name on the wire; a `dotted` one is a package.
-pub(crate) fn word(literal: &syn::LitStr, dotted: bool) -> syn::Result<String> {
-    let value = literal.value();
-    if if dotted { value.split('.').all(is_identifier) } else { is_identifier(&value) } {
-        return Ok(value);
-    }
-    let example = if dotted { "a package, such as `\"baedal.orders.v1\"`" } else { "a name, such as `\"Order\"`" };
-    Err(syn::Error::new(literal.span(), format!("this has to be {example}: letters, digits and underscores")))
+/// The name on the wire in `name = ".."`.
+pub(crate) fn name_of(key: &Key) -> syn::Result<String> {
+    let literal: LitStr = key.value("\"Order\"")?;
+    checked(&literal, is_identifier(&literal.value()), "a name, such as `\"Order\"`")
+}
+
+fn package(key: &Key) -> syn::Result<String> {
+    let literal: LitStr = key.value("\"baedal.orders.v1\"")?;
+    let spoken = literal.value().split('.').all(is_identifier);
+    checked(&literal, spoken, "a package, such as `\"baedal.orders.v1\"`")
+}
+
+fn checked(literal: &LitStr, spoken: bool, example: &str) -> syn::Result<String> {
+    let text = || format!("this has to be {example}: letters, digits and underscores");
+    if spoken { Ok(literal.value()) } else { Err(syn::Error::new(literal.span(), text())) }
 }

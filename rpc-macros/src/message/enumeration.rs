@@ -1,7 +1,7 @@
 //! Enums whose variants hold nothing.
 
 use super::{
-    container::{Container, word},
+    container::{Container, name_of},
     emit,
     number::{Claim, Pinned, Space, assign},
 };
@@ -37,17 +37,18 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
         let mut value = value_name(container, &name);
         let mut pinned = None;
         let mut is_unknown = false;
-        attribute::each(&variant.attrs, &["tag", "name", "unknown"], report, |key, meta, report| {
-            match key {
-                "tag" => pinned = Some(Pinned::parse(meta)?),
+        attribute::each(&variant.attrs, &["tag", "name", "unknown"], report, |word, key, report| {
+            match word {
+                "tag" => pinned = Some(Pinned::parse(key)?),
                 "name" => {
-                    name = word(&attribute::value(meta)?, false)?;
+                    name = name_of(key)?;
                     value.clone_from(&name);
                 }
                 _ => {
+                    key.alone()?;
                     is_unknown = true;
                     if unknown.replace(&variant.ident).is_some() {
-                        report.at(&meta.path, "only one variant can stand for what is not known");
+                        report.at(&key.word, "only one variant can stand for what is not known");
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! The fields of a message: a struct's, or those of a variant, which is a message of its own.
 
 use super::{
-    container::{Container, word},
+    container::{Container, name_of},
     emit,
     number::{Claim, Pinned, Reserved, Space, assign},
     refusal,
@@ -51,10 +51,10 @@ impl Fields {
                 None => (Member::Unnamed(Index::from(index)), format!("value{index}")),
             };
             let mut pinned = None;
-            attribute::each(&field.attrs, &["tag", "name"], report, |key, meta, _| {
-                match key {
-                    "tag" => pinned = Some(Pinned::parse(meta)?),
-                    _ => name = word(&attribute::value(meta)?, false)?,
+            attribute::each(&field.attrs, &["tag", "name"], report, |word, key, _| {
+                match word {
+                    "tag" => pinned = Some(Pinned::parse(key)?),
+                    _ => name = name_of(key)?,
                 }
                 Ok(())
             });

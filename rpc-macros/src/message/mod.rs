@@ -12,7 +12,7 @@ mod structure;
 mod variant;
 
 use crate::report::Report;
-pub(crate) use container::{Container, word};
+pub(crate) use container::{Container, name_of};
 pub(crate) use fields::{Fields, Owner, place};
 pub(crate) use number::Reserved;
 use proc_macro2::TokenStream;

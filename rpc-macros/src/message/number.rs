@@ -1,10 +1,10 @@
 //! The numbers of fields and variants, which are all that a message has of them on the wire.
 
 use super::{container::Container, emit};
-use crate::report::Report;
+use crate::{attribute::Key, report::Report};
 use proc_macro2::{Literal, Span, TokenStream};
 use std::{collections::BTreeMap, ops::RangeInclusive};
-use syn::{Expr, ExprLit, Lit, LitInt, RangeLimits, meta::ParseNestedMeta};
+use syn::{Expr, ExprLit, Lit, LitInt, RangeLimits};
 
 /// Which numbers there are.
 #[derive(Clone, Copy, PartialEq)]
@@ -49,12 +49,8 @@ pub(crate) struct Pinned {
 
 impl Pinned {
     /// Reads the value of `tag = N`.
-    pub(crate) fn parse(meta: &ParseNestedMeta<'_>) -> syn::Result<Self> {
-        let value = meta.value()?;
-        if !value.peek(LitInt) {
-            return Err(value.error("a tag is a number, as in `#[rpc(tag = 3)]`"));
-        }
-        let literal: LitInt = value.parse()?;
+    pub(crate) fn parse(key: &Key) -> syn::Result<Self> {
+        let literal: LitInt = key.value("3")?;
         Ok(Self { number: number(&literal)?, span: literal.span() })
     }
 }
@@ -68,8 +64,8 @@ pub(crate) struct Reserved {
 
 impl Reserved {
     /// Reads `reserved(4, 7..=9, "old")`.
-    pub(crate) fn parse(&mut self, meta: &ParseNestedMeta<'_>, report: &mut Report) -> syn::Result<()> {
-        for item in crate::attribute::parenthesised::<Expr>(meta)? {
+    pub(crate) fn parse(&mut self, key: &Key, report: &mut Report) -> syn::Result<()> {
+        for item in key.parenthesised::<Expr>("4, 7..=9, \"old\"")? {
             match &item {
                 Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => self.names.push(name.value()),
                 Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => {

@@ -2,7 +2,7 @@
 
 use super::{
     Fields, Owner,
-    container::{Container, word},
+    container::{Container, name_of},
     number::{Claim, Pinned, Reserved, Space, assign},
     refusal,
     refusal::collection,
@@ -49,18 +49,20 @@ pub(super) fn parse(container: &Container, data: &DataEnum, report: &mut Report)
         let mut field = snake(&name);
         let mut pinned = None;
         let mut reserved = Reserved::default();
-        attribute::each(&variant.attrs, &["tag", "name", "default", "reserved"], report, |key, meta, report| {
-            match key {
-                "tag" => pinned = Some(Pinned::parse(meta)?),
+        attribute::each(&variant.attrs, &["tag", "name", "default", "reserved"], report, |word, key, report| {
+            match word {
+                "tag" => pinned = Some(Pinned::parse(key)?),
                 "name" => {
-                    name = word(&attribute::value(meta)?, false)?;
+                    name = name_of(key)?;
                     field.clone_from(&name);
                 }
-                "reserved" => reserved.parse(meta, report)?,
-                _ if default.replace(index).is_some() => {
-                    report.at(&meta.path, "only one variant can stand for what is absent or not known");
+                "reserved" => reserved.parse(key, report)?,
+                _ => {
+                    key.alone()?;
+                    if default.replace(index).is_some() {
+                        report.at(&key.word, "only one variant can stand for what is absent or not known");
+                    }
                 }
-                _ => {}
             }
             Ok(())
         });

@@ -2,15 +2,12 @@
 
 use super::timeout;
 use crate::{
-    attribute,
+    attribute::{self, Key},
     report::{Report, suggestion},
 };
 use proc_macro2::{Span, TokenStream};
 use std::time::Duration;
-use syn::{
-    Attribute, FnArg, Ident, ItemTrait, LitInt, LitStr, Path, TraitItem, TraitItemFn, meta::ParseNestedMeta,
-    parse_quote,
-};
+use syn::{Attribute, FnArg, Ident, ItemTrait, LitInt, LitStr, Path, TraitItem, TraitItemFn, parse_quote};
 
 /// What stands in `#[rpc_service(..)]`, and in every `#[rpc(..)]` within.
 #[derive(Default)]
@@ -53,10 +50,10 @@ pub(super) enum Cancel {
 pub(super) fn take(tokens: TokenStream, item: &mut ItemTrait, report: &mut Report) -> Attributes {
     let mut attributes = Attributes::default();
     let own: Attribute = parse_quote!(#[rpc(#tokens)]);
-    attribute::each(&[own], &["crate", "name", "package"], report, |key, meta, report| match key {
-        "crate" => once(&mut attributes.krate, attribute::value(meta)?, meta, report),
-        "name" => once(&mut attributes.name, attribute::value(meta)?, meta, report),
-        _ => once(&mut attributes.package, attribute::value(meta)?, meta, report),
+    attribute::each(&[own], &["crate", "name", "package"], report, |word, key, report| match word {
+        "crate" => once(&mut attributes.krate, key.value("framework")?, key, report),
+        "name" => once(&mut attributes.name, key.value("\"Orders\"")?, key, report),
+        _ => once(&mut attributes.package, key.value("\"baedal.orders.v1\"")?, key, report),
     });
     for attribute in item.attrs.iter().filter(|attribute| attribute::is_ours(attribute)) {
         report.at(attribute, "write what concerns the whole service into `#[rpc_service(..)]`");
@@ -75,24 +72,24 @@ pub(super) fn take(tokens: TokenStream, item: &mut ItemTrait, report: &mut Repor
 fn take_method(method: &mut TraitItemFn, report: &mut Report) -> MethodAttributes {
     let mut found = MethodAttributes::default();
     let words = ["bare", "cancel", "idempotent", "name", "timeout"];
-    attribute::each(&method.attrs, &words, report, |key, meta, report| match key {
-        "bare" => once(&mut found.bare, word(meta), meta, report),
-        "cancel" => once(&mut found.cancel, cancel(attribute::value(meta)?)?, meta, report),
-        "idempotent" => once(&mut found.idempotent, word(meta), meta, report),
-        "name" => once(&mut found.name, attribute::value(meta)?, meta, report),
+    attribute::each(&method.attrs, &words, report, |word, key, report| match word {
+        "bare" => once(&mut found.bare, key.alone()?, key, report),
+        "cancel" => once(&mut found.cancel, cancel(key.value("\"drop\"")?)?, key, report),
+        "idempotent" => once(&mut found.idempotent, key.alone()?, key, report),
+        "name" => once(&mut found.name, key.value("\"Find\"")?, key, report),
         _ => {
-            let text: LitStr = attribute::value(meta)?;
+            let text: LitStr = key.value("\"300ms\"")?;
             let timeout = timeout::parse(&text.value()).map_err(|error| syn::Error::new(text.span(), error))?;
-            once(&mut found.timeout, timeout, meta, report)
+            once(&mut found.timeout, timeout, key, report)
         }
     });
     strip(&mut method.attrs);
     for input in &mut method.sig.inputs {
         let FnArg::Typed(argument) = input else { continue };
         let mut own = ArgumentAttributes::default();
-        attribute::each(&argument.attrs, &["key", "tag"], report, |key, meta, report| match key {
-            "key" => once(&mut own.key, word(meta), meta, report),
-            _ => once(&mut own.tag, attribute::value(meta)?, meta, report),
+        attribute::each(&argument.attrs, &["key", "tag"], report, |word, key, report| match word {
+            "key" => once(&mut own.key, key.alone()?, key, report),
+            _ => once(&mut own.tag, key.value("3")?, key, report),
         });
         strip(&mut argument.attrs);
         found.arguments.push(own);
@@ -100,17 +97,11 @@ fn take_method(method: &mut TraitItemFn, report: &mut Report) -> MethodAttribute
     found
 }
 
-fn once<T>(slot: &mut Option<T>, value: T, meta: &ParseNestedMeta<'_>, report: &mut Report) -> syn::Result<()> {
+fn once<T>(slot: &mut Option<T>, value: T, key: &Key, report: &mut Report) -> syn::Result<()> {
     if slot.replace(value).is_some() {
-        report.at(&meta.path, "this stands here twice; remove one");
+        report.at(&key.word, "this stands here twice; remove one");
     }
     Ok(())
-}
-
-/// A key without a value, for its place.
-fn word(meta: &ParseNestedMeta<'_>) -> Ident {
-    let path = &meta.path;
-    parse_quote!(#path)
 }
 
 fn cancel(text: LitStr) -> syn::Result<Cancel> {

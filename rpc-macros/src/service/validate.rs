@@ -1,15 +1,20 @@
 //! What a trait must be so that a service can be made of it.
 
 use super::parse::{Attributes, MethodAttributes};
-use crate::report::Report;
+use crate::{names, report::Report};
 use quote::ToTokens;
 use syn::{
     FnArg, GenericArgument, ItemTrait, Lifetime, Pat, PatType, PathArguments, Receiver, ReturnType, Signature,
-    TraitItem, TraitItemFn, Type, TypeParamBound, TypePath, visit::Visit,
+    TraitItem, TraitItemFn, Type, TypeParamBound, TypePath, ext::IdentExt, visit::Visit,
 };
 
 /// More make a call that nobody can read, and no tuple in the standard library is longer.
 pub(super) const MOST_ARGUMENTS: usize = 12;
+
+/// The methods of `rpc::Client`, as a test sees. One of the service's with such a name could not be called by it alone:
+/// the prelude brings both into scope, and the compiler would ask which is meant.
+const METHODS_OF_CLIENTS: [&str; 7] =
+    ["channel", "with_hedge", "with_metadata", "with_metadata_bytes", "with_service", "with_timeout", "with_transport"];
 
 /// Reports what cannot be part of a service. Types are left to the compiler, which knows them by more than spelling.
 pub(super) fn check(item: &ItemTrait, attributes: &Attributes, report: &mut Report) {
@@ -97,6 +102,15 @@ fn check_signature(signature: &Signature, report: &mut Report) {
     if let Some(clause) = &signature.generics.where_clause {
         report.at(clause, "a method of a service has no `where` clause; remove it");
     }
+    let name = signature.ident.unraw().to_string();
+    if METHODS_OF_CLIENTS.contains(&&*name) {
+        let wire = names::upper_camel(&signature.ident);
+        let text = format!(
+            "every client has a method `{name}` already; rename this one, and keep its name on the wire with \
+             `#[rpc(name = \"{wire}\")]`"
+        );
+        report.at(&signature.ident, text);
+    }
     match signature.inputs.first() {
         Some(FnArg::Receiver(receiver)) => check_receiver(receiver, report),
         _ => report.at(&signature.ident, "a method of a service starts with `&self`"),
@@ -151,6 +165,9 @@ fn check_arguments(method: &TraitItemFn, attributes: &MethodAttributes, report: 
     for (argument, attributes) in arguments.iter().zip(&attributes.arguments) {
         if let (Some(key), true) = (&attributes.key, is_streaming(&argument.ty)) {
             report.at(key, "a stream is no key; put the key into metadata, and route by that");
+        }
+        if let (Some(tag), true) = (&attributes.tag, is_streaming(&argument.ty)) {
+            report.at(tag, "a stream is no field and has no number; remove `tag`");
         }
     }
     if let (Some(bare), true) = (&attributes.bare, arguments.len() != 1) {
@@ -238,5 +255,27 @@ impl<'ast> Visit<'ast> for Borrowed {
         if lifetime.ident != "static" {
             self.found.get_or_insert(Found::Borrow(lifetime.to_token_stream()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_of_the_client_trait_is_known() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../rpc-core/src/client/channel.rs");
+        let file = syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let client = file.items.iter().find_map(|item| match item {
+            syn::Item::Trait(item) if item.ident == "Client" => Some(item),
+            _ => None,
+        });
+        let methods = client.unwrap().items.iter().filter_map(|member| match member {
+            TraitItem::Fn(method) => method.sig.receiver().map(|_| method.sig.ident.to_string()),
+            _ => None,
+        });
+        let mut known: Vec<String> = methods.collect();
+        known.sort_unstable();
+        assert_eq!(known, METHODS_OF_CLIENTS);
     }
 }

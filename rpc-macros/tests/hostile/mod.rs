@@ -71,8 +71,8 @@ pub mod service {
         async fn new(&self) -> Result<T>;
         /// Called as the constructor of the client is.
         async fn local(&self, service: T) -> Result<T>;
-        /// Called as a method of `Client` is.
-        async fn channel(&self, channel: T) -> Result<T>;
+        /// Its argument is called as what a client holds.
+        async fn payload(&self, channel: T) -> Result<T>;
         /// Called as a method of `Client` is.
         async fn from_channel(&self, from_channel: T) -> Result<T>;
         /// Called as the method of `Service` is.
