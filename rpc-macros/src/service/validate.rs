@@ -13,8 +13,16 @@ pub(super) const MOST_ARGUMENTS: usize = 12;
 
 /// The methods of `rpc::Client`, as a test sees. One of the service's with such a name could not be called by it alone:
 /// the prelude brings both into scope, and the compiler would ask which is meant.
-const METHODS_OF_CLIENTS: [&str; 7] =
-    ["channel", "with_hedge", "with_metadata", "with_metadata_bytes", "with_service", "with_timeout", "with_transport"];
+const METHODS_OF_CLIENTS: [&str; 8] = [
+    "channel",
+    "with_hedge",
+    "with_metadata",
+    "with_metadata_bytes",
+    "with_priority",
+    "with_service",
+    "with_timeout",
+    "with_transport",
+];
 
 /// Reports what cannot be part of a service. Types are left to the compiler, which knows them by more than spelling.
 pub(super) fn check(item: &ItemTrait, attributes: &Attributes, report: &mut Report) {
