@@ -1,8 +1,9 @@
 //! What a call carries: one message or a stream of them.
 
 use crate::{
-    Context, Metadata, Payload, Status, Trailers,
+    Batch, Context, Metadata, Payload, Status, Trailers,
     loan::{First, Loan},
+    rider::{Next, OneByOne, Ridden, Rider, Source},
 };
 use futures_core::Stream;
 use std::{
@@ -54,13 +55,18 @@ impl Body {
     /// Permits, in-flight counts, spans and metrics ride here.
     #[must_use]
     pub fn guarded(self, guard: impl Send + 'static) -> Self {
-        self.map_stream(|inner| Guarded { inner, guard: Some(guard) })
+        self.ridden(|| Guard(Some(guard)))
     }
 
     /// Polls the body inside the context of its call, so that nested calls made while streaming inherit the deadline.
     #[must_use]
     pub fn in_context(self, context: Context) -> Self {
-        self.map_stream(|inner| Scoped { inner, context })
+        self.ridden(|| Scope(context))
+    }
+
+    /// With what rides the stream, if it is one.
+    pub(crate) fn ridden<R: Rider>(self, rider: impl FnOnce() -> R) -> Self {
+        self.map_source(|stream| Ridden { stream, rider: rider() })
     }
 
     /// Wraps the stream, if it is one. What a layer does for the life of a call, it does here as well.
@@ -69,17 +75,19 @@ impl Body {
     where
         S: Stream<Item = Result<Payload, Status>> + Send + 'static,
     {
+        self.map_source(|stream| OneByOne::new(wrap(stream)))
+    }
+
+    pub(crate) fn map_source<S: Source + 'static>(self, wrap: impl FnOnce(PayloadStream) -> S) -> Self {
         match self {
             Self::Message(_) => self,
             Self::Stream(stream) => {
                 let (trailers, deadline) = (stream.trailers.clone(), stream.deadline);
-                Self::Stream(PayloadStream { trailers, deadline, ..PayloadStream::new(wrap(stream)) })
+                Self::Stream(PayloadStream { trailers, deadline, ..PayloadStream::of(wrap(stream)) })
             }
         }
     }
 }
-
-type Inner = Pin<Box<dyn Stream<Item = Result<Payload, Status>> + Send>>;
 
 /// A stream of messages whose types are forgotten.
 ///
@@ -87,7 +95,7 @@ type Inner = Pin<Box<dyn Stream<Item = Result<Payload, Status>> + Send>>;
 /// keeps nothing.
 pub struct PayloadStream {
     // Never locked: it makes the stream `Sync`, so that a layer may hold `&Request` across an await.
-    inner: Mutex<Option<Inner>>,
+    inner: Mutex<Option<Pin<Box<dyn Source>>>>,
     /// Where it is until its first item is taken, if it is to be had back before that.
     lent: Option<Loan>,
     trailers: Option<Trailers>,
@@ -97,12 +105,29 @@ pub struct PayloadStream {
 impl PayloadStream {
     /// Forgets the type of a stream.
     pub fn new(stream: impl Stream<Item = Result<Payload, Status>> + Send + 'static) -> Self {
-        Self { inner: Mutex::new(Some(Box::pin(stream))), lent: None, trailers: None, deadline: None }
+        Self::of(OneByOne::new(stream))
+    }
+
+    pub(crate) fn of(source: impl Source + 'static) -> Self {
+        Self { inner: Mutex::new(Some(Box::pin(source))), lent: None, trailers: None, deadline: None }
     }
 
     /// The next message; `None` after the last, and after an error.
     pub async fn next(&mut self) -> Option<Result<Payload, Status>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Puts messages into `batch` until it is full, or until no more is ready: then it is pending, and what was ready is
+    /// in the batch. There may be messages in it as well when the stream has ended, well or with an error.
+    pub fn poll_batch(&mut self, cx: &mut task::Context<'_>, batch: &mut Batch) -> Poll<Option<Result<(), Status>>> {
+        if self.lent.is_some() {
+            let Some(first) = ready!(self.poll_first(cx)?) else { return Poll::Ready(None) };
+            if let Err(status) = batch.put_payload(&first) {
+                self.end();
+                return Poll::Ready(Some(Err(status)));
+            }
+        }
+        fused(self.inner.get_mut().unwrap_or_else(PoisonError::into_inner), |source| source.poll_batch(cx, batch))
     }
 
     /// With metadata behind its last item. [`Body::map_stream`] keeps it.
@@ -185,17 +210,17 @@ impl Stream for PayloadStream {
         if self.lent.is_some() {
             return self.poll_first(cx);
         }
-        poll_fused(self.inner.get_mut().unwrap_or_else(PoisonError::into_inner), cx)
+        fused(self.inner.get_mut().unwrap_or_else(PoisonError::into_inner), |source| source.poll_next(cx))
     }
 }
 
 /// Polls a stream that ends with its first error, and lets go of it then.
-pub(crate) fn poll_fused<T, E>(
-    stream: &mut Option<Pin<Box<impl Stream<Item = Result<T, E>> + ?Sized>>>,
-    cx: &mut task::Context<'_>,
+pub(crate) fn fused<S: ?Sized, T, E>(
+    stream: &mut Option<Pin<Box<S>>>,
+    poll: impl FnOnce(Pin<&mut S>) -> Poll<Option<Result<T, E>>>,
 ) -> Poll<Option<Result<T, E>>> {
     let Some(open) = stream else { return Poll::Ready(None) };
-    let next = open.as_mut().poll_next(cx);
+    let next = poll(open.as_mut());
     if let Poll::Ready(None | Some(Err(_))) = next {
         *stream = None;
     }
@@ -208,36 +233,34 @@ impl fmt::Debug for PayloadStream {
     }
 }
 
-struct Guarded<G> {
-    inner: PayloadStream,
-    guard: Option<G>,
-}
+struct Guard<G>(Option<G>);
 
-impl<G> Unpin for Guarded<G> {}
-
-impl<G: Send> Stream for Guarded<G> {
-    type Item = Result<Payload, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = Pin::new(&mut self.inner).poll_next(cx);
+impl<G: Send + 'static> Rider for Guard<G> {
+    fn poll<T>(
+        &mut self,
+        stream: &mut PayloadStream,
+        cx: &mut task::Context<'_>,
+        next: impl FnOnce(&mut PayloadStream, &mut task::Context<'_>) -> Next<T>,
+    ) -> Next<T> {
+        let next = next(stream, cx);
         if let Poll::Ready(None) = next {
-            self.guard = None;
+            self.0 = None;
         }
         next
     }
 }
 
-struct Scoped {
-    inner: PayloadStream,
-    context: Context,
-}
+/// Polls a stream inside a context.
+pub(crate) struct Scope(pub(crate) Context);
 
-impl Stream for Scoped {
-    type Item = Result<Payload, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { inner, context } = &mut *self;
-        context.enter(|| Pin::new(inner).poll_next(cx))
+impl Rider for Scope {
+    fn poll<T>(
+        &mut self,
+        stream: &mut PayloadStream,
+        cx: &mut task::Context<'_>,
+        next: impl FnOnce(&mut PayloadStream, &mut task::Context<'_>) -> Next<T>,
+    ) -> Next<T> {
+        self.0.enter(|| next(stream, cx))
     }
 }
 
@@ -286,6 +309,33 @@ mod tests {
         assert!(stream.next().await.unwrap().is_err());
         assert_eq!(Arc::strong_count(&guard), 1);
         assert!(stream.next().await.is_none());
+    }
+
+    #[test]
+    fn what_is_ready_comes_in_one_batch_and_the_end_behind_it() {
+        let bounds = crate::Bounds { head: crate::Head::Length, message: 1, count: 3, bytes: 100 };
+        let guard = Arc::new(());
+        let mut polls = 0;
+        let items = futures_util::stream::poll_fn(move |_| {
+            polls += 1;
+            match polls {
+                6 => Poll::Pending,
+                9 => Poll::Ready(Some(Err(Status::internal("no more")))),
+                _ => Poll::Ready(Some(Ok(Payload::Encoded(Bytes::from_static(b"x"))))),
+            }
+        });
+        let mut stream = Body::Stream(PayloadStream::new(items)).guarded(guard.clone()).stream();
+        let mut cx = task::Context::from_waker(task::Waker::noop());
+        let mut poll = || {
+            let mut batch = Batch::new(bounds, 0);
+            (stream.poll_batch(&mut cx, &mut batch).map_err(|status| status.code()), batch.len())
+        };
+        assert_eq!(poll(), (Poll::Ready(Some(Ok(()))), 3));
+        assert_eq!(poll(), (Poll::Pending, 2));
+        assert_eq!(Arc::strong_count(&guard), 2);
+        assert_eq!(poll(), (Poll::Ready(Some(Err(crate::Code::Internal))), 2));
+        assert_eq!(Arc::strong_count(&guard), 1);
+        assert_eq!(poll(), (Poll::Ready(None), 0));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,44 +1,42 @@
 //! Deadlines, as both sides of a call keep them.
 
-use crate::{Body, Payload, PayloadStream, Status};
-use futures_core::Stream;
+use crate::{
+    Body, PayloadStream, Status,
+    rider::{Next, Rider},
+};
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tokio::time::{Instant, Sleep};
 
 /// Ends a stream at `deadline` with the status that `expired` makes. A message is there already.
-pub(crate) fn bound(body: Body, deadline: Instant, expired: impl Fn() -> Status + Send + Unpin + 'static) -> Body {
-    let bounded = body.map_stream(|inner| Bounded {
-        inner: Some(inner),
-        sleep: Box::pin(tokio::time::sleep_until(deadline)),
-        expired,
-    });
-    match bounded {
-        Body::Message(_) => bounded,
+pub(crate) fn bound(body: Body, deadline: Instant, expired: impl Fn() -> Status + Send + 'static) -> Body {
+    match body.ridden(|| Bound { sleep: Box::pin(tokio::time::sleep_until(deadline)), expired }) {
         Body::Stream(stream) => Body::Stream(stream.until(deadline)),
+        message => message,
     }
 }
 
-struct Bounded<F> {
-    /// Dropped at the deadline, so that the sender stops at once.
-    inner: Option<PayloadStream>,
+struct Bound<F> {
     sleep: Pin<Box<Sleep>>,
     expired: F,
 }
 
-impl<F: Fn() -> Status + Unpin> Stream for Bounded<F> {
-    type Item = Result<Payload, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+impl<F: Fn() -> Status + Send + 'static> Rider for Bound<F> {
+    fn poll<T>(
+        &mut self,
+        stream: &mut PayloadStream,
+        cx: &mut Context<'_>,
+        next: impl FnOnce(&mut PayloadStream, &mut Context<'_>) -> Next<T>,
+    ) -> Next<T> {
         // What has arrived in time is delivered, even when it is read late.
-        if let Poll::Ready(item) = Pin::new(inner).poll_next(cx) {
+        if let Poll::Ready(item) = next(stream, cx) {
             return Poll::Ready(item);
         }
-        std::task::ready!(self.sleep.as_mut().poll(cx));
-        self.inner = None;
+        ready!(self.sleep.as_mut().poll(cx));
+        // So that the sender stops at once.
+        stream.end();
         Poll::Ready(Some(Err((self.expired)())))
     }
 }

@@ -1,11 +1,10 @@
 //! Where a call ends: with its body.
 
-use crate::{Body, Payload, PayloadStream, Response, Status};
-use futures_core::Stream;
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
+use crate::{
+    Body, PayloadStream, Response, Status,
+    rider::{Next, Rider},
 };
+use std::task::{Context, Poll};
 
 /// Says once how a call ended: at once for a failure or a single message, at its end for a stream, and when it is
 /// dropped before that, since its caller has left then.
@@ -29,7 +28,7 @@ impl<F: FnOnce(Result<(), &Status>) + Send + Unpin + 'static> Ending<F> {
                 if let Body::Message(_) = response.body {
                     self.end(Ok(()));
                 } else {
-                    response.body = response.body.map_stream(|inner| Watched { inner, ending: self });
+                    response.body = response.body.ridden(|| self);
                 }
                 Ok(response)
             }
@@ -53,19 +52,17 @@ impl<F: FnOnce(Result<(), &Status>)> Drop for Ending<F> {
     }
 }
 
-struct Watched<F: FnOnce(Result<(), &Status>)> {
-    inner: PayloadStream,
-    ending: Ending<F>,
-}
-
-impl<F: FnOnce(Result<(), &Status>) + Send + Unpin> Stream for Watched<F> {
-    type Item = Result<Payload, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = Pin::new(&mut self.inner).poll_next(cx);
+impl<F: FnOnce(Result<(), &Status>) + Send + 'static> Rider for Ending<F> {
+    fn poll<T>(
+        &mut self,
+        stream: &mut PayloadStream,
+        cx: &mut Context<'_>,
+        next: impl FnOnce(&mut PayloadStream, &mut Context<'_>) -> Next<T>,
+    ) -> Next<T> {
+        let next = next(stream, cx);
         match &next {
-            Poll::Ready(None) => self.ending.end(Ok(())),
-            Poll::Ready(Some(Err(status))) => self.ending.end(Err(status)),
+            Poll::Ready(None) => self.end(Ok(())),
+            Poll::Ready(Some(Err(status))) => self.end(Err(status)),
             _ => {}
         }
         next

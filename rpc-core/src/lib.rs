@@ -8,6 +8,7 @@
 //! The modules are listed in the order in which a call meets them.
 
 // What a call is made of.
+mod batch;
 mod body;
 mod code;
 mod context;
@@ -22,6 +23,7 @@ mod method;
 mod payload;
 mod priority;
 mod request;
+mod rider;
 mod service;
 mod status;
 mod streaming;
@@ -51,6 +53,7 @@ pub mod transport;
 pub mod server;
 
 pub use address::{Address, AddressError};
+pub use batch::{Batch, Bounds, Head};
 pub use body::{Body, PayloadStream};
 pub use code::Code;
 pub use context::{CallId, Context, Peer, TraceContext};

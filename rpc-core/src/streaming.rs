@@ -1,12 +1,16 @@
 //! Streams of messages in the signatures of services.
 
-use crate::{Metadata, Payload, PayloadStream, RpcError, Status, Trailers, body::poll_fused};
+use crate::{
+    Batch, Metadata, Payload, PayloadStream, RpcError, Status, Trailers,
+    body::{Scope, fused},
+    rider::{Next, Ridden, Source},
+};
 use futures_core::Stream;
 use std::{
     fmt,
     pin::Pin,
     sync::{Mutex, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 /// A stream of messages, as an argument or in a reply.
@@ -97,21 +101,56 @@ impl<T: 'static, E: RpcError> Streaming<T, E> {
     }
 
     /// The items are made as part of the call whose context this is, whoever polls them.
-    pub fn into_payloads(self, wrap: fn(T) -> Payload, context: crate::Context) -> PayloadStream {
+    pub fn into_payloads(self, form: Form<T>, context: crate::Context) -> PayloadStream {
         let payloads = match self.inner {
-            Inner::Wire { mut payloads, .. } => PayloadStream::new(futures_util::stream::poll_fn(move |cx| {
-                context.enter(|| Pin::new(&mut payloads).poll_next(cx))
-            })),
-            Inner::Typed(stream) => {
-                let mut stream = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
-                PayloadStream::new(futures_util::stream::poll_fn(move |cx| {
-                    let next = context.enter(|| poll_fused(&mut stream, cx));
-                    next.map(|item| item.map(|item| item.map(wrap).map_err(E::into_status)))
-                }))
+            Inner::Wire { payloads, .. } => PayloadStream::of(Ridden { stream: payloads, rider: Scope(context) }),
+            Inner::Typed(items) => {
+                let items = items.into_inner().unwrap_or_else(PoisonError::into_inner);
+                PayloadStream::of(Typed { items, form, context })
             }
         };
         // What came behind a stream that is passed on was for this side: only its own goes further.
         payloads.with_trailers(self.trailers)
+    }
+}
+
+/// How an item becomes a message.
+#[doc(hidden)]
+pub struct Form<T> {
+    /// One that stands for itself.
+    pub payload: fn(T) -> Payload,
+    /// One among others.
+    pub put: fn(T, &mut Batch) -> Result<(), Status>,
+}
+
+/// What a handler or a caller streams.
+struct Typed<T, E> {
+    items: Option<Items<T, E>>,
+    form: Form<T>,
+    context: crate::Context,
+}
+
+impl<T, E: RpcError> Source for Typed<T, E> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Next<Payload> {
+        let Self { items, form, context } = self.get_mut();
+        let next = context.enter(|| fused(items, |items| items.poll_next(cx)));
+        next.map(|item| item.map(|item| item.map(form.payload).map_err(E::into_status)))
+    }
+
+    fn poll_batch(self: Pin<&mut Self>, cx: &mut Context<'_>, batch: &mut Batch) -> Next<()> {
+        let Self { items, form, context } = self.get_mut();
+        context.enter(|| {
+            while !batch.is_full() {
+                let item = match ready!(fused(items, |items| items.poll_next(cx))) {
+                    Some(Ok(item)) => item,
+                    end => return Poll::Ready(end.map(|end| end.map(drop).map_err(E::into_status))),
+                };
+                if let Err(status) = (form.put)(item, batch) {
+                    return Poll::Ready(Some(Err(status)));
+                }
+            }
+            Poll::Ready(Some(Ok(())))
+        })
     }
 }
 
@@ -120,9 +159,11 @@ impl<T, E> Stream for Streaming<T, E> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.inner {
-            Inner::Typed(stream) => poll_fused(stream.get_mut().unwrap_or_else(PoisonError::into_inner), cx),
+            Inner::Typed(stream) => {
+                fused(stream.get_mut().unwrap_or_else(PoisonError::into_inner), |items| items.poll_next(cx))
+            }
             Inner::Wire { payloads, take, fail } => {
-                let next = std::task::ready!(Pin::new(&mut *payloads).poll_next(cx));
+                let next = ready!(Pin::new(&mut *payloads).poll_next(cx));
                 Poll::Ready(next.map(|item| {
                     // Behind what cannot be read nothing makes sense.
                     item.and_then(|payload| take(payload).inspect_err(|_| payloads.end())).map_err(*fail)

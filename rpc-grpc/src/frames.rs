@@ -1,14 +1,10 @@
 //! Messages in a body: one byte that says whether the message is compressed, four that say how long it is, the message.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use futures_core::Stream;
 use h2::{RecvStream, SendStream};
 use http::HeaderMap;
-use rpc_core::{Code, Payload, PayloadStream, Status};
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use rpc_core::{Batch, Bounds, Code, Head, Payload, PayloadStream, Status};
+use std::task::{Context, Poll, ready};
 
 /// What the other side may send ahead on one stream.
 pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
@@ -60,7 +56,9 @@ pub(crate) trait Chunks {
 /// A stream of messages on its way out. Messages that are ready together go together.
 pub(crate) struct Frames {
     stream: PayloadStream,
-    limit: usize,
+    bounds: Bounds,
+    /// How many bytes were given out the last time.
+    last: usize,
     /// What came behind the messages that were just given out.
     end: Option<Result<(), Status>>,
 }
@@ -70,7 +68,8 @@ impl Frames {
     const BATCH: usize = 16 * 1024;
 
     pub(crate) fn new(stream: PayloadStream, limit: usize) -> Self {
-        Self { stream, limit, end: None }
+        let bounds = Bounds { head: Head::ZeroAndLength, message: limit, count: usize::MAX, bytes: Self::BATCH };
+        Self { stream, bounds, last: 0, end: None }
     }
 }
 
@@ -80,32 +79,23 @@ impl Chunks for Frames {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>> {
-        let mut buffer = BytesMut::new();
-        while self.end.is_none() && buffer.len() < Self::BATCH {
-            match Pin::new(&mut self.stream).poll_next(cx) {
-                Poll::Pending if buffer.is_empty() => return Poll::Pending,
-                Poll::Pending => break,
-                Poll::Ready(None) => self.end = Some(Ok(())),
-                Poll::Ready(Some(item)) => {
-                    let appended = item.and_then(|payload| {
-                        let length = checked_len(&payload, self.limit)?;
-                        buffer.reserve(PREFIX + length as usize);
-                        append(&payload, length, &mut buffer);
-                        Ok(())
-                    });
-                    if let Err(status) = appended {
-                        self.end = Some(Err(status));
-                    }
-                }
-            }
+        match &self.end {
+            Some(Err(status)) => return Poll::Ready(Err(status.clone())),
+            Some(Ok(())) => return Poll::Ready(Ok(None)),
+            None => {}
         }
-        if !buffer.is_empty() {
-            return Poll::Ready(Ok(Some(buffer.freeze())));
+        let mut batch = Batch::new(self.bounds, self.last.min(Self::BATCH));
+        let polled = self.stream.poll_batch(cx, &mut batch);
+        match polled {
+            Poll::Pending if batch.is_empty() => return Poll::Pending,
+            Poll::Pending | Poll::Ready(Some(Ok(()))) => {}
+            Poll::Ready(None) if batch.is_empty() => return Poll::Ready(Ok(None)),
+            Poll::Ready(None) => self.end = Some(Ok(())),
+            Poll::Ready(Some(Err(status))) if batch.is_empty() => return Poll::Ready(Err(status)),
+            Poll::Ready(Some(Err(status))) => self.end = Some(Err(status)),
         }
-        Poll::Ready(match &self.end {
-            Some(Err(status)) => Err(status.clone()),
-            _ => Ok(None),
-        })
+        self.last = batch.size();
+        Poll::Ready(Ok(Some(batch.finish())))
     }
 }
 
@@ -251,10 +241,29 @@ impl Messages {
         }
     }
 
+    /// A message of this length, if all of it lies in the chunk.
+    fn begin(&mut self, length: usize) -> Option<Bytes> {
+        if self.chunk.len() >= length {
+            return Some(self.chunk.split_to(length));
+        }
+        let buffer = BytesMut::with_capacity(length.min(Self::TRUST));
+        self.partial = Partial::Message { buffer, missing: length };
+        None
+    }
+
     /// A whole message, if one has come. When all of it lies in one chunk, as small messages do, it is not copied.
     fn take_message(&mut self) -> Result<Option<Bytes>, Fault> {
         while self.chunk.has_remaining() {
             match &mut self.partial {
+                // As nearly all do: the whole prefix lies in the chunk.
+                Partial::Prefix { filled: 0, .. } if self.chunk.len() >= PREFIX => {
+                    let Some(prefix) = self.chunk.first_chunk() else { return Ok(None) };
+                    let length = length_of(*prefix, self.limit)?;
+                    self.chunk.advance(PREFIX);
+                    if let Some(message) = self.begin(length) {
+                        return Ok(Some(message));
+                    }
+                }
                 Partial::Prefix { bytes, filled } => {
                     let take = (PREFIX - *filled).min(self.chunk.len());
                     self.chunk.copy_to_slice(&mut bytes[*filled..*filled + take]);
@@ -263,12 +272,10 @@ impl Messages {
                         return Ok(None);
                     }
                     let length = length_of(*bytes, self.limit)?;
-                    if self.chunk.len() >= length {
-                        self.partial = NOTHING;
-                        return Ok(Some(self.chunk.split_to(length)));
+                    self.partial = NOTHING;
+                    if let Some(message) = self.begin(length) {
+                        return Ok(Some(message));
                     }
-                    let buffer = BytesMut::with_capacity(length.min(Self::TRUST));
-                    self.partial = Partial::Message { buffer, missing: length };
                 }
                 Partial::Message { buffer, missing } => {
                     let take = (*missing).min(self.chunk.len());

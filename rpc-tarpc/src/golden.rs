@@ -3,11 +3,11 @@
 use crate::{
     codec::{self, Incoming},
     frame::{self, Reader, kind},
-    items::{Batch, Items},
+    items::{self, Items},
     message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd, Then},
 };
 use bytes::{Bytes, BytesMut};
-use rpc_core::{CallId, Code, Context, Delivery, Detail, Kind, Metadata, Method, Payload, Status, TraceContext};
+use rpc_core::{Batch, CallId, Code, Context, Delivery, Detail, Kind, Metadata, Method, Payload, Status, TraceContext};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -103,11 +103,11 @@ async fn a_call_with_everything() {
 }
 
 fn items() -> Items {
-    let mut batch = Batch::default();
+    let mut batch = Batch::new(items::bounds(2, LIMIT), 0);
     for item in [&b"ab"[..], b""] {
-        batch.push(&payload(item), LIMIT).unwrap();
+        batch.put_payload(&payload(item)).unwrap();
     }
-    batch.finish()
+    batch.into()
 }
 
 #[test]

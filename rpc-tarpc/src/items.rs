@@ -3,58 +3,13 @@
 //! Items are encoded when they are taken from their stream, not when their frame is written. A batch of typed messages
 //! would be some hundred small allocations that wait for each other; this is one.
 
-use crate::frame::Reader;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use rpc_core::{Payload, Status, framed::Malformed};
+use crate::{frame::Reader, session::BATCH};
+use bytes::{Buf, Bytes};
+use rpc_core::{Batch, Bounds, Head, Payload, framed::Malformed};
 
-/// Bytes before each item.
-const LENGTH: usize = 4;
-
-/// Items on their way out, while they are gathered.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    bytes: BytesMut,
-    count: usize,
-}
-
-impl Batch {
-    /// A batch that will take about as many bytes as the one before it did.
-    pub(crate) fn as_large_as(bytes: usize) -> Self {
-        Self { bytes: BytesMut::with_capacity(bytes), count: 0 }
-    }
-
-    /// Adds an item; one over `limit` bytes is refused.
-    pub(crate) fn push(&mut self, item: &Payload, limit: usize) -> Result<(), Status> {
-        let length = item.encoded_len();
-        if length > limit {
-            item.within(limit)?;
-        }
-        self.bytes.reserve(LENGTH + length);
-        // Limits are far below 4 GiB.
-        self.bytes.put_u32(length as u32);
-        item.encode(&mut self.bytes);
-        self.count += 1;
-        Ok(())
-    }
-
-    /// How many items there are.
-    pub(crate) fn len(&self) -> usize {
-        self.count
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// How many bytes they take in a frame.
-    pub(crate) fn size(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// No more will come.
-    pub(crate) fn finish(self) -> Items {
-        Items { bytes: self.bytes.freeze(), count: self.count }
-    }
+/// How items are gathered: at most so many, of at most `limit` bytes each.
+pub(crate) fn bounds(count: usize, limit: usize) -> Bounds {
+    Bounds { head: Head::Length, message: limit, count, bytes: BATCH }
 }
 
 /// Items in a frame, to be written or to be taken one by one.
@@ -63,6 +18,13 @@ pub struct Items {
     /// Nothing but whole items: checked when they were read.
     bytes: Bytes,
     count: usize,
+}
+
+impl From<Batch> for Items {
+    fn from(batch: Batch) -> Self {
+        let count = batch.len();
+        Self { bytes: batch.finish(), count }
+    }
 }
 
 impl Items {
@@ -116,12 +78,12 @@ mod tests {
 
     #[test]
     fn what_was_gathered_comes_out_in_order() {
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(bounds(9, 3), 0);
         for item in [&b"ab"[..], b"", b"cde"] {
-            batch.push(&payload(item), 3).unwrap();
+            batch.put_payload(&payload(item)).unwrap();
         }
-        assert!(batch.push(&payload(b"long"), 3).is_err());
-        let items = batch.finish();
+        assert!(batch.put_payload(&payload(b"long")).is_err());
+        let items = Items::from(batch);
         assert_eq!((items.len(), items.size()), (3, 17));
         let (read, longest) = Items::read(&mut Reader::new(Bytes::copy_from_slice(items.as_bytes()))).unwrap();
         assert_eq!(longest, 3);

@@ -1,19 +1,20 @@
 //! The server's half of streams: what pulls and pushes find, and what the call that owns it leaves behind.
 
 use crate::{
-    items::{Batch, Items},
+    items::{self, Items},
     message::{Resp, StreamEnd, Then},
 };
-use futures_util::FutureExt;
-use rpc_core::{Metadata, Payload, PayloadStream, Status};
+use rpc_core::{Batch, Metadata, Payload, PayloadStream, Status};
 use std::{
     collections::HashMap,
-    panic::AssertUnwindSafe,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
+    task::Poll,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -171,43 +172,28 @@ impl Slot {
         let Some(Out { stream, last }) = &mut *out else {
             return Resp::Items { items: Items::default(), end: StreamEnd::Gone };
         };
-        let mut batch = Batch::as_large_as(*last);
-        let end = loop {
-            if batch.len() >= credits as usize || batch.size() >= BATCH {
-                break StreamEnd::More;
-            }
-            let next = AssertUnwindSafe(stream.next()).catch_unwind();
-            let next = if batch.is_empty() {
-                next.await
-            } else {
-                match next.now_or_never() {
-                    Some(next) => next,
-                    None => break StreamEnd::More,
-                }
-            };
-            match next {
-                Ok(Some(Ok(payload))) => {
-                    if let Err(status) = batch.push(&payload, limit) {
-                        break StreamEnd::Failed(status);
-                    }
-                }
-                Ok(Some(Err(status))) => break StreamEnd::Failed(status),
-                Ok(None) => {
-                    let trailers = stream.trailers().filter(|trailers| !trailers.is_empty());
-                    break trailers
-                        .cloned()
-                        .map_or(StreamEnd::Done, |trailers| StreamEnd::DoneWith(Box::new(trailers)));
-                }
+        let mut batch = Batch::new(items::bounds(credits as usize, limit), *last);
+        let end = poll_fn(|cx| {
+            let polled = catch_unwind(AssertUnwindSafe(|| stream.poll_batch(cx, &mut batch)));
+            Poll::Ready(match polled {
+                Ok(Poll::Pending) if batch.is_empty() => return Poll::Pending,
+                Ok(Poll::Pending | Poll::Ready(Some(Ok(())))) => StreamEnd::More,
+                Ok(Poll::Ready(Some(Err(status)))) => StreamEnd::Failed(status),
+                Ok(Poll::Ready(None)) => match stream.trailers().filter(|trailers| !trailers.is_empty()) {
+                    Some(trailers) => StreamEnd::DoneWith(Box::new(trailers.clone())),
+                    None => StreamEnd::Done,
+                },
                 // The layers catch panics of handlers; this one came from outside of them.
-                Err(_) => break StreamEnd::Failed(Status::internal("the server panicked while streaming")),
-            }
-        };
+                Err(_) => StreamEnd::Failed(Status::internal("the server panicked while streaming")),
+            })
+        });
+        let end = end.await;
         *last = batch.size();
         if !matches!(end, StreamEnd::More) {
             *out = None;
             self.ended.cancel();
         }
-        Resp::Items { items: batch.finish(), end }
+        Resp::Items { items: batch.into(), end }
     }
 
     async fn push(&self, items: Items, then: Then, limit: usize) -> Resp {
@@ -310,15 +296,14 @@ impl Drop for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::{Future, poll_fn};
-    use std::task::Poll;
+    use std::future::Future;
 
-    fn items(count: usize, bytes: usize) -> Items {
-        let mut batch = Batch::default();
+    fn pushed(count: usize, bytes: usize) -> Items {
+        let mut batch = Batch::new(items::bounds(count, bytes), 0);
         for _ in 0..count {
-            batch.push(&Payload::Encoded(vec![0; bytes].into()), bytes).unwrap();
+            batch.put_payload(&Payload::Encoded(vec![0; bytes].into())).unwrap();
         }
-        batch.finish()
+        batch.into()
     }
 
     /// How many of as many items as there may be are taken from a client whose handler reads none.
@@ -327,7 +312,7 @@ mod tests {
         let session = streams.open(1).unwrap();
         let mut unread = session.pushed();
         let turn = streams.push(1).unwrap().unwrap();
-        let mut pushing = pin!(turn.push(items(2 * AHEAD, bytes), Then::Done, bytes));
+        let mut pushing = pin!(turn.push(pushed(2 * AHEAD, bytes), Then::Done, bytes));
         assert!(poll_fn(|cx| Poll::Ready(pushing.as_mut().poll(cx))).await.is_pending(), "nothing holds it back");
         let queued = AHEAD - session.slot.sender().as_ref().unwrap().capacity();
         // None is lost, and the rest comes as there is room.

@@ -2,18 +2,18 @@
 
 use crate::{
     client::Line,
-    items::{Batch, Items},
+    items::{self, Items},
     message::{Call, CallBody, Pull, Push, Req, Resp, StreamEnd, Then},
     session::BATCH,
 };
 use futures_core::Stream;
-use futures_util::FutureExt;
 use rpc_core::{
-    Body, BoxFuture, Context, Delivery, Metadata, Origin, Payload, PayloadStream, Request, Response, Status, Tasks,
-    Trailers,
+    Batch, Body, BoxFuture, Context, Delivery, Metadata, Origin, Payload, PayloadStream, Request, Response, Status,
+    Tasks, Trailers,
     framed::{OpenCall, Position},
 };
 use std::{
+    future::poll_fn,
     pin::Pin,
     task::{self, Poll},
 };
@@ -119,6 +119,7 @@ async fn replies(
             id,
             call: Some(call),
             pull: None,
+            pulling: false,
             ready: Items::default(),
             next: Items::default(),
             verdict: None,
@@ -150,27 +151,20 @@ async fn pull(line: Line, id: u64, credits: u32) -> Result<Resp, Status> {
 
 /// Sends items until they end or nothing more is wanted. Fails when one of them is a failure or cannot be sent.
 async fn push(line: Line, id: u64, mut from: PayloadStream) -> Result<(), Status> {
+    let mut last = 0;
     loop {
-        let (mut batch, mut then) = (Batch::default(), Then::More);
-        while batch.len() < PUSHED && batch.size() < BATCH {
-            let next = if batch.is_empty() {
-                from.next().await
-            } else {
-                match from.next().now_or_never() {
-                    Some(next) => next,
-                    None => break,
-                }
-            };
-            match next {
-                Some(Ok(payload)) => batch.push(&payload, line.outgoing)?,
-                Some(Err(status)) => return Err(status),
-                None => {
-                    then = Then::Done;
-                    break;
-                }
-            }
-        }
-        let push = Req::Push(Box::new(Push { stream: id, items: batch.finish(), then, turn: None }));
+        let mut batch = Batch::new(items::bounds(PUSHED, line.outgoing), last);
+        let then = poll_fn(|cx| {
+            Poll::Ready(match from.poll_batch(cx, &mut batch) {
+                Poll::Pending if batch.is_empty() => return Poll::Pending,
+                Poll::Pending | Poll::Ready(Some(Ok(()))) => Ok(Then::More),
+                Poll::Ready(Some(Err(status))) => Err(status),
+                Poll::Ready(None) => Ok(Then::Done),
+            })
+        });
+        let then = then.await?;
+        last = batch.size();
+        let push = Req::Push(Box::new(Push { stream: id, items: batch.into(), then, turn: None }));
         // The call was sent before, whatever is known of this part of it.
         let answer = line.request(None, push, &Position::nowhere()).await;
         match answer.map_err(|status| status.with_delivery(Delivery::Unknown))? {
@@ -221,6 +215,8 @@ struct Replies {
     /// Dropping it cancels everything.
     call: Option<Answer>,
     pull: Option<Answer>,
+    /// The pull was polled, and so sent, and will be answered without that.
+    pulling: bool,
     /// What has come and is not read yet: the answers of two pulls at most.
     ready: Items,
     next: Items,
@@ -337,9 +333,17 @@ impl Stream for Replies {
         if this.over {
             return Poll::Ready(None);
         }
+        // Nothing is to be done but to take an item: the next pull is under way, or it is too early for one.
+        let early = this.pull.is_none() && this.ready.len() > CREDITS as usize / 2;
+        if (this.pulling || early)
+            && let Some(payload) = this.ready.next()
+        {
+            return Poll::Ready(Some(Ok(payload)));
+        }
         loop {
             this.ask();
             let pulled = this.poll_pull(cx);
+            this.pulling = pulled.is_pending() && this.pull.is_some();
             if let Some(payload) = this.take() {
                 return Poll::Ready(Some(Ok(payload)));
             }

@@ -1,6 +1,9 @@
 //! What spans of calls on both sides have in common.
 
-use crate::{Payload, PayloadStream, Status, TraceContext};
+use crate::{
+    Batch, Payload, PayloadStream, Status, TraceContext,
+    rider::{Next, Source},
+};
 use futures_core::Stream;
 use std::{
     pin::Pin,
@@ -76,13 +79,17 @@ impl Entered {
     }
 }
 
-impl Stream for Entered {
-    type Item = Result<Payload, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { inner, span } = &mut *self;
+impl Source for Entered {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Next<Payload> {
+        let Self { inner, span } = self.get_mut();
         let Some(inner) = inner else { return Poll::Ready(None) };
         span.in_scope(|| Pin::new(inner).poll_next(cx))
+    }
+
+    fn poll_batch(self: Pin<&mut Self>, cx: &mut Context<'_>, batch: &mut Batch) -> Next<()> {
+        let Self { inner, span } = self.get_mut();
+        let Some(inner) = inner else { return Poll::Ready(None) };
+        span.in_scope(|| inner.poll_batch(cx, batch))
     }
 }
 

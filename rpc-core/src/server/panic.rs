@@ -1,10 +1,11 @@
 //! A panic in a handler is that call's failure and nobody else's.
 
 use crate::{
-    Body, Method, Observers, Payload, PayloadStream, Request, Response, Service, Status, observer::target,
+    Body, Method, Observers, PayloadStream, Request, Response, Service, Status,
+    observer::target,
+    rider::{Next, Rider},
     server::pace::Pace,
 };
-use futures_core::Stream;
 use pin_project_lite::pin_project;
 use std::{
     any::Any,
@@ -69,8 +70,8 @@ impl<F: Future<Output = Result<Response, Status>>> Future for Caught<'_, F> {
         let (method, pace) = (*this.method, *this.pace);
         match catch_unwind(AssertUnwindSafe(|| pace.timed(method, || this.call.poll(cx)))) {
             Ok(Poll::Ready(Ok(response))) if matches!(response.body, Body::Stream(_)) => {
-                let guarded = |inner| Guarded { inner: Some(inner), method, pace: pace.clone() };
-                Poll::Ready(Ok(Response { body: response.body.map_stream(guarded), ..response }))
+                let guarded = || Guarded { method, pace: pace.clone() };
+                Poll::Ready(Ok(Response { body: response.body.ridden(guarded), ..response }))
             }
             Ok(polled) => polled,
             Err(panic) => Poll::Ready(Err(panicked(method.path, &*panic))),
@@ -79,20 +80,21 @@ impl<F: Future<Output = Result<Response, Status>>> Future for Caught<'_, F> {
 }
 
 struct Guarded {
-    inner: Option<PayloadStream>,
     method: &'static Method,
     pace: Arc<Pace>,
 }
 
-impl Stream for Guarded {
-    type Item = Result<Payload, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { inner: Some(inner), method, pace } = &mut *self else { return Poll::Ready(None) };
-        match catch_unwind(AssertUnwindSafe(|| pace.timed(method, || Pin::new(inner).poll_next(cx)))) {
+impl Rider for Guarded {
+    fn poll<T>(
+        &mut self,
+        stream: &mut PayloadStream,
+        cx: &mut Context<'_>,
+        next: impl FnOnce(&mut PayloadStream, &mut Context<'_>) -> Next<T>,
+    ) -> Next<T> {
+        match catch_unwind(AssertUnwindSafe(|| self.pace.timed(self.method, || next(stream, cx)))) {
             Ok(next) => next,
             Err(panic) => {
-                self.inner = None;
+                stream.end();
                 Poll::Ready(Some(Err(panicked(self.method.path, &*panic))))
             }
         }
@@ -109,7 +111,8 @@ fn panicked(path: &'static str, panic: &(dyn Any + Send)) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Code, Kind, Method, service_fn};
+    use crate::{Code, Kind, Method, Payload, service_fn};
+    use futures_util::StreamExt;
 
     static METHOD: Method = Method::new("t.T", "M", "/t.T/M", Kind::Unary);
 
@@ -134,5 +137,21 @@ mod tests {
         let mut stream = service.call(request()).await.unwrap().body.stream();
         assert_eq!(stream.next().await.unwrap().unwrap_err().code(), Code::Internal);
         assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_streamed_before_a_panic_is_sent() {
+        let service = CatchPanicLayer::default().layer(service_fn(async |_| {
+            let items = futures_util::stream::iter([1, 2, 3]).map(|item| match item {
+                3 => panic!("at the third"),
+                _ => Ok(Payload::Encoded(bytes::Bytes::from_static(b"x"))),
+            });
+            Ok(Response::new(Body::Stream(PayloadStream::new(items))))
+        }));
+        let mut stream = service.call(request()).await.unwrap().body.stream();
+        let bounds = crate::Bounds { head: crate::Head::Length, message: 1, count: 9, bytes: 99 };
+        let mut batch = crate::Batch::new(bounds, 0);
+        let end = std::future::poll_fn(|cx| stream.poll_batch(cx, &mut batch)).await;
+        assert_eq!((end.unwrap().unwrap_err().code(), batch.len()), (Code::Internal, 2));
     }
 }

@@ -1,9 +1,10 @@
 //! From the name of a service to its implementation.
 
 use crate::{
-    Body, BoxService, Delivery, Layers, Method, Observers, Payload, PayloadStream, Request, Response, Service,
+    Body, BoxService, Delivery, Layers, Method, Observers, PayloadStream, Request, Response, Service,
     ServiceDescriptor, Status, Tasks,
     fnv::Words,
+    rider::{Next, Rider},
     server::{
         Admission,
         admission::{AdmissionLayer, Gate},
@@ -14,12 +15,10 @@ use crate::{
     spawn::House,
     transport::{Drain, Lookup, Routes},
 };
-use futures_core::Stream;
 use std::{
     collections::HashMap,
     fmt,
     hash::BuildHasherDefault,
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -162,8 +161,8 @@ impl Service for Dispatch {
                 (Ok(Response { metadata, body: body @ Body::Message(_) }), _) => Ok(Response { metadata, body }),
                 (Ok(response), end) => {
                     let at_work = AtWork::new(router.unfinished.clone(), method);
-                    let replies = |inner| Replies { inner, complete: false, end, at_work: Some(at_work) };
-                    Ok(Response { body: response.body.map_stream(replies), ..response })
+                    let replies = || Replies { complete: false, end, at_work: Some(at_work) };
+                    Ok(Response { body: response.body.ridden(replies), ..response })
                 }
                 (Err(status), _) => Err(status.at_edge()),
             }
@@ -171,27 +170,28 @@ impl Service for Dispatch {
     }
 }
 
-/// What a handler streams, at the edge. The call ends with it, and its tasks with the call.
+/// With what a handler streams, at the edge. The call ends with it, and its tasks with the call.
 struct Replies {
-    inner: PayloadStream,
     complete: bool,
     end: CallEnd,
     at_work: Option<AtWork<Arc<Unfinished>>>,
 }
 
-impl Stream for Replies {
-    type Item = Result<Payload, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { inner, complete, end, at_work } = &mut *self;
-        if !*complete {
-            match ready!(Pin::new(inner).poll_next(cx)) {
+impl Rider for Replies {
+    fn poll<T>(
+        &mut self,
+        stream: &mut PayloadStream,
+        cx: &mut Context<'_>,
+        next: impl FnOnce(&mut PayloadStream, &mut Context<'_>) -> Next<T>,
+    ) -> Next<T> {
+        if !self.complete {
+            match ready!(next(stream, cx)) {
                 Some(item) => return Poll::Ready(Some(item.map_err(Status::at_edge))),
-                None => *complete = true,
+                None => self.complete = true,
             }
         }
-        let ended = ready!(end.poll_end(cx));
-        *at_work = None;
+        let ended = ready!(self.end.poll_end(cx));
+        self.at_work = None;
         Poll::Ready(ended.err().map(Err))
     }
 }
@@ -204,14 +204,23 @@ impl Service for Edge {
     async fn call(&self, request: Request) -> Result<Response, Status> {
         match self.0.call(request).await {
             Ok(Response { metadata, body: body @ Body::Message(_) }) => Ok(Response { metadata, body }),
-            Ok(response) => Ok(Response { body: response.body.map_stream(at_edge), ..response }),
+            Ok(response) => Ok(Response { body: response.body.ridden(|| AtEdge), ..response }),
             Err(status) => Err(status.at_edge()),
         }
     }
 }
 
-fn at_edge(stream: PayloadStream) -> impl Stream<Item = Result<Payload, Status>> + Send {
-    futures_util::StreamExt::map(stream, |item| item.map_err(Status::at_edge))
+struct AtEdge;
+
+impl Rider for AtEdge {
+    fn poll<T>(
+        &mut self,
+        stream: &mut PayloadStream,
+        cx: &mut Context<'_>,
+        next: impl FnOnce(&mut PayloadStream, &mut Context<'_>) -> Next<T>,
+    ) -> Next<T> {
+        next(stream, cx).map_err(Status::at_edge)
+    }
 }
 
 impl fmt::Debug for Router {

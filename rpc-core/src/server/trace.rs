@@ -61,7 +61,7 @@ impl<S: Service> Trace<S> {
         });
         let result = self.inner.call(request).instrument(span.clone()).await;
         ending.watch(result.map(|response| Response {
-            body: response.body.map_stream(|stream| Entered::new(stream, span)),
+            body: response.body.map_source(|stream| Entered::new(stream, span)),
             ..response
         }))
     }

@@ -10,6 +10,7 @@ use crate::{
     Body, Context, Payload, RpcError, Status, Streaming,
     message::{Field, Sole},
     schema::{Catalog, Sent},
+    streaming::Form,
 };
 use bytes::Bytes;
 
@@ -85,7 +86,7 @@ impl<K: 'static, T: Field<K>, E: RpcError> Part<StreamOf<K>> for Streaming<T, E>
 
     const ARGUMENT: Argument<Self> = Argument(Codec::Stream(StreamCodec {
         // Whoever pumps it, its items are made as part of the call that its caller is handling.
-        wrap: |stream| Body::Stream(stream.into_payloads(whole::<K, T>, Context::current())),
+        wrap: |stream| Body::Stream(stream.into_payloads(form::<K, T>(), Context::current())),
         unwrap: |body| {
             Ok(Streaming::from_payloads(body.stream(), |item| take::<K, T>(item).map_err(error::bad_request)))
         },
@@ -97,7 +98,7 @@ impl<K: 'static, T: Field<K>, E: RpcError> Part<StreamOf<K>> for Streaming<T, E>
     }
 
     fn into_reply(self, context: Context) -> Body {
-        Body::Stream(self.into_payloads(whole::<K, T>, context))
+        Body::Stream(self.into_payloads(form::<K, T>(), context))
     }
 
     fn from_reply(body: Body) -> Result<Self, Status> {
@@ -116,6 +117,11 @@ fn items<K: 'static, T: Field<K>, E: RpcError>(catalog: &mut Catalog) -> Sent {
 /// A value as a message of its own.
 fn whole<K: 'static, T: Field<K>>(value: T) -> Payload {
     Payload::typed(Sole::<T, K>::new(value))
+}
+
+/// An item of a stream as a message of its own.
+fn form<K: 'static, T: Field<K>>() -> Form<T> {
+    Form { payload: whole::<K, T>, put: |value, batch| batch.put(&Sole::<T, K>::new(value)) }
 }
 
 fn take<K: 'static, T: Field<K>>(payload: Payload) -> Result<T, String> {
