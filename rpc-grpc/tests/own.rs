@@ -123,7 +123,7 @@ async fn the_handler_sees_who_called_and_how() {
     }
     let remaining = lines.iter().find_map(|line| line.strip_prefix("remaining=")).unwrap().parse::<u64>().unwrap();
     assert!((5_000..=10_000).contains(&remaining), "{remaining} ms are left");
-    assert_eq!(lines.len(), 9, "nothing of the protocol is taken for metadata: {lines:?}");
+    assert_eq!(lines.len(), 10, "nothing of the protocol is taken for metadata: {lines:?}");
 }
 
 #[tokio::test]
@@ -264,7 +264,7 @@ async fn as_much_metadata_as_is_allowed_arrives() {
     }
     let context = Context::default().with_metadata(full);
     let seen = call_in(&bench.connection, &INSPECT, context, body(order("", 0))).await.unwrap();
-    assert_eq!(seen.body.message().unwrap().take::<Seen>().unwrap().lines.len(), 7 + Metadata::MAX_ENTRIES);
+    assert_eq!(seen.body.message().unwrap().take::<Seen>().unwrap().lines.len(), 8 + Metadata::MAX_ENTRIES);
 }
 
 #[tokio::test]
