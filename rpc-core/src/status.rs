@@ -1,6 +1,6 @@
 //! What a failed call says.
 
-use crate::{Code, Metadata, schema::Failures};
+use crate::{Code, Metadata, PushBack, schema::Failures};
 use bytes::Bytes;
 use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
@@ -23,6 +23,7 @@ struct Inner {
     metadata: Metadata,
     /// Whose metadata it is: a peer's, for this process alone.
     received: bool,
+    push_back: Option<PushBack>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -76,6 +77,7 @@ impl Status {
             details: Vec::new(),
             metadata: Metadata::EMPTY,
             received: false,
+            push_back: None,
             source: None,
         }))
     }
@@ -103,6 +105,21 @@ impl Status {
     /// How far the call got.
     pub fn delivery(&self) -> Delivery {
         self.0.delivery
+    }
+
+    /// How long the server that refused the call wants to be left alone. Known to the client that was refused, and to nobody
+    /// further on.
+    pub fn push_back(&self) -> Option<PushBack> {
+        self.0.push_back
+    }
+
+    /// How long clients are asked to stay away by this refusal, which is about to leave its server. For transports that have
+    /// a place of their own for it.
+    pub fn pushes_back(&self) -> Option<PushBack> {
+        if self.0.delivery != Delivery::Unprocessed {
+            return None;
+        }
+        self.0.details.iter().find_map(PushBack::of)
     }
 
     /// Who made this status.
@@ -144,6 +161,19 @@ impl Status {
         self
     }
 
+    /// Asks the client to stay away for this long: for a server that refuses a call before it begins.
+    #[must_use]
+    pub fn pushing_back(self, after: std::time::Duration) -> Self {
+        self.with_detail(PushBack::detail(after))
+    }
+
+    /// Says how long the server wants to be left alone. For transports.
+    #[must_use]
+    pub fn with_push_back(mut self, push_back: PushBack) -> Self {
+        self.0.push_back = Some(push_back);
+        self
+    }
+
     /// Puts words before the message, and keeps the rest.
     #[must_use]
     pub fn with_context(mut self, context: impl fmt::Display) -> Self {
@@ -161,6 +191,10 @@ impl Status {
     /// Marks one that came from a server, be it in this process.
     pub(crate) fn received(mut self) -> Self {
         self.0.received = true;
+        if let Some(push_back) = self.pushes_back() {
+            self.0.push_back = Some(push_back);
+            self.0.details.retain(|detail| PushBack::of(detail).is_none());
+        }
         self
     }
 
@@ -174,6 +208,7 @@ impl Status {
         }
         self.0.delivery = Delivery::Unknown;
         self.0.origin = Origin::Remote;
+        self.0.push_back = None;
         self.0.source = None;
         self.without_large_details()
     }
@@ -242,13 +277,14 @@ impl Status {
 
 impl fmt::Debug for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { code, delivery, origin, message, details, metadata, source, .. } = &*self.0;
+        let Inner { code, delivery, origin, message, details, metadata, push_back, source, .. } = &*self.0;
         f.debug_struct("Status")
             .field("code", code)
             .field("message", message)
             .field("details", &details.len())
             .field("metadata", &metadata.len())
             .field("delivery", delivery)
+            .field("push_back", push_back)
             .field("origin", origin)
             .field("source", source)
             .finish()
@@ -330,6 +366,20 @@ mod tests {
         let status = detailed(Status::MAX_DETAILS);
         assert!(status.details().is_empty());
         assert_eq!(status.message(), "no (its details, 6159 bytes, are over the limit of 6144)");
+    }
+
+    #[test]
+    fn a_push_back_is_for_the_client_that_was_refused_alone() {
+        let second = std::time::Duration::from_secs(1);
+        let refused = Status::resource_exhausted("full").with_delivery(Delivery::Unprocessed).pushing_back(second);
+        assert_eq!((refused.push_back(), refused.pushes_back()), (None, Some(PushBack::After(second))));
+        let told = refused.from_peer();
+        assert_eq!((told.push_back(), told.details().len()), (Some(PushBack::After(second)), 0));
+        let relayed = told.at_edge().from_peer();
+        assert_eq!((relayed.push_back(), relayed.details().len()), (None, 0), "of a dependency, to somebody's caller");
+        // A handler may say what it likes, and it stays a detail.
+        let own = Status::resource_exhausted("later").with_detail(PushBack::detail(second)).at_edge().from_peer();
+        assert_eq!((own.push_back(), own.details().len()), (None, 1));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::headers;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message;
-use rpc_core::{Code, Delivery, Detail, Metadata, Status};
+use rpc_core::{Code, Delivery, Detail, Metadata, PushBack, Status};
 use std::borrow::Cow;
 use tonic::metadata::{Binary, MetadataValue};
 
@@ -14,6 +14,9 @@ const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 /// Says that the server has not begun the call. Only servers of this framework say so; what a server of another says
 /// may mean anything.
 const UNPROCESSED: HeaderName = HeaderName::from_static("rpc-unprocessed");
+
+/// How long to stay away (gRFC A6).
+const PUSH_BACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// Bytes of a message as it is encoded. What does not fit is cut: a peer that is sent too many headers drops the call.
 const MAX_MESSAGE: usize = 4 * 1024;
@@ -56,6 +59,15 @@ pub(crate) fn failed(status: &Status) -> HeaderMap {
     }
     if status.delivery() != Delivery::Unknown {
         headers.insert(UNPROCESSED, HeaderValue::from_static("1"));
+    }
+    match status.pushes_back() {
+        Some(PushBack::After(time)) => {
+            headers.insert(PUSH_BACK, HeaderValue::from(u32::try_from(time.as_millis()).unwrap_or(u32::MAX)));
+        }
+        Some(PushBack::Never) => {
+            headers.insert(PUSH_BACK, HeaderValue::from_static("-1"));
+        }
+        None => {}
     }
     if let Err(error) = headers::write_metadata(status.metadata(), &mut headers) {
         // The failure is worth more than what stands beside it.
@@ -113,7 +125,11 @@ fn read_failure(code: &[u8], headers: &HeaderMap) -> Result<(), Status> {
     if let Err(error) = headers::read_metadata(headers, &mut metadata) {
         tracing::debug!(%error, "not all metadata of a status is taken");
     }
-    Err(status.with_metadata(metadata).from_peer())
+    let status = status.with_metadata(metadata).from_peer();
+    Err(match headers.get(PUSH_BACK) {
+        Some(value) => status.with_push_back(PushBack::from_millis(value.to_str().unwrap_or_default())),
+        None => status,
+    })
 }
 
 /// Details that cannot be read are left out: code and message are worth having without them.
@@ -206,6 +222,27 @@ mod tests {
         assert_eq!(got.delivery(), Delivery::Unknown);
         let refused = Status::unavailable("leaving").with_delivery(Delivery::Unprocessed);
         assert_eq!(carried(&refused).delivery(), Delivery::Unprocessed);
+    }
+
+    #[test]
+    fn a_refusal_says_how_long_to_stay_away_in_grpcs_way_too() {
+        let second = std::time::Duration::from_secs(1);
+        let refused = Status::resource_exhausted("full").with_delivery(Delivery::Unprocessed).pushing_back(second);
+        assert_eq!(failed(&refused)[PUSH_BACK], "1000");
+        let told = carried(&refused);
+        assert_eq!((told.push_back(), told.details().len()), (Some(PushBack::After(second)), 0));
+    }
+
+    #[test]
+    fn a_foreign_servers_push_back_is_heard() {
+        for (text, push_back) in
+            [("250", PushBack::After(std::time::Duration::from_millis(250))), ("-1", PushBack::Never)]
+        {
+            let mut headers = failed(&Status::unavailable("busy"));
+            assert!(!headers.contains_key(PUSH_BACK));
+            headers.insert(PUSH_BACK, HeaderValue::from_static(text));
+            assert_eq!(read(&headers).unwrap().unwrap_err().push_back(), Some(push_back));
+        }
     }
 
     #[test]

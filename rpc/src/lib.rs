@@ -41,8 +41,8 @@ pub use health::{Health, Readiness};
 pub use rpc_core::server::{Admission, AdmissionError};
 pub use rpc_core::{
     Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Io, Layer, Metadata, MetadataError,
-    Method, Observer, Observers, Payload, Peer, Request, Response, RpcError, Service, ServiceDescriptor, Status,
-    Streaming, Task, Tasks, TraceContext, Trailers, Transports, Value,
+    Method, Observer, Observers, Payload, Peer, PushBack, Request, Response, RpcError, Service, ServiceDescriptor,
+    Status, Streaming, Task, Tasks, TraceContext, Trailers, Transports, Value,
     client::{Channel, Client, Hedge, Percentile},
     framed, observer, registry,
     server::NamedService,

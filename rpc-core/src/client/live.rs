@@ -1,7 +1,7 @@
 //! A connection that takes calls, and the calls on it.
 
 use crate::{
-    Address, BoxService, Response, Status,
+    Address, BoxService, PushBack, Response, Status,
     client::{
         alarm::Alarm,
         gate::Probe,
@@ -110,7 +110,12 @@ impl InFlight {
         self.answer = Answer::Come;
         match result {
             Ok(_) => self.well(paced),
-            Err(status) => self.failed(Verdict::of(status)),
+            Err(status) => {
+                if let Some(PushBack::After(time)) = status.push_back() {
+                    self.live.load.pushed_back(self.live.clock.stamp(Instant::now()), time);
+                }
+                self.failed(Verdict::of(status));
+            }
         }
     }
 
@@ -233,7 +238,7 @@ impl Candidate for Choice {
     }
 
     fn failing(&self, now: Stamp) -> f32 {
-        self.live.load.trouble().failing(now)
+        self.live.load.failing(now)
     }
 
     fn weight(&self) -> u32 {

@@ -23,6 +23,8 @@ pub(crate) struct Load {
     trouble: AtomicU64,
     /// Failures so far; it comes round.
     failures: AtomicU32,
+    /// Until when it wants to be left alone, if it has said so: a stamp, and 0 for never said.
+    away: AtomicU32,
     /// For the probe while the server is ejected.
     gate: Gate,
 }
@@ -47,6 +49,11 @@ impl Before {
 const ANSWER: u64 = 1 << 32;
 
 impl Load {
+    /// No word of a peer keeps calls away from it for longer: it may be wrong, and is asked again.
+    const LONGEST: Duration = Duration::from_secs(10);
+    /// Anything is better than one that wants to be left alone.
+    const AWAY: f32 = 0.999;
+
     /// A call begins.
     pub(crate) fn begin(&self) -> Before {
         let before = self.calls.fetch_add(1, Relaxed);
@@ -71,6 +78,22 @@ impl Load {
     /// How long it takes to answer.
     pub(crate) fn latency(&self) -> Latency {
         Latency::from_bits(self.latency.load(Relaxed))
+    }
+
+    /// It wants to be left alone for so long.
+    #[cold]
+    pub(crate) fn pushed_back(&self, now: Stamp, time: Duration) {
+        let until = now.0.wrapping_add(u32::try_from(time.min(Self::LONGEST).as_millis()).unwrap_or_default());
+        self.away.store(until.max(1), Relaxed);
+    }
+
+    /// What part of its answers fail, as far as is known: nearly all while it wants to be left alone.
+    pub(crate) fn failing(&self, now: Stamp) -> f32 {
+        let away = self.away.load(Relaxed);
+        if away != 0 && Stamp(away).since(now) > 0 && Stamp(away).since(now) <= Self::LONGEST.as_millis() as u32 {
+            return Self::AWAY;
+        }
+        self.trouble().failing(now)
     }
 
     /// What part of its answers were failures lately.

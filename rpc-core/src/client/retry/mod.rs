@@ -7,7 +7,7 @@ mod race;
 mod spare;
 
 use crate::{
-    CallId, Layer, Observers, Request, Response, Service, Status,
+    CallId, Layer, Observers, PushBack, Request, Response, Service, Status,
     client::{Hedge, Journey, backoff::Backoff},
     observer::target,
 };
@@ -146,6 +146,7 @@ impl<S: Service> Retry<S> {
             self.note(&status);
             let class = Class::of(&status, request.method);
             let withdraw = || budget.withdraw(self.second(Instant::now()));
+            let Some(stay_away) = stay_away(&status, &request) else { return Err(status) };
             let Some(wait) = plan.next(class, fastrand::u64(..), withdraw) else { return Err(status) };
             if request.context.attempt() != plan.number {
                 let id = request.context.call_id().unwrap_or_else(CallId::random);
@@ -155,8 +156,11 @@ impl<S: Service> Retry<S> {
             tracing::debug!(target: target::CLIENT, method = request.method.path, attempt = plan.number, because = %status, "calling again");
             let journey = Journey::of(&mut request);
             journey.failed(status.clone());
-            if let Some(wait) = wait {
+            // One that was asked to wait still goes elsewhere, if there is another.
+            if let Some(wait) = wait.max(stay_away) {
                 tokio::time::sleep(wait).await;
+            }
+            if wait.is_some() {
                 journey.forget_tried();
             }
             spare = Spare::of(&mut request);
@@ -169,6 +173,17 @@ impl<S: Service> Retry<S> {
 
     fn second(&self, now: Instant) -> u64 {
         now.saturating_duration_since(self.since).as_secs()
+    }
+}
+
+/// For how long the server asks not to be called; `None` when the call need not be made again, since that is not what it
+/// asks for, or there is no time for it.
+fn stay_away(status: &Status, request: &Request) -> Option<Option<Duration>> {
+    match status.push_back() {
+        None => Some(None),
+        Some(PushBack::Never) => None,
+        Some(PushBack::After(wait)) if request.context.remaining().is_some_and(|remaining| remaining <= wait) => None,
+        Some(PushBack::After(wait)) => Some(Some(wait)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::{
-    BoxFuture, Code, Context, Delivery, Request, Response, Service, ServiceDescriptor, Status, Transports,
+    BoxFuture, Code, Context, Delivery, PushBack, Request, Response, Service, ServiceDescriptor, Status, Transports,
     client::{Channel, RetryPolicy, Timeouts},
     registry::{Memory, Registry},
     server::{Fidelity, NamedService},
@@ -62,6 +62,40 @@ async fn calls_that_fail_at_once_let_others_have_their_turn() {
     };
     let (calls, ()) = tokio::join!(caller, async { stop.set(true) });
     assert!(calls < 10_000, "nobody else was heard during {calls} calls");
+}
+
+fn pushes_back(push_back: PushBack) -> Status {
+    let refused = Status::resource_exhausted("too much to do").with_delivery(Delivery::Unprocessed).from_peer();
+    refused.with_push_back(push_back)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_is_left_alone_for_as_long_as_it_says() {
+    const TIME: Duration = Duration::from_millis(300);
+    let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    world.handle("a:1", fails(pushes_back(PushBack::After(TIME))));
+    let began = Instant::now();
+    for _ in 0..100 {
+        channel.call(&PLACE, empty(), None).await.unwrap();
+    }
+    assert_eq!(world.calls("a:1"), 1, "it wants to be left alone");
+    assert_eq!(began.elapsed(), TIME, "one call waited, and then went elsewhere");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_a_server_does_not_want_again_is_not_made_again() {
+    let (world, registry, _records) = fleet(&["a:1"]).await;
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    for push_back in [PushBack::Never, PushBack::After(Duration::from_secs(60))] {
+        world.handle("a:1", fails(pushes_back(push_back)));
+        let (began, calls) = (Instant::now(), world.calls("a:1"));
+        let status = channel.call(&PLACE, empty(), None).await.unwrap_err();
+        assert_eq!((status.code(), status.push_back()), (Code::ResourceExhausted, Some(push_back)));
+        assert_eq!((began.elapsed(), world.calls("a:1")), (Duration::ZERO, calls + 1));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 use tower_layer::Layer;
 
@@ -87,18 +88,24 @@ impl<S> Admit<S> {
         self.observers.tell(|observer| observer.refused(method, request.context.transport()));
         Status::resource_exhausted("the server has too much to do; nothing was done")
             .with_delivery(Delivery::Unprocessed)
+            .pushing_back(push_back())
     }
+}
+
+/// How long clients are to stay away: as long as a queue takes to become shorter, and not all of them equally long, or they
+/// would come back together.
+fn push_back() -> Duration {
+    Duration::from_millis(fastrand::u64(50..150))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        Body, BoxService, Code, Kind, Payload, PayloadStream, ServiceDescriptor, observer::Counters, observer::Event,
-        server::NamedService, server::Router, service_fn,
+        Body, BoxService, Code, Kind, Payload, PayloadStream, PushBack, ServiceDescriptor, observer::Counters,
+        observer::Event, server::NamedService, server::Router, service_fn,
     };
     use bytes::Bytes;
-    use std::time::Duration;
     use tokio::time::{sleep, timeout};
 
     static FIND: Method = Method::new("t.T", "Find", "/t.T/Find", Kind::Unary).idempotent();
@@ -149,6 +156,7 @@ mod tests {
         found.unwrap();
         assert_eq!((refused.code(), refused.delivery()), (Code::ResourceExhausted, Delivery::Unprocessed));
         assert_eq!(counters.snapshot().of(Event::Refused), 1);
+        assert!(matches!(refused.pushes_back(), Some(PushBack::After(time)) if !time.is_zero()), "{refused:?}");
 
         timeout(Duration::from_millis(1), service.call(request(&FIND))).await.unwrap_err();
         service.call(request(&FIND)).await.unwrap();

@@ -1,0 +1,75 @@
+//! How long an overloaded server is to be left alone.
+
+use crate::{
+    Detail,
+    message::{AsWellKnown, Many, Sole},
+    payload::{Decode, ErasedMessage},
+};
+use bytes::BytesMut;
+use std::time::Duration;
+
+/// What a server asks of clients whose calls it has refused. The retries of a channel keep to it.
+///
+/// It travels as a detail, `google.rpc.RetryInfo`, on every wire, and on gRPC also as `grpc-retry-pushback-ms` (gRFC A6),
+/// which clients of other frameworks know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushBack {
+    /// To call again no sooner than this.
+    After(Duration),
+    /// Not to call again, for this call.
+    Never,
+}
+
+/// `google.rpc.RetryInfo`: a duration as field 1. A list of one is written in the same way.
+type RetryInfo = Sole<Vec<Duration>, Many<AsWellKnown>>;
+
+impl PushBack {
+    const TYPE: &str = "google.rpc.RetryInfo";
+
+    /// From the milliseconds of gRFC A6, where whatever is no number, or is negative, means never.
+    pub fn from_millis(text: &str) -> Self {
+        text.parse::<u32>().map_or(Self::Never, |millis| Self::After(Duration::from_millis(millis.into())))
+    }
+
+    /// The detail by which it travels.
+    pub(crate) fn detail(after: Duration) -> Detail {
+        let info = RetryInfo::new(vec![after]);
+        let mut value = BytesMut::with_capacity(info.encoded_len());
+        info.encode(&mut value);
+        Detail { type_url: format!("type.googleapis.com/{}", Self::TYPE).into(), value: value.freeze() }
+    }
+
+    /// What a detail says, if it is one that says this.
+    pub(crate) fn of(detail: &Detail) -> Option<Self> {
+        if detail.type_name() != Self::TYPE {
+            return None;
+        }
+        let info = RetryInfo::decode(detail.value.clone()).ok()?;
+        info.into_inner().pop().map(Self::After)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_written_as_retry_info() {
+        let detail = PushBack::detail(Duration::from_millis(1250));
+        assert_eq!(detail.type_url, "type.googleapis.com/google.rpc.RetryInfo");
+        // retry_delay = 1: a google.protobuf.Duration of 1 s and 250,000,000 ns.
+        assert_eq!(detail.value[..], [0x0a, 7, 0x08, 1, 0x10, 0x80, 0xe5, 0x9a, 0x77]);
+        assert_eq!(PushBack::of(&detail), Some(PushBack::After(Duration::from_millis(1250))));
+        let other = Detail { type_url: "x/y".into(), ..detail.clone() };
+        assert_eq!(PushBack::of(&other), None);
+        assert_eq!(PushBack::of(&Detail { value: bytes::Bytes::from_static(&[0x0a, 200]), ..detail }), None);
+    }
+
+    #[test]
+    fn what_is_no_number_of_milliseconds_means_never() {
+        assert_eq!(PushBack::from_millis("250"), PushBack::After(Duration::from_millis(250)));
+        for text in ["-1", "", "soon", "1.5", "99999999999"] {
+            assert_eq!(PushBack::from_millis(text), PushBack::Never, "{text}");
+        }
+    }
+}
