@@ -169,3 +169,20 @@ impl Load {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_wants_to_be_left_alone_is_the_last_choice_for_so_long_and_no_longer() {
+        let load = Load::default();
+        for now in [1_000_u32, u32::MAX - 100] {
+            let after = |millis: u32| load.failing(Stamp(now.wrapping_add(millis)));
+            load.pushed_back(Stamp(now), Duration::from_millis(300));
+            assert_eq!((after(0), after(299), after(300), after(9_000_000)), (Load::AWAY, Load::AWAY, 0.0, 0.0));
+            load.pushed_back(Stamp(now), Duration::MAX);
+            assert_eq!((after(9_999), after(10_000)), (Load::AWAY, 0.0), "whatever it says");
+        }
+    }
+}
