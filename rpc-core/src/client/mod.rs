@@ -46,6 +46,7 @@ mod fleet;
 mod link;
 mod live;
 mod place;
+mod pool;
 mod roster;
 mod secure;
 mod subset;

@@ -7,9 +7,9 @@ use crate::{
         crowd,
         diagnosis::{Cause, Diagnosis, List},
         endpoint::{Arrival, Demand, Endpoint, Fallback, Hello, Link, Listing, Phase, Spared},
-        live::{Choice, Live},
-        picker::{Draw, Picker},
+        live::Live,
         place::{Failure, Place},
+        pool::{Pool, ReadySet},
         shards::Shards,
         standing::Standing,
         subset::{self, Use},
@@ -62,26 +62,6 @@ pub(crate) struct Settled {
     pub(crate) fallbacks: Vec<Fallback>,
     /// Whether the task that tends it should look.
     pub(crate) wake: bool,
-}
-
-/// The connections that take calls.
-#[derive(Debug, Default)]
-pub(crate) struct ReadySet {
-    /// Which servers are kept from calls, in words; empty when none is.
-    pub(crate) ejected: String,
-    automatic: Pool,
-    only: Vec<(&'static str, Pool)>,
-}
-
-/// Connections to choose from, one for each server.
-#[derive(Debug)]
-pub(crate) struct Pool {
-    choices: Vec<Choice>,
-    /// Servers that were ejected, and that one call should go to.
-    probes: Vec<Arc<Live>>,
-    picker: Picker,
-    /// For calls with keys, once there was one.
-    pub(crate) shards: Option<Shards>,
 }
 
 impl Roster {
@@ -376,7 +356,7 @@ impl Roster {
         let members =
             self.endpoints.values().filter(|endpoint| self.keyed && (endpoint.listing == Listing::Gone) == is_gone);
         let shards = Shards::new(members.filter_map(|endpoint| endpoint.member(link(endpoint), spared)));
-        Pool { shards: self.keyed.then_some(shards), ..Pool::new(choices.collect(), probes.collect()) }
+        Pool::new(choices.collect(), probes.collect(), self.keyed.then_some(shards))
     }
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
@@ -478,42 +458,5 @@ impl Roster {
         let more = places.len().saturating_sub(Diagnosis::MAX_PLACES);
         places.truncate(Diagnosis::MAX_PLACES);
         Diagnosis { service: self.service.clone(), cause, places, more }
-    }
-}
-
-impl ReadySet {
-    /// The connections for a call.
-    pub(crate) fn pool(&self, transports: Transports) -> Option<&Pool> {
-        match transports {
-            Transports::Auto => Some(&self.automatic),
-            Transports::Only(wanted) => self.only.iter().find(|(name, _)| *name == wanted).map(|(_, pool)| pool),
-        }
-    }
-}
-
-impl Pool {
-    fn new(choices: Vec<Choice>, probes: Vec<Arc<Live>>) -> Self {
-        let picker = Picker::new(&choices);
-        Self { choices, probes, picker, shards: None }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.choices.is_empty()
-    }
-
-    pub(crate) fn pick(&self, draw: Draw, tried: &[u32]) -> Option<&Arc<Live>> {
-        let index = self.picker.pick(&self.choices, draw, tried)?;
-        self.choices.get(index).map(|choice| &choice.live)
-    }
-
-    /// A server that is to be probed by the caller.
-    pub(crate) fn probe(&self) -> Option<&Arc<Live>> {
-        if self.probes.is_empty() { None } else { self.probes.iter().find(|live| live.pass()) }
-    }
-}
-
-impl Default for Pool {
-    fn default() -> Self {
-        Self::new(Vec::new(), Vec::new())
     }
 }
