@@ -24,6 +24,9 @@ pub trait Field<K>: Sized + Send + Sync + 'static {
     /// Whether an absent one is an error. See [`Element::REQUIRED`].
     const REQUIRED: bool = false;
 
+    /// Whether equal values are always written as the same bytes, so that it can be the key of a call.
+    const ORDERED: bool = true;
+
     /// What it means that none was sent.
     ///
     /// # Errors

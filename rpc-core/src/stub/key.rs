@@ -9,7 +9,8 @@ use std::hash::Hasher;
 /// What is hashed are the bytes of the value as field 1 of a protobuf message, whatever its position among the
 /// arguments, so that the hash outlives a new argument and is the same in every process, version and language: FNV-1a
 /// over 64 bits, then the last step of SplitMix64, because FNV leaves the high bits of short keys alike and a ring of
-/// shards is cut by them. A map has no order and makes no key.
+/// shards is cut by them. A `HashMap` has no order and is refused.
+/// (One inside of a message is not seen.)
 pub(super) fn hash(encode: impl FnOnce(&mut BytesMut)) -> u64 {
     let mut bytes = BytesMut::new();
     encode(&mut bytes);

@@ -60,6 +60,7 @@ impl<K: 'static, T: Field<K>> Part<Single<K>> for T {
         read_into: T::read_into,
         finish: T::finish,
         key: |value| key::hash(|bytes| value.encode(1, bytes)),
+        ordered: T::ORDERED,
         describe: single::<K, T>,
         wrap: |value, arguments| Payload::typed(Wrapped::new((value,), arguments)),
         unwrap: |payload, arguments| Wrapped::take(payload, arguments),
