@@ -14,10 +14,18 @@ pub fn differences(old: &str, new: &str) -> Vec<String> {
     for (name, was) in &old.0 {
         found.extend(match (was, new.0.get(name)) {
             (_, Some(is)) if is == was => None,
-            (Entry::Field { number: was, .. }, Some(Entry::Field { number: is, .. })) if was != is => Some(format!(
-                "`{name}` has moved: its number was {was} and is {is}, where others put something else. Keep it with \
-                 `#[rpc(tag = {was})]`, or keep the place of what was removed before it with `#[rpc(reserved({is}))]`"
-            )),
+            (Entry::Field { number: was, .. }, Some(Entry::Field { number: is, .. })) if was != is => {
+                let keep = match holds_arguments(name) {
+                    true => String::new(),
+                    false => {
+                        format!(", or keep the place of what was removed before it with `#[rpc(reserved({is}))]`")
+                    }
+                };
+                Some(format!(
+                    "`{name}` has moved: its number was {was} and is {is}, where others put something else. Keep it with \
+                     `#[rpc(tag = {was})]`{keep}"
+                ))
+            }
             (was, Some(is)) => Some(format!("`{name}` was `{}` and is `{}`", was.text(), is.text())),
             (Entry::Field { number, .. }, None) => Some(new.gone(name, *number, &old)),
             (was, None) => Some(format!("`{}` is gone", was.text())),
@@ -106,12 +114,20 @@ impl Declared {
                 )
             }
             Some(other) => format!("`{name}` is gone, and `{other}` has its number {number}"),
+            None if holds_arguments(name) => {
+                format!("`{name}` is gone: give no other argument its number {number}, which older callers still send")
+            }
             None => format!(
                 "`{name}` is gone: keep its number from coming back with another meaning, by \
                  `#[rpc(reserved({number}, \"{own}\"))]`"
             ),
         }
     }
+}
+
+/// Whether a field looks like an argument of a method: those are pinned one by one, and nothing reserves their numbers.
+fn holds_arguments(name: &str) -> bool {
+    parent(name).ends_with("Request")
 }
 
 fn parent(name: &str) -> &str {
@@ -168,6 +184,16 @@ message Payment {
         assert_eq!(said.len(), 2, "{said:#?}");
         assert!(said[0].starts_with("`Order.count` is gone, and `Order.note` has its number 2"), "{said:#?}");
         assert!(said[1].starts_with("`Order.note` has moved: its number was 3 and is 2"), "{said:#?}");
+    }
+
+    #[test]
+    fn arguments_are_not_told_to_do_what_they_cannot() {
+        let old = "message OrdersFindRequest {\n  string number = 1;\n  bool whole = 2;\n}\n";
+        let said = differences(old, "message OrdersFindRequest {\n  bool whole = 1;\n}\n");
+        assert!(said.iter().any(|said| said.contains("`#[rpc(tag = 2)]`")), "{said:#?}");
+        assert!(said.iter().all(|said| !said.contains("reserved")), "{said:#?}");
+        let said = differences(old, "message OrdersFindRequest {\n  string number = 1;\n}\n");
+        assert!(said[0].ends_with("give no other argument its number 2, which older callers still send"), "{said:#?}");
     }
 
     #[test]
