@@ -51,13 +51,14 @@ class Kitchen(services.KitchenServicer):
         return order
 
     def Count(self, order, context):
+        ended = threading.Event()
+        if order.number == "hang":
+            # Before the first item: grpcio does not come back for the next one when the caller has left by then.
+            context.add_callback(lambda: (print("cancelled after", order.count, flush=True), ended.set()))
         for number in range(order.count):
             yield pb.Order(count=number, content=order.content)
         if order.number == "hang":
-            ended = threading.Event()
-            context.add_callback(ended.set)
             ended.wait()
-            print("cancelled after", order.count, flush=True)
         if order.number == "fail":
             context.abort(grpc.StatusCode.NOT_FOUND, "at the end")
 

@@ -270,8 +270,9 @@ async fn a_busy_application_keeps_its_record() {
     let path = format!("{base}/demo.Echo/{}", instance.id);
     let before = node(&client(&host).await, &path).await.unwrap();
     let (_never, answer) = std::sync::mpsc::channel::<()>();
-    // Blocks the only thread of this runtime, as a handler that waits for a disk would.
-    assert!(answer.recv_timeout(Duration::from_secs(6)).is_err());
+    // Blocks the only thread of this runtime, as a handler that waits for a disk would: for longer than a session lasts
+    // that hears nothing, and not for so long that the program is taken for one that hangs.
+    assert!(answer.recv_timeout(Duration::from_millis(4500)).is_err());
     assert_eq!(node(&client(&host).await, &path).await.unwrap(), before);
     assert!(registration.close(SOON).await);
 }
