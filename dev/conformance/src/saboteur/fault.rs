@@ -73,7 +73,6 @@ impl Fault {
         (Self::LeaksMetadataOfAnotherCall, "a call without metadata carries that of the call before"),
         (Self::LosesTrace, "the trace is not sent"),
         (Self::LosesBaggage, "the baggage is not sent"),
-        (Self::LosesPriority, "every call is as urgent as any other"),
         (Self::ForgetsCallId, "every attempt is another call"),
         (Self::ForgetsAttempt, "every attempt is the first"),
         (Self::TurnsPanicIntoSilence, "a call whose handler panicked is never answered"),
@@ -115,5 +114,6 @@ impl Fault {
         (Self::TurnsCutRequestsIntoEnds, "a connection that is cut is a good end of its streams of requests"),
         (Self::HedgesWhatMustNotBeMadeTwice, "a call of any method whose answer is late is made twice"),
         (Self::SwallowsCancelOfLaterAttempts, "the client tells nobody that a hedge has lost"),
+        (Self::LosesPriority, "every call is as urgent as any other"),
     ];
 }
