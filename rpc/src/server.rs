@@ -26,6 +26,7 @@ pub struct Server {
     app: App,
     core: rpc_core::server::Server,
     layers: Layers,
+    limits: Limits,
     admission: Option<Admission>,
     attributes: Attributes,
     /// Certificates that the program brings.
@@ -52,6 +53,7 @@ impl Server {
             app,
             core: rpc_core::server::Server::new(),
             layers,
+            limits: Limits::default(),
             admission: None,
             attributes: Attributes::default(),
             tls: None,
@@ -137,10 +139,11 @@ impl Server {
         self
     }
 
-    /// What it accepts from clients: the size of a message, how many calls on a connection, how many connections.
+    /// What it accepts from clients: the size of a message, how many calls on a connection, how many connections. The
+    /// configuration (`max_message`) overrules it.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.core = self.core.limits(limits);
+        self.limits = limits;
         self
     }
 
@@ -219,7 +222,8 @@ impl Server {
 
         let id = Instance::random_id();
         let admission = self.admission.or(config.server.admission).unwrap_or_default();
-        let mut core = self.core.instance(&id).layers(self.layers).limits(self.app.limits()).admission(admission);
+        let limits = self.app.limits_over(self.limits);
+        let mut core = self.core.instance(&id).layers(self.layers).limits(limits).admission(admission);
         for transport in &transports {
             core = core.transport(transport.clone());
         }

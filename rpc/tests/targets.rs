@@ -74,6 +74,21 @@ async fn the_largest_message_is_a_matter_of_configuration_on_every_wire() {
 }
 
 #[tokio::test]
+async fn the_limits_of_a_server_are_the_programs_unless_the_configuration_has_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, server_says, fits) in [("own", "", false), ("configured", "max_message = \"8MiB\"\n", true)] {
+        let registry = format!("registry = \"file://{}/{name}\"\n", folder.path().display());
+        let servers = App::builder().config(config(&format!("{registry}{server_says}"))).build();
+        let limits = rpc::transport::Limits::default().with_max_message(1000);
+        let _running = servers.server().service(EchoServer::new(Mirror)).limits(limits).start().await.unwrap();
+        let app = App::builder().config(config(&format!("{registry}max_message = \"8MiB\""))).build();
+        let echo: EchoClient = app.client().await.unwrap();
+        assert_eq!(echo.say("x".repeat(2000)).await.is_ok(), fits, "{name}");
+        echo.say("x".to_owned()).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn what_is_served_here_is_served_once_and_before_it_is_called() {
     let app = App::builder().config(config("[client.Echo]\ntarget = \"local://\"")).build();
     let error = format!("{:?}", program(&app).await.unwrap_err());

@@ -14,6 +14,7 @@ use rpc_core::{
     client::{Channel, Client, Servers},
     registry::{Availability, Registry, ServiceName, Target, Watch},
     tls::Encryption,
+    transport::Limits,
 };
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -153,7 +154,7 @@ impl App {
             .hedges(terms.hedges.clone())
             .transports(terms.transports)
             .retry(terms.retry)
-            .limits(self.limits())
+            .limits(self.limits_over(Limits::default()))
             .observer(self.0.observers.clone())
             .layers(layers.client.clone())
             .layers_per_attempt(layers.attempt.clone());

@@ -2,7 +2,10 @@
 
 use super::{App, lock};
 use crate::{Error, NamedService, Result};
-use rpc_core::server::{Admission, Fidelity, Local};
+use rpc_core::{
+    server::{Admission, Fidelity, Local},
+    transport::Limits,
+};
 use std::collections::hash_map::Entry;
 
 impl App {
@@ -41,7 +44,8 @@ impl App {
                 let (layers, observers) = (self.0.layers.server.clone(), self.0.observers.clone());
                 // What calls from here has been let in before: it is refused only where somebody has asked for it.
                 let admission = self.config().server.admission.unwrap_or(Admission::Off);
-                entry.insert(Local::new(service, Fidelity::Value, admission, layers, observers).limits(self.limits()));
+                let limits = self.limits_over(Limits::default());
+                entry.insert(Local::new(service, Fidelity::Value, admission, layers, observers).limits(limits));
                 Ok(())
             }
         }

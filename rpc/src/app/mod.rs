@@ -180,9 +180,8 @@ impl App {
         &self.0.transports
     }
 
-    /// What messages may weigh, on every wire and none.
-    pub(crate) fn limits(&self) -> Limits {
-        let limits = Limits::default();
+    /// These limits, but for what the configuration says: it holds on every wire and none.
+    pub(crate) fn limits_over(&self, limits: Limits) -> Limits {
         self.0.config.max_message.map_or(limits, |bytes| limits.with_max_message(bytes))
     }
 
