@@ -147,6 +147,14 @@ impl Server {
         self
     }
 
+    /// How many calls it lets in at once, instead of as many as it gets done. The configuration (`server.admission`)
+    /// overrules it.
+    #[must_use]
+    pub fn admission(mut self, admission: Admission) -> Self {
+        self.admission = Some(admission);
+        self
+    }
+
     /// What to do once it listens and is registered: say where it listens, for instance.
     #[must_use]
     pub fn on_ready(mut self, ready: impl FnOnce(&Running) + Send + 'static) -> Self {
@@ -221,7 +229,7 @@ impl Server {
         }
 
         let id = Instance::random_id();
-        let admission = self.admission.or(config.server.admission).unwrap_or_default();
+        let admission = config.server.admission.or(self.admission).unwrap_or_default();
         let limits = self.app.limits_over(self.limits);
         let mut core = self.core.instance(&id).layers(self.layers).limits(limits).admission(admission);
         for transport in &transports {

@@ -4,7 +4,9 @@
 mod common;
 
 use common::{Echo, EchoClient, EchoServer, Mirror, config};
-use rpc::{App, Discover, prelude::*};
+use rpc::{App, Code, Discover, prelude::*};
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// The program that is moved about: it knows nothing of where the service is.
 async fn program(app: &App) -> rpc::Result<String> {
@@ -85,6 +87,54 @@ async fn the_limits_of_a_server_are_the_programs_unless_the_configuration_has_it
         let echo: EchoClient = app.client().await.unwrap();
         assert_eq!(echo.say("x".repeat(2000)).await.is_ok(), fits, "{name}");
         echo.say("x".to_owned()).await.unwrap();
+    }
+}
+
+/// Says that it has begun, and answers once it is let.
+#[derive(Clone, Default)]
+struct Held(Arc<(Notify, Notify)>);
+
+impl Echo for Held {
+    async fn say(&self, text: String) -> Result<String, Status> {
+        let (begun, go_on) = &*self.0;
+        begun.notify_one();
+        go_on.notified().await;
+        go_on.notify_one();
+        Ok(text)
+    }
+
+    async fn write(&self, text: String) -> Result<String, Status> {
+        self.say(text).await
+    }
+}
+
+#[tokio::test]
+async fn how_many_calls_are_let_in_is_the_programs_to_say_unless_the_configuration_does() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, server_says, refuses) in [("own", "", true), ("configured", "[server]\nadmission = \"off\"", false)] {
+        let registry = format!("registry = \"file://{}/{name}\"\n", folder.path().display());
+        let servers = App::builder().config(config(&format!("{registry}{server_says}"))).build();
+        let held = Held::default();
+        let server = servers.server().service(EchoServer::new(held.clone()));
+        let _running = server.admission("1".parse().unwrap()).start().await.unwrap();
+        let app = App::builder().config(config(&format!("{registry}[client]\nretries = \"off\""))).build();
+        let echo: EchoClient = app.client().await.unwrap();
+        let (begun, go_on) = &*held.0;
+        let second = async {
+            begun.notified().await;
+            let second = echo.say("b".to_owned());
+            if refuses {
+                assert_eq!(second.await.unwrap_err().code(), Code::ResourceExhausted);
+                go_on.notify_one();
+            } else {
+                let both_at_work = async {
+                    begun.notified().await;
+                    go_on.notify_one();
+                };
+                tokio::join!(second, both_at_work).0.unwrap();
+            }
+        };
+        tokio::join!(echo.say("a".to_owned()), second).0.unwrap();
     }
 }
 
