@@ -1,11 +1,9 @@
 //! How long an overloaded server is to be left alone.
 
 use crate::{
-    Detail,
+    Detail, Payload,
     message::{AsWellKnown, Many, Sole},
-    payload::{Decode, ErasedMessage},
 };
-use bytes::BytesMut;
 use std::time::Duration;
 
 /// What a server asks of clients whose calls it has refused. The retries of a channel keep to it.
@@ -33,19 +31,16 @@ impl PushBack {
 
     /// The detail by which it travels.
     pub(crate) fn detail(after: Duration) -> Detail {
-        let info = RetryInfo::new(vec![after]);
-        let mut value = BytesMut::with_capacity(info.encoded_len());
-        info.encode(&mut value);
-        Detail { type_url: format!("type.googleapis.com/{}", Self::TYPE).into(), value: value.freeze() }
+        let value = Payload::typed(RetryInfo::new(vec![after])).into_bytes();
+        Detail { type_url: format!("type.googleapis.com/{}", Self::TYPE).into(), value }
     }
 
-    /// What a detail says, if it is one that says this.
-    pub(crate) fn of(detail: &Detail) -> Option<Self> {
+    /// The time that a detail says, if it is one that says this.
+    pub(crate) fn of(detail: &Detail) -> Option<Duration> {
         if detail.type_name() != Self::TYPE {
             return None;
         }
-        let info = RetryInfo::decode(detail.value.clone()).ok()?;
-        info.into_inner().pop().map(Self::After)
+        Payload::Encoded(detail.value.clone()).take::<RetryInfo>().ok()?.into_inner().pop()
     }
 }
 
@@ -59,7 +54,7 @@ mod tests {
         assert_eq!(detail.type_url, "type.googleapis.com/google.rpc.RetryInfo");
         // retry_delay = 1: a google.protobuf.Duration of 1 s and 250,000,000 ns.
         assert_eq!(detail.value[..], [0x0a, 7, 0x08, 1, 0x10, 0x80, 0xe5, 0x9a, 0x77]);
-        assert_eq!(PushBack::of(&detail), Some(PushBack::After(Duration::from_millis(1250))));
+        assert_eq!(PushBack::of(&detail), Some(Duration::from_millis(1250)));
         let other = Detail { type_url: "x/y".into(), ..detail.clone() };
         assert_eq!(PushBack::of(&other), None);
         assert_eq!(PushBack::of(&Detail { value: bytes::Bytes::from_static(&[0x0a, 200]), ..detail }), None);

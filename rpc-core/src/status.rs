@@ -2,7 +2,7 @@
 
 use crate::{Code, Metadata, PushBack, schema::Failures};
 use bytes::Bytes;
-use std::{borrow::Cow, error::Error, fmt, sync::Arc};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
 /// The failure of a call: a [`Code`], a message for people, typed details for programs, and the cause on this side.
 ///
@@ -115,7 +115,7 @@ impl Status {
 
     /// How long clients are asked to stay away by this refusal, which is about to leave its server. For transports that have
     /// a place of their own for it.
-    pub fn pushes_back(&self) -> Option<PushBack> {
+    pub fn pushes_back(&self) -> Option<Duration> {
         if self.0.delivery != Delivery::Unprocessed {
             return None;
         }
@@ -126,6 +126,9 @@ impl Status {
     pub fn origin(&self) -> Origin {
         self.0.origin
     }
+
+    /// Bytes of a message that every wire carries; where it stands in a header, a longer one is cut.
+    pub const MAX_MESSAGE: usize = 4 * 1024;
 
     /// Bytes that the message and all details may have together; details over it are left out where the failure leaves
     /// its server, and the message says so. The limit is gRPC's, whose headers they become, and holds on every wire.
@@ -163,7 +166,7 @@ impl Status {
 
     /// Asks the client to stay away for this long: for a server that refuses a call before it begins.
     #[must_use]
-    pub fn pushing_back(self, after: std::time::Duration) -> Self {
+    pub fn pushing_back(self, after: Duration) -> Self {
         self.with_detail(PushBack::detail(after))
     }
 
@@ -191,8 +194,8 @@ impl Status {
     /// Marks one that came from a server, be it in this process.
     pub(crate) fn received(mut self) -> Self {
         self.0.received = true;
-        if let Some(push_back) = self.pushes_back() {
-            self.0.push_back = Some(push_back);
+        if let Some(after) = self.pushes_back() {
+            self.0.push_back = Some(PushBack::After(after));
             self.0.details.retain(|detail| PushBack::of(detail).is_none());
         }
         self
@@ -216,11 +219,9 @@ impl Status {
     fn without_large_details(mut self) -> Self {
         /// What protobuf writes around a detail, at most.
         const FRAME: usize = 12;
-        /// A message that is longer is cut where it stands in a header.
-        const MESSAGE: usize = 4 * 1024;
         let details = self.0.details.iter().map(|detail| detail.type_url.len() + detail.value.len() + FRAME);
         let bytes = details.sum::<usize>();
-        if bytes == 0 || self.0.message.len().min(MESSAGE) + FRAME + bytes <= Self::MAX_DETAILS {
+        if bytes == 0 || self.0.message.len().min(Self::MAX_MESSAGE) + FRAME + bytes <= Self::MAX_DETAILS {
             return self;
         }
         tracing::warn!(bytes, code = %self.0.code, "details of a failure are too long to be sent");
@@ -370,9 +371,9 @@ mod tests {
 
     #[test]
     fn a_push_back_is_for_the_client_that_was_refused_alone() {
-        let second = std::time::Duration::from_secs(1);
+        let second = Duration::from_secs(1);
         let refused = Status::resource_exhausted("full").with_delivery(Delivery::Unprocessed).pushing_back(second);
-        assert_eq!((refused.push_back(), refused.pushes_back()), (None, Some(PushBack::After(second))));
+        assert_eq!((refused.push_back(), refused.pushes_back()), (None, Some(second)));
         let told = refused.from_peer();
         assert_eq!((told.push_back(), told.details().len()), (Some(PushBack::After(second)), 0));
         let relayed = told.at_edge().from_peer();

@@ -18,8 +18,6 @@ const UNPROCESSED: HeaderName = HeaderName::from_static("rpc-unprocessed");
 /// How long to stay away (gRFC A6).
 const PUSH_BACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
-/// Bytes of a message as it is encoded. What does not fit is cut: a peer that is sent too many headers drops the call.
-const MAX_MESSAGE: usize = 4 * 1024;
 /// `google.rpc.Status`, which travels beside the code and message so that the details have a place.
 #[derive(Clone, PartialEq, prost::Message)]
 struct RpcStatus {
@@ -60,14 +58,8 @@ pub(crate) fn failed(status: &Status) -> HeaderMap {
     if status.delivery() != Delivery::Unknown {
         headers.insert(UNPROCESSED, HeaderValue::from_static("1"));
     }
-    match status.pushes_back() {
-        Some(PushBack::After(time)) => {
-            headers.insert(PUSH_BACK, HeaderValue::from(u32::try_from(time.as_millis()).unwrap_or(u32::MAX)));
-        }
-        Some(PushBack::Never) => {
-            headers.insert(PUSH_BACK, HeaderValue::from_static("-1"));
-        }
-        None => {}
+    if let Some(time) = status.pushes_back() {
+        headers.insert(PUSH_BACK, HeaderValue::from(u32::try_from(time.as_millis()).unwrap_or(u32::MAX)));
     }
     if let Err(error) = headers::write_metadata(status.metadata(), &mut headers) {
         // The failure is worth more than what stands beside it.
@@ -86,12 +78,13 @@ fn details(status: &Status, message: &str) -> Bytes {
     RpcStatus { code, message: message.to_owned(), details }.encode_to_vec().into()
 }
 
-/// A message that is short enough when every byte that is not printable ASCII has become three.
+/// A message that is short enough when every byte that is not printable ASCII has become three: a peer that is sent too
+/// many headers drops the call.
 fn cut(message: &str) -> Cow<'_, str> {
     let mut encoded = 0;
     for (index, character) in message.char_indices() {
         encoded += if matches!(character, ' '..='~') && character != '%' { 1 } else { 3 * character.len_utf8() };
-        if encoded > MAX_MESSAGE {
+        if encoded > Status::MAX_MESSAGE {
             return format!("{}...", &message[..index]).into();
         }
     }

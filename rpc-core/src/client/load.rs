@@ -90,7 +90,8 @@ impl Load {
     /// What part of its answers fail, as far as is known: nearly all while it wants to be left alone.
     pub(crate) fn failing(&self, now: Stamp) -> f32 {
         let away = self.away.load(Relaxed);
-        if away != 0 && Stamp(away).since(now) > 0 && Stamp(away).since(now) <= Self::LONGEST.as_millis() as u32 {
+        // A stamp of long ago comes round.
+        if away != 0 && (1..=Self::LONGEST.as_millis()).contains(&Stamp(away).since(now).into()) {
             return Self::AWAY;
         }
         self.trouble().failing(now)

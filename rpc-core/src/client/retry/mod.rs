@@ -157,8 +157,9 @@ impl<S: Service> Retry<S> {
             let journey = Journey::of(&mut request);
             journey.failed(status.clone());
             // One that was asked to wait still goes elsewhere, if there is another.
-            if let Some(wait) = wait.max(stay_away) {
-                tokio::time::sleep(wait).await;
+            let pause = wait.unwrap_or_default().max(stay_away);
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
             }
             if wait.is_some() {
                 journey.forget_tried();
@@ -176,14 +177,15 @@ impl<S: Service> Retry<S> {
     }
 }
 
-/// For how long the server asks not to be called; `None` when the call need not be made again, since that is not what it
-/// asks for, or there is no time for it.
-fn stay_away(status: &Status, request: &Request) -> Option<Option<Duration>> {
+/// For how long the server asks not to be called, which may be no time; `None` when the call need not be made again, since
+/// that is not what it asks for, or there is no time for it.
+fn stay_away(status: &Status, request: &Request) -> Option<Duration> {
     match status.push_back() {
-        None => Some(None),
+        None => Some(Duration::ZERO),
         Some(PushBack::Never) => None,
-        Some(PushBack::After(wait)) if request.context.remaining().is_some_and(|remaining| remaining <= wait) => None,
-        Some(PushBack::After(wait)) => Some(Some(wait)),
+        Some(PushBack::After(wait)) => {
+            Some(wait).filter(|_| request.context.remaining().is_none_or(|left| wait < left))
+        }
     }
 }
 

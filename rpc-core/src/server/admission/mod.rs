@@ -7,7 +7,7 @@ mod policy;
 pub(crate) use gate::Gate;
 pub use policy::{Admission, AdmissionError};
 
-use crate::{Delivery, Method, Observers, Request, Response, Service, Status, Tasks};
+use crate::{Delivery, Observers, Request, Response, Service, Status, Tasks};
 use futures_util::future::Either;
 use gate::Place;
 use pin_project_lite::pin_project;
@@ -59,7 +59,7 @@ pub(crate) struct Admit<S> {
 impl<S: Service> Service for Admit<S> {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         let Some(place) = self.gate.enter(&request) else {
-            return Either::Left(ready(Err(self.refuse(request.method, &request))));
+            return Either::Left(ready(Err(self.refuse(&request))));
         };
         let place = (!request.method.kind.request_streams()).then_some(place);
         Either::Right(Admitted { call: self.inner.call(request), _place: place })
@@ -84,8 +84,8 @@ impl<F: Future> Future for Admitted<'_, F> {
 
 impl<S> Admit<S> {
     #[cold]
-    fn refuse(&self, method: &'static Method, request: &Request) -> Status {
-        self.observers.tell(|observer| observer.refused(method, request.context.transport()));
+    fn refuse(&self, request: &Request) -> Status {
+        self.observers.tell(|observer| observer.refused(request.method, request.context.transport()));
         Status::resource_exhausted("the server has too much to do; nothing was done")
             .with_delivery(Delivery::Unprocessed)
             .pushing_back(push_back())
@@ -102,7 +102,7 @@ fn push_back() -> Duration {
 mod tests {
     use super::*;
     use crate::{
-        Body, BoxService, Code, Kind, Payload, PayloadStream, PushBack, ServiceDescriptor, observer::Counters,
+        Body, BoxService, Code, Kind, Method, Payload, PayloadStream, ServiceDescriptor, observer::Counters,
         observer::Event, server::NamedService, server::Router, service_fn,
     };
     use bytes::Bytes;
@@ -156,7 +156,7 @@ mod tests {
         found.unwrap();
         assert_eq!((refused.code(), refused.delivery()), (Code::ResourceExhausted, Delivery::Unprocessed));
         assert_eq!(counters.snapshot().of(Event::Refused), 1);
-        assert!(matches!(refused.pushes_back(), Some(PushBack::After(time)) if !time.is_zero()), "{refused:?}");
+        assert!(refused.pushes_back().is_some_and(|time| !time.is_zero()), "{refused:?}");
 
         timeout(Duration::from_millis(1), service.call(request(&FIND))).await.unwrap_err();
         service.call(request(&FIND)).await.unwrap();
