@@ -61,6 +61,12 @@ enum Hedged {
 
 impl Notes {
     const TRIED: usize = 8;
+
+    /// Those of a call that has just begun, and of an attempt beside one that went to these endpoints.
+    fn new(tried: [u32; Self::TRIED], count: usize) -> Mutex<Self> {
+        let (stage, waited, hedge) = (Stage::Here, Duration::ZERO, Hedged::Not);
+        Mutex::new(Self { stage, waited, tried, count, unprocessed: 0, failure: None, hedge })
+    }
 }
 
 #[derive(Debug)]
@@ -109,15 +115,7 @@ impl Journey {
             role: Role::Call,
             started: Instant::now(),
             attempts: AtomicU32::new(0),
-            notes: Mutex::new(Notes {
-                stage: Stage::Here,
-                waited: Duration::ZERO,
-                tried: [0; Notes::TRIED],
-                count: 0,
-                unprocessed: 0,
-                failure: None,
-                hedge: Hedged::Not,
-            }),
+            notes: Notes::new([0; Notes::TRIED], 0),
         }
     }
 
@@ -129,15 +127,7 @@ impl Journey {
             role: Role::Hedge,
             started: self.started,
             attempts: AtomicU32::new(0),
-            notes: Mutex::new(Notes {
-                stage: Stage::Here,
-                waited: Duration::ZERO,
-                tried: notes.tried,
-                count: notes.count,
-                unprocessed: 0,
-                failure: None,
-                hedge: Hedged::Not,
-            }),
+            notes: Notes::new(notes.tried, notes.count),
         });
         notes.hedge = Hedged::Out(hedge.clone());
         hedge

@@ -18,6 +18,7 @@ mod trace;
 
 mod local;
 mod router;
+mod sample;
 mod unfinished;
 
 pub use admission::{Admission, AdmissionError};

@@ -1,8 +1,7 @@
 //! Notices handlers that hold a worker.
 
-use crate::{Method, Observers, observer::target};
+use crate::{Method, Observers, observer::target, server::sample::OneIn};
 use std::{
-    cell::Cell,
     collections::HashMap,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -35,7 +34,7 @@ impl Pace {
     /// Polls something that belongs to a call of `method`.
     #[inline]
     pub(crate) fn timed<R>(&self, method: &'static Method, poll: impl FnOnce() -> R) -> R {
-        if !is_sample() {
+        if !TIMED.with(OneIn::is_it) {
             return poll();
         }
         let begun = now();
@@ -73,16 +72,9 @@ impl Pace {
     }
 }
 
-/// Whether the time of this poll is taken. Counted by thread: nothing is shared on the path of calls.
-fn is_sample() -> bool {
-    thread_local! {
-        static LEFT: Cell<u32> = const { Cell::new(0) };
-    }
-    LEFT.with(|left| {
-        let now = left.get();
-        left.set(if now == 0 { Pace::SAMPLE - 1 } else { now - 1 });
-        now == 0
-    })
+thread_local! {
+    /// Of which polls the time is taken.
+    static TIMED: OneIn = const { OneIn::new(Pace::SAMPLE) };
 }
 
 #[expect(clippy::disallowed_methods, reason = "a worker is held in real time, whatever clock a test has paused")]

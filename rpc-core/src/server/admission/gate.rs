@@ -1,9 +1,11 @@
 //! Who is at work, and how long what is ready waits.
 
 use super::codel::{self, CoDel};
-use crate::{Cancel, Priority, Request, Tasks, server::Admission};
+use crate::{
+    Cancel, Priority, Request, Tasks,
+    server::{Admission, sample::OneIn},
+};
 use std::{
-    cell::Cell,
     collections::VecDeque,
     pin::Pin,
     sync::{
@@ -79,7 +81,7 @@ impl Gate {
     pub(super) fn enter(self: &Arc<Self>, request: &Request) -> Option<Place<'_>> {
         let before = self.began.fetch_add(1, Relaxed);
         // What is known may be old: whoever would be refused looks first.
-        if self.watch.is_some() && (self.alert.load(Relaxed) || is_sample()) {
+        if self.watch.is_some() && (self.alert.load(Relaxed) || LOOKS.with(OneIn::is_it)) {
             self.look(Instant::now());
         }
         let at_work = before.wrapping_sub(self.ended.load(Relaxed));
@@ -231,14 +233,7 @@ impl Drop for Marker {
     }
 }
 
-/// Whether this call looks at the clock. Counted by thread: nothing is shared on the path of calls.
-fn is_sample() -> bool {
-    thread_local! {
-        static LEFT: Cell<u32> = const { Cell::new(0) };
-    }
-    LEFT.with(|left| {
-        let now = left.get();
-        left.set(if now == 0 { Gate::SAMPLE - 1 } else { now - 1 });
-        now == 0
-    })
+thread_local! {
+    /// Which calls look at the clock.
+    static LOOKS: OneIn = const { OneIn::new(Gate::SAMPLE) };
 }
