@@ -1,6 +1,9 @@
 //! Where a ZooKeeper is, and where in it we are.
 
-use rpc_core::{Address, registry::RegistryError};
+use rpc_core::{
+    Address,
+    registry::{RegistryError, assumed},
+};
 use std::{fmt, str::FromStr, time::Duration};
 
 /// `zookeeper://h1:2181,h2:2181/base?session_timeout=15s&assume=grpc`, parsed once.
@@ -80,10 +83,7 @@ impl FromStr for Location {
                     session_timeout = parse_timeout(text)
                         .ok_or_else(|| wrong(format!("`{text}` is no session timeout between 500ms and 10m")))?;
                 }
-                Some(("assume", protocol)) if is_protocol(protocol) => assume.push(protocol.to_owned()),
-                Some(("assume", protocol)) => {
-                    return Err(wrong(format!("`{protocol}` is no protocol: write one as in assume=grpc")));
-                }
+                Some(("assume", protocol)) => assume.push(assumed(protocol).map_err(wrong)?),
                 _ => return Err(wrong(format!("`{option}` is no option: there are session_timeout and assume"))),
             }
         }
@@ -137,12 +137,6 @@ fn parse_base(text: &str) -> Result<String, &'static str> {
         }
     }
     if text.len() > 512 { Err("the base path is longer than 512 bytes") } else { Ok(text.to_owned()) }
-}
-
-/// As a target's: a name, and a version perhaps.
-fn is_protocol(text: &str) -> bool {
-    (1..=32).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-'))
 }
 
 fn parse_timeout(text: &str) -> Option<Duration> {

@@ -106,10 +106,21 @@ pub(crate) enum Hello {
     Replaced,
 }
 
-/// Whether an endpoint is encrypted, or not, as is wanted. An address says nothing of that, no more than of protocols:
-/// where it is all that is known of a server, it is as the configuration of this client assumes.
-fn has(wanted: Security, instance: &Instance, endpoint: &registry::Endpoint) -> bool {
-    instance.identity == Identity::MadeUp || endpoint.tls == (wanted == Security::Tls)
+/// Where a server takes connections over a transport, encrypted or not as is wanted. An address says nothing of that, no
+/// more than of protocols: where it is all that is known of a server, it is as the configuration of this client assumes.
+pub(crate) fn offered<'a>(
+    instance: &'a Instance,
+    transport: &dyn Transport,
+    wanted: Security,
+) -> Option<&'a registry::Endpoint> {
+    let has = |endpoint: &registry::Endpoint| endpoint.tls == (wanted == Security::Tls);
+    let any = instance.identity == Identity::MadeUp;
+    instance.endpoints.iter().find(|endpoint| (any || has(endpoint)) && speaks(endpoint, transport))
+}
+
+/// Whether a record declares that a transport's protocol is spoken there.
+pub(crate) fn speaks(endpoint: &registry::Endpoint, transport: &dyn Transport) -> bool {
+    endpoint.protocol == transport.protocol() || endpoint.protocol == transport.name()
 }
 
 /// A slower protocol stands in for one whose hello failed.
@@ -131,13 +142,9 @@ impl Endpoint {
         arrival: Arrival,
     ) -> Self {
         let links = transports.iter().filter_map(|transport| {
-            let endpoint = instance.endpoints.iter().find(|endpoint| {
-                has(security, &instance, endpoint)
-                    && (endpoint.protocol == transport.protocol() || endpoint.protocol == transport.name())
-            })?;
             Some(Link {
                 transport: transport.clone(),
-                address: endpoint.address.clone(),
+                address: offered(&instance, &**transport, security)?.address.clone(),
                 phase: Phase::Idle,
                 hello: Hello::Fine,
                 failure: None,

@@ -6,7 +6,7 @@ use crate::{
         alarm::Watch,
         crowd,
         diagnosis::{Cause, Diagnosis, List},
-        endpoint::{Arrival, Demand, Endpoint, Fallback, Hello, Link, Listing, Phase, Spared},
+        endpoint::{self, Arrival, Demand, Endpoint, Fallback, Hello, Link, Listing, Phase, Spared},
         live::Live,
         place::{Failure, Place},
         pool::{Pool, ReadySet},
@@ -176,9 +176,7 @@ impl Roster {
         if instance.weight == 0 {
             return Err(format!("{id} has weight 0"));
         }
-        let usable = |security| {
-            !Endpoint::new(0, Arc::new(instance.clone()), &self.transports, security, self.arrival).links.is_empty()
-        };
+        let usable = |security| self.transports.iter().any(|it| endpoint::offered(instance, &**it, security).is_some());
         if usable(self.security) {
             return Ok(());
         }
@@ -437,9 +435,8 @@ impl Roster {
             Transports::Only(name) => transport.name() == name,
         };
         let allowed: Vec<_> = self.transports.iter().filter(allowed).collect();
-        let is_allowed = |protocol: &str| allowed.iter().any(|it| it.protocol() == protocol || it.name() == protocol);
         // One that speaks it, but over TLS only, or never, is a matter of TLS.
-        if declared.any(|endpoint| is_allowed(&endpoint.protocol)) {
+        if declared.any(|endpoint| allowed.iter().any(|transport| endpoint::speaks(endpoint, &***transport))) {
             return None;
         }
         let wanted = match transports {

@@ -20,7 +20,7 @@ pub use memory::Memory;
 pub use name::{ServiceName, ServiceNameError};
 pub use registration::{Registrar, Registration, RegistrationState};
 pub use snapshot::{Availability, Publisher, Snapshot, Source, Watch};
-pub use target::{Target, TargetError};
+pub use target::{Target, TargetError, assumed};
 
 use crate::BoxFuture;
 use std::{error::Error, fmt, time::Duration};

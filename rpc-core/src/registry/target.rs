@@ -156,19 +156,23 @@ fn with_assumed(rest: &str) -> Result<(&str, Vec<String>), String> {
     let mut assume = Vec::new();
     for pair in query.split('&') {
         match pair.split_once('=') {
-            Some(("assume", protocol)) if is_protocol(protocol) => assume.push(protocol.to_owned()),
-            Some(("assume", protocol)) => {
-                return Err(format!("`{protocol}` is no protocol: write one as in assume=grpc"));
-            }
+            Some(("assume", protocol)) => assume.push(assumed(protocol)?),
             _ => return Err(format!("nothing is known of `{pair}`: the one thing behind `?` is assume=PROTOCOL")),
         }
     }
     Ok((place, assume))
 }
 
-fn is_protocol(text: &str) -> bool {
-    (1..=32).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-'))
+/// Reads the protocol in `assume=grpc`, wherever a URL may have it: a name, and a version perhaps.
+///
+/// # Errors
+/// A sentence, for what is neither.
+pub fn assumed(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-');
+    if (1..=32).contains(&text.len()) && text.bytes().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("`{text}` is no protocol: write one as in assume=grpc"))
 }
 
 /// Addresses between commas.
