@@ -164,8 +164,15 @@ impl PayloadStream {
     pub async fn room<T>(&self, room: impl Future<Output = T>) -> Result<T, Status> {
         match self.deadline {
             None => Ok(room.await),
-            Some(deadline) => timeout_at(deadline, room).await.map_err(|_| unread()),
+            Some(deadline) => timeout_at(deadline, room).await.map_err(|_| Self::unread()),
         }
+    }
+
+    /// The error of a stream that nobody has read by its deadline. For transports that keep it themselves.
+    #[cold]
+    #[must_use]
+    pub fn unread() -> Status {
+        Status::deadline_exceeded("the caller's deadline passed while nobody read the stream")
     }
 
     /// Ends it here: nothing more comes, and its sender stops.
@@ -196,11 +203,6 @@ impl PayloadStream {
             First::End(why) => why.map(Err),
         })
     }
-}
-
-#[cold]
-fn unread() -> Status {
-    Status::deadline_exceeded("the caller's deadline passed while nobody read the stream")
 }
 
 impl Stream for PayloadStream {

@@ -270,15 +270,10 @@ impl Session {
         }
         // The stream itself keeps the deadline, but only a pull polls it. One that is at work has it now.
         if let Some(out) = &mut *self.slot.out.lock().await {
-            out.stream = PayloadStream::new(futures_util::stream::iter([Err(unread())]));
+            out.stream = PayloadStream::new(futures_util::stream::iter([Err(PayloadStream::unread())]));
         }
         ended.await;
     }
-}
-
-#[cold]
-fn unread() -> Status {
-    Status::deadline_exceeded("the caller's deadline passed while nobody read the stream")
 }
 
 impl Drop for Session {

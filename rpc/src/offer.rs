@@ -79,8 +79,8 @@ impl Offer {
 
     fn add(&mut self, name: ServiceName, descriptor: &'static ServiceDescriptor) {
         // A service made for tonic has none, and one with messages of prost's needs their files.
-        if let Ok(schema) = descriptor.schema()
-            && self.only_over.is_none()
+        if self.only_over.is_none()
+            && let Ok(schema) = descriptor.schema()
         {
             self.fingerprints.insert(format!("fingerprint.{name}"), schema.fingerprint().to_string());
         }

@@ -15,11 +15,10 @@ pub fn differences(old: &str, new: &str) -> Vec<String> {
         found.extend(match (was, new.0.get(name)) {
             (_, Some(is)) if is == was => None,
             (Entry::Field { number: was, .. }, Some(Entry::Field { number: is, .. })) if was != is => {
-                let keep = match holds_arguments(name) {
-                    true => String::new(),
-                    false => {
-                        format!(", or keep the place of what was removed before it with `#[rpc(reserved({is}))]`")
-                    }
+                let keep = if holds_arguments(name) {
+                    String::new()
+                } else {
+                    format!(", or keep the place of what was removed before it with `#[rpc(reserved({is}))]`")
                 };
                 Some(format!(
                     "`{name}` has moved: its number was {was} and is {is}, where others put something else. Keep it with \

@@ -19,22 +19,21 @@ use std::{
 
 /// Reads what the sources of a figment say together. `file` is the one of them that can be malformed.
 pub(super) fn config(figment: &Figment, file: Option<&Path>, names: Names<'_>) -> Result<Config> {
-    let values = figment.data().map_err(|error| {
-        let file = file.unwrap_or(Path::new("rpc.toml")).display();
-        Error::configuration(format!("{file} is no TOML"))
-            .with_source(error)
-            .with_remedy("correct the line that is named")
-    })?;
+    let values = values(figment, file.unwrap_or(Path::new("rpc.toml")).display())?;
     Reader { figment, rule: None, names, config: Config::default(), origins: BTreeMap::new() }.read(&values)
 }
 
 /// Reads rules, all of which are in one place.
 pub(super) fn rules(figment: &Figment, rule: Origin, names: Names<'_>) -> Result<Config> {
-    let values = figment.data().map_err(|error| {
-        let error = Error::configuration(format!("{rule} is no TOML")).with_source(error);
-        error.with_remedy("correct the line that is named")
-    })?;
+    let values = values(figment, &rule)?;
     Reader { figment, rule: Some(rule), names, config: Config::default(), origins: BTreeMap::new() }.read(&values)
+}
+
+fn values(figment: &Figment, place: impl fmt::Display) -> Result<Map<Profile, Dict>> {
+    figment.data().map_err(|error| {
+        let error = Error::configuration(format!("{place} is no TOML")).with_source(error);
+        error.with_remedy("correct the line that is named")
+    })
 }
 
 /// Walks through the merged values.
