@@ -17,7 +17,7 @@ use std::{
 const RUNS: [(&str, &[&str]); 6] = [
     ("all tests", &["test", "--workspace", "--no-fail-fast"]),
     ("the facade with TLS", &["test", "-p", "rpc", "--features", "tls", "--no-fail-fast"]),
-    ("the programs with TLS", &["test", "-p", "examples", "--features", "tls", "--test", "tls"]),
+    ("the programs with TLS", &["test", "-p", "examples", "--features", "tls", "--test", "it", "tls::"]),
     (
         "the facade over gRPC alone",
         &["test", "-p", "rpc", "--no-default-features", "--features", "grpc", "--no-fail-fast"],

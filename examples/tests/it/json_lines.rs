@@ -1,7 +1,8 @@
 //! The order service over a wire of one's own, on one port with gRPC and tarpc.
 
+use crate::order::order;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use orders::{Item, Kitchen, Order, Orders, OrdersClient, OrdersServer, Payment, json_lines::json_lines, tally::Tally};
+use orders::{Kitchen, Orders, OrdersClient, OrdersServer, json_lines::json_lines, tally::Tally};
 use rpc::{
     Address, App, Client, Config, Transports,
     registry::{Memory, Registry},
@@ -13,18 +14,6 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
 };
-
-fn order(number: &str) -> Order {
-    Order {
-        number: number.to_owned(),
-        customer: "민수".to_owned(),
-        address: "서울시 송파구 위례성대로 2".to_owned(),
-        store: "교동반점".to_owned(),
-        items: vec![Item { name: "짜장면".to_owned(), quantity: 2, price: 7000 }],
-        payment: Payment::Card,
-        note: None,
-    }
-}
 
 fn app(registry: &Memory, transport: Transports) -> App {
     let mut config = Config::default();

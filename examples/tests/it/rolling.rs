@@ -1,7 +1,10 @@
 //! Servers that leave while others use them.
 
-use crate::process::{PATIENCE, Running, program, run, send};
-use orders::{Follower, Instruction, Item, Order, Orders, OrdersClient, Payment, Rider, Stage, resume::Resume};
+use crate::{
+    order::order,
+    process::{PATIENCE, Running, program, run, send},
+};
+use orders::{Follower, Instruction, Orders, OrdersClient, Rider, Stage, resume::Resume};
 use rpc::{
     App, Client, Config, Transports,
     observer::Counters,
@@ -187,18 +190,6 @@ fn is_about(instruction: &Instruction, order: &str) -> bool {
     match instruction {
         Instruction::PickUp { number, .. } | Instruction::Deliver { number, .. } => number == order,
         Instruction::Wait => false,
-    }
-}
-
-fn order(number: &str) -> Order {
-    Order {
-        number: number.into(),
-        customer: "김민준".into(),
-        address: "서울 강남구 테헤란로 152".into(),
-        store: "교동반점".into(),
-        items: vec![Item { name: "짜장면".into(), quantity: 2, price: 7000 }],
-        payment: Payment::Card,
-        note: None,
     }
 }
 

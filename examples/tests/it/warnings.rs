@@ -1,7 +1,10 @@
 //! What the programs warn of: most of what goes wrong in production can be read there.
 
-use crate::process::{PATIENCE, Running, program, run, send};
-use orders::{Item, Order, Orders, OrdersClient, Payment};
+use crate::{
+    order::order,
+    process::{PATIENCE, Running, program, run, send},
+};
+use orders::{Orders, OrdersClient};
 use rpc::{App, Config, Streaming};
 use rpc_testkit::scratch;
 use rustix::process::Signal;
@@ -123,7 +126,7 @@ async fn a_drain_names_the_calls_that_it_cut() {
     let mut importing = JoinSet::new();
     let importer = client.clone();
     importing.spawn(async move { importer.import(orders).await });
-    sender.send(Ok(order())).await.unwrap();
+    sender.send(Ok(order("BD-1"))).await.unwrap();
     let arrived = async {
         while client.find("BD-1".to_owned()).await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -137,16 +140,4 @@ async fn a_drain_names_the_calls_that_it_cut() {
     assert!(said.contains("/baedal.orders.v1.Orders/Import (1)"), "{said}");
     let failed = importing.join_next().await.unwrap().unwrap().unwrap_err().to_string();
     assert!(failed.contains("server draining"), "{failed}");
-}
-
-fn order() -> Order {
-    Order {
-        number: "BD-1".into(),
-        customer: "김민준".into(),
-        address: "서울 강남구 테헤란로 152".into(),
-        store: "교동반점".into(),
-        items: vec![Item { name: "짜장면".into(), quantity: 2, price: 7000 }],
-        payment: Payment::Card,
-        note: None,
-    }
 }

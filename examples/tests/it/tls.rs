@@ -1,11 +1,6 @@
 //! The programs with TLS, as a file says it.
-#![cfg(feature = "tls")]
 
-#[path = "it/process.rs"]
-#[allow(dead_code, reason = "each test binary uses its part of this")]
-mod process;
-
-use process::{Running, program, run};
+use crate::process::{Running, program, run};
 use rpc_testkit::{Ca, scratch};
 
 const CONFIG: &str = r#"
