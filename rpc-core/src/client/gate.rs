@@ -11,6 +11,8 @@ pub(crate) struct Gate(AtomicU8);
 pub(crate) enum Probe {
     Well,
     Unwell,
+    /// The server would not take it, so nobody knows yet.
+    Refused,
     /// Nothing can be said; another one is to be made.
     Again,
 }
@@ -21,6 +23,7 @@ impl Gate {
     const TAKEN: u8 = 2;
     const WELL: u8 = 3;
     const UNWELL: u8 = 4;
+    const REFUSED: u8 = 5;
 
     /// The next call may pass.
     pub(crate) fn open(&self) {
@@ -41,6 +44,7 @@ impl Gate {
         let state = match probe {
             Probe::Well => Self::WELL,
             Probe::Unwell => Self::UNWELL,
+            Probe::Refused => Self::REFUSED,
             Probe::Again => Self::OPEN,
         };
         // The server may have been ejected anew, or be gone, since.
@@ -52,6 +56,7 @@ impl Gate {
         match self.0.load(Relaxed) {
             Self::WELL => Some(Probe::Well),
             Self::UNWELL => Some(Probe::Unwell),
+            Self::REFUSED => Some(Probe::Refused),
             _ => None,
         }
     }

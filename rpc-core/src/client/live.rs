@@ -142,7 +142,12 @@ impl InFlight {
             Verdict::Answered => self.well(Paced::ByServer),
             Verdict::Silent => {}
             Verdict::Late => self.late(Instant::now()),
-            Verdict::Refused => self.blame(Blame::Less),
+            Verdict::Refused => {
+                self.blame(Blame::Less);
+                if self.purpose == Purpose::Probe {
+                    self.back(Probe::Refused);
+                }
+            }
             Verdict::Failed => self.blame(Blame::Run),
             // However many calls were on it.
             Verdict::Lost if self.live.lost.swap(true, Relaxed) => self.blame(Blame::Less),

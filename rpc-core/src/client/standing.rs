@@ -9,8 +9,11 @@ use tokio::time::Instant;
 ///
 /// ```text
 /// Admitted --fails--> Ejected --time passes--> Probing --its one call goes well--> Admitted
-///                        ^------------------------+ its one call fails
+///                        ^------------------------+ its one call fails, or is refused
 /// ```
+///
+/// A server that refuses its probe says nothing of whether it is well again, only that it wants no calls now. It is
+/// asked again, but not at once: each time would cost a call an attempt. It is left alone for as long as the last time.
 ///
 /// Times are Finagle's (`MarkDeadFor`): 5 s, twice as long each time up to 300 s, half of it random. Thirty seconds, as
 /// in Envoy and gRFC A50, would be dear for a server that was only restarting, and a single probe costs little.
@@ -47,6 +50,8 @@ pub(crate) enum Sign {
     Well,
     /// Its probe failed.
     Unwell,
+    /// It would not take its probe.
+    Refused,
     /// Time passed.
     Time,
 }
@@ -86,6 +91,9 @@ impl Standing {
                 (Self::Admitted { since: Some(now), level }, Some(Effect::Readmit))
             }
             (Self::Probing { level, reason }, Sign::Unwell) => Self::eject(now, level, reason, random),
+            (Self::Probing { level, reason }, Sign::Refused) => {
+                Self::eject(now, level.saturating_sub(1), reason, random)
+            }
             (same, _) => (same, None),
         }
     }
@@ -162,17 +170,18 @@ mod tests {
         assert_eq!(probing.step(now + first, Sign::Time, 0), (probing, None), "it waits for its call");
         assert_eq!(probing.step(now + first, Sign::Fails(RUN), 0), (probing, None), "only its probe counts");
         assert_eq!(ejected(probing, now + first, Sign::Unwell, 0).1, first * 2);
+        assert_eq!(ejected(probing, now + first, Sign::Refused, 0).1, first, "which says nothing of how it is");
     }
 
     proptest! {
         /// Whatever happens: it is taken back only by way of a probe, and kept away for 300 s at most.
         #[test]
-        fn nobody_comes_back_unprobed(events in prop::collection::vec((0..4_u8, 0..100_u64, any::<u64>()), 1..100)) {
+        fn nobody_comes_back_unprobed(events in prop::collection::vec((0..5_u8, 0..100_u64, any::<u64>()), 1..100)) {
             let mut now = Instant::now();
             let mut standing = Standing::default();
             for (kind, passed, random) in events {
                 now += Duration::from_secs(passed);
-                let sign = [Sign::Fails(RUN), Sign::Well, Sign::Unwell, Sign::Time][usize::from(kind)];
+                let sign = [Sign::Fails(RUN), Sign::Well, Sign::Unwell, Sign::Refused, Sign::Time][usize::from(kind)];
                 let (next, effect) = standing.step(now, sign, random);
                 if let Standing::Ejected { until, .. } = next {
                     prop_assert!(until <= now + Standing::MOST);

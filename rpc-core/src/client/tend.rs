@@ -113,6 +113,7 @@ fn sign(endpoint: &Endpoint) -> Option<Sign> {
     Some(match endpoint.load.gate().outcome() {
         Some(Probe::Well) => Sign::Well,
         Some(Probe::Unwell) => Sign::Unwell,
+        Some(Probe::Refused) => Sign::Refused,
         _ => Sign::Time,
     })
 }

@@ -1,7 +1,7 @@
 //! What becomes of servers that fail, and of those that come.
 
 use super::world::*;
-use crate::{Status, client::Channel, registry::Registry};
+use crate::{Delivery, PushBack, Status, client::Channel, registry::Registry};
 use futures_util::future::join_all;
 use std::{
     sync::{
@@ -72,6 +72,31 @@ async fn a_server_that_fails_is_ejected_and_comes_back_by_way_of_one_probe() {
     pass(20).await;
     let warm = share(&world, &channel, "a:1", 300).await;
     assert!((70..130).contains(&warm), "{warm}");
+}
+
+/// It is back from a pause, say, and finds more to do than it can. Whoever came first would be its probe.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_its_probe_costs_one_call_an_attempt_and_not_all() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    channel.ready(LIMIT).await.unwrap();
+    call(&channel, 50).await;
+    world.handle("a:1", broken());
+    while log.count("ejected") == 0 {
+        call(&channel, 100).await;
+    }
+    let flooded = Status::resource_exhausted("too much to do").with_delivery(Delivery::Unprocessed);
+    world.handle("a:1", fails(flooded.with_push_back(PushBack::After(Duration::from_millis(100))).from_peer()));
+    pass(5).await;
+    let before = world.calls("a:1");
+    assert_eq!(call(&channel, 500).await, 0, "the others have room");
+    assert_eq!(world.calls("a:1") - before, 1);
+    assert_eq!(log.count("ejected a:1"), 2);
+    world.handle("a:1", answers());
+    pass(5).await;
+    assert_eq!(call(&channel, 2).await, 0, "it is asked again, and no later than the first time");
+    assert_eq!(log.count("readmitted a:1"), 1);
 }
 
 #[tokio::test(start_paused = true)]
