@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use tokio::time::{Instant, Sleep};
 
@@ -30,11 +30,10 @@ impl<F: Fn() -> Status + Send + 'static> Rider for Bound<F> {
         cx: &mut Context<'_>,
         next: impl FnOnce(&mut PayloadStream, &mut Context<'_>) -> Next<T>,
     ) -> Next<T> {
-        // What has arrived in time is delivered, even when it is read late.
-        if let Poll::Ready(item) = next(stream, cx) {
-            return Poll::Ready(item);
+        // The time first: a stream that always has an item ready would go on for ever.
+        if self.sleep.as_mut().poll(cx).is_pending() {
+            return next(stream, cx);
         }
-        ready!(self.sleep.as_mut().poll(cx));
         // So that the sender stops at once.
         stream.end();
         Poll::Ready(Some(Err((self.expired)())))
@@ -44,7 +43,8 @@ impl<F: Fn() -> Status + Send + 'static> Rider for Bound<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Code;
+    use crate::{Code, Payload};
+    use bytes::Bytes;
     use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
@@ -56,5 +56,23 @@ mod tests {
         assert_eq!(error.code(), Code::DeadlineExceeded);
         assert_eq!(Instant::now(), deadline);
         assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_always_has_an_item_ends_at_its_deadline_as_well() {
+        let item = || Ok(Payload::Encoded(Bytes::new()));
+        let busy = Body::Stream(PayloadStream::new(futures_util::stream::repeat_with(item)));
+        let deadline = Instant::now() + Duration::from_millis(300);
+        let mut stream = bound(busy, deadline, || Status::deadline_exceeded("too late")).stream();
+        let mut items = 0;
+        let error = loop {
+            match stream.next().await.unwrap() {
+                Ok(_) => items += 1,
+                Err(error) => break error,
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert!(items < 100, "it goes on and on");
+        };
+        assert_eq!((error.code(), items), (Code::DeadlineExceeded, 6));
     }
 }
