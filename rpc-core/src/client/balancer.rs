@@ -5,8 +5,9 @@ use crate::{
     client::{
         diagnosis::Diagnosis,
         fleet::Fleet,
-        journey::{Attempt, Journey, Nth},
+        journey::{Attempt, Journey, Nth, Start},
         live::{InFlight, Live, Paced, Picked},
+        stack::Stack,
     },
     ending::Ending,
     observer::{AttemptEnded, Hedged},
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 pub(crate) struct Balancer {
     fleet: Arc<Fleet>,
     observers: Observers,
+    start: Start,
     /// Everything that works for the channel ends with it; a stream that is still read keeps it.
     owner: Arc<Tasks>,
 }
@@ -34,8 +36,9 @@ struct Held {
 }
 
 impl Balancer {
-    pub(crate) fn new(fleet: Arc<Fleet>, observers: Observers, owner: Arc<Tasks>) -> Self {
-        Self { fleet, observers, owner }
+    pub(crate) fn new(fleet: Arc<Fleet>, stack: &Stack, owner: Arc<Tasks>) -> Self {
+        let start = if stack.has_layers() { Start::ByClock } else { Start::WithCall };
+        Self { fleet, observers: stack.observers.clone(), start, owner }
     }
 
     /// The attempt that goes to `live` from `begun` on.
@@ -69,7 +72,7 @@ impl Balancer {
     /// The same when there is no connection yet.
     #[cold]
     async fn late(&self, request: Request, journey: &Journey) -> Result<Response, Status> {
-        let picked = self.fleet.wait(&request.hints, journey).await.map_err(refused)?;
+        let picked = self.fleet.wait(&request, journey).await.map_err(refused)?;
         let held = self.held(picked, &request, journey, Instant::now());
         if self.observers.is_some() {
             return self.observed(request, held).await;
@@ -83,8 +86,8 @@ impl Service for Balancer {
     fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         let journey = Journey::of(&mut request);
         async move {
-            let attempt = Attempt::begin(&journey);
-            let result = match self.fleet.pick(&request.hints, &journey, attempt) {
+            let attempt = Attempt::begin(&journey, self.start);
+            let result = match self.fleet.pick(&request, &journey, attempt) {
                 Some(picked) if !self.observers.is_some() => {
                     let held = self.held(picked, &request, &journey, attempt.begun);
                     let result = held.in_flight.live().service.call(request).await;

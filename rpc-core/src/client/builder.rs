@@ -167,7 +167,7 @@ impl ChannelBuilder {
         let service = match &servers {
             Reached::Remote { fleet, owner } => {
                 fleet.ask(wires);
-                let balancer = Balancer::new(fleet.clone(), stack.observers.clone(), owner.clone());
+                let balancer = Balancer::new(fleet.clone(), &stack, owner.clone());
                 stack.around(balancer)
             }
             Reached::Here(local) => stack.around_local(local.clone()),

@@ -1,6 +1,10 @@
 //! Ends a call whose time is up.
 
-use crate::{Body, Delivery, Layer, Request, Response, Service, Status, client::Journey, deadline};
+use crate::{
+    Body, Delivery, Layer, Request, Response, Service, Status,
+    client::{Journey, journey::Within},
+    deadline,
+};
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -9,13 +13,18 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 ///
 /// It sets one timer per call at most, and none where there is no deadline: timers are the dearest thing on the path.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct DeadlineLayer;
+pub struct DeadlineLayer(Within);
+
+impl DeadlineLayer {
+    /// Around calls that a balancer sends, and says so when it does.
+    pub(crate) const REMOTE: Self = Self(Within::Balancer);
+}
 
 impl<S: Service> Layer<S> for DeadlineLayer {
     type Service = Deadline<S>;
 
     fn layer(&self, inner: S) -> Deadline<S> {
-        Deadline { inner }
+        Deadline { inner, within: self.0 }
     }
 }
 
@@ -23,6 +32,7 @@ impl<S: Service> Layer<S> for DeadlineLayer {
 #[derive(Clone, Debug)]
 pub struct Deadline<S> {
     inner: S,
+    within: Within,
 }
 
 impl<S: Service> Service for Deadline<S> {
@@ -53,7 +63,7 @@ impl<S: Service> Service for Deadline<S> {
                     });
                     match first.await {
                         Some(response) => Ok(bounded(response?, Some(deadline), journey)),
-                        None => Err(journey.expired(deadline, "the deadline")),
+                        None => Err(journey.expired(deadline, "the deadline", self.within)),
                     }
                 }
             }
@@ -76,13 +86,13 @@ impl<S: Service> Deadline<S> {
         match timeout_at(opening, &mut call).await {
             Ok(result) => return result,
             Err(_) if once_sent && !journey.is_waiting() => {}
-            Err(_) => return Err(journey.expired(opening, "the limit for a stream to begin")),
+            Err(_) => return Err(journey.expired(opening, "the limit for a stream to begin", self.within)),
         }
         match deadline {
             None => call.await,
             Some(deadline) => match timeout_at(deadline, call).await {
                 Ok(result) => result,
-                Err(_) => Err(journey.expired(deadline, "the deadline")),
+                Err(_) => Err(journey.expired(deadline, "the deadline", self.within)),
             },
         }
     }
@@ -90,7 +100,8 @@ impl<S: Service> Deadline<S> {
 
 fn bounded(mut response: Response, deadline: Option<Instant>, journey: Arc<Journey>) -> Response {
     if let (Some(deadline), Body::Stream(_)) = (deadline, &response.body) {
-        let expired = move || journey.expired(deadline, "the deadline of the whole stream");
+        // It has begun, so somebody has sent it.
+        let expired = move || journey.expired(deadline, "the deadline of the whole stream", Within::Unknown);
         response.body = deadline::bound(response.body, deadline, expired);
     }
     response
@@ -122,7 +133,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_ends_at_its_deadline_and_one_without_waits() {
-        let slow = DeadlineLayer.layer(service_fn(async |_| {
+        let slow = DeadlineLayer::default().layer(service_fn(async |_| {
             tokio::time::sleep(Duration::from_secs(60)).await;
             Ok(Response::new(empty()))
         }));
@@ -136,7 +147,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_is_late_already_is_not_made() {
-        let never = DeadlineLayer.layer(service_fn(async |_| panic!("it was made")));
+        let never = DeadlineLayer::default().layer(service_fn(async |_| panic!("it was made")));
         let status = never.call(within(&FIND, Some(0))).await.unwrap_err();
         assert_eq!((status.code(), status.delivery()), (Code::DeadlineExceeded, Delivery::NeverSent));
     }
@@ -145,7 +156,7 @@ mod tests {
     async fn a_stream_ends_at_its_deadline_and_tells_its_sender() {
         let (sender, receiver) = tokio::sync::mpsc::channel::<()>(1);
         let receiver = std::sync::Mutex::new(Some(receiver));
-        let open = DeadlineLayer.layer(service_fn(move |_| {
+        let open = DeadlineLayer::default().layer(service_fn(move |_| {
             let mut receiver = receiver.lock().unwrap().take().unwrap();
             let stream = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx).map(|_| None));
             async { Ok(Response::new(Body::Stream(PayloadStream::new(stream)))) }
@@ -159,7 +170,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn opening_bounds_the_beginning_of_a_stream_but_not_of_an_upload_on_its_way() {
-        let slow = DeadlineLayer.layer(service_fn(async |_| {
+        let slow = DeadlineLayer::default().layer(service_fn(async |_| {
             tokio::time::sleep(Duration::from_secs(60)).await;
             Ok(Response::new(empty()))
         }));

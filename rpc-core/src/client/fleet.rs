@@ -1,13 +1,14 @@
 //! All servers of one service, and which of their connections take calls.
 
 use crate::{
-    Address, Hints, Observers, Tasks, Transports,
+    Address, Observers, Request, Tasks, Transports,
     client::{
         alarm::Alarm,
         changes::Changes,
         diagnosis::Diagnosis,
         dialer::Dialer,
-        journey::{Attempt, Journey, Nth},
+        gate::MayProbe,
+        journey::{Attempt, Journey, Nth, Start},
         latency::Clock,
         link::{self, Home},
         live::{Live, Picked, Purpose},
@@ -68,9 +69,9 @@ enum Missing {
     Nobody,
 }
 
-fn keyed(pool: &Pool, key: u64, journey: &Journey, patience: Patience) -> Result<Picked, Missing> {
+fn keyed(pool: &Pool, key: u64, request: &Request, journey: &Journey, patience: Patience) -> Result<Picked, Missing> {
     let shards = pool.shards.as_ref().ok_or(Missing::Shards)?;
-    match journey.with_tried(|tried| shards.pick(key, tried, patience)) {
+    match journey.with_tried(|tried| shards.pick(key, tried, patience, MayProbe::of(request.method))) {
         Shard::To(live) => Ok((live.clone(), Purpose::Call)),
         Shard::Probe(live) => Ok((live.clone(), Purpose::Probe)),
         Shard::Unconnected(endpoint) => Err(Missing::Connection(endpoint)),
@@ -138,17 +139,20 @@ impl Fleet {
     }
 
     /// Picks a ready connection for an attempt that begins now.
-    pub(crate) fn pick(&self, hints: &Hints, journey: &Journey, attempt: Attempt) -> Option<Picked> {
+    pub(crate) fn pick(&self, request: &Request, journey: &Journey, attempt: Attempt) -> Option<Picked> {
+        let hints = &request.hints;
         let ready = self.ready.load();
         let pool = ready.pool(hints.transports)?;
         if let Some(key) = hints.key {
-            let picked = keyed(pool, key, journey, Patience::Some).ok();
+            let picked = keyed(pool, key, request, journey, Patience::Some).ok();
             return picked.filter(|(live, _)| attempt.nth != Nth::Beside || journey.is_elsewhere(live.endpoint));
         }
         let draw = Draw { random: fastrand::u64(..), now: attempt.begun, clock: self.clock };
         let live = match attempt.nth {
             Nth::First => {
-                if let Some(live) = pool.probe() {
+                if MayProbe::of(request.method) == MayProbe::Yes
+                    && let Some(live) = pool.probe()
+                {
                     return Some((live.clone(), Purpose::Probe));
                 }
                 pool.pick(draw, &[])
@@ -163,12 +167,13 @@ impl Fleet {
     }
 
     /// The server of a key is not connected, or these were the first to have a key: waits until it is, for a moment.
-    async fn find(self: &Arc<Self>, hints: &Hints, key: u64, journey: &Journey) -> Option<Picked> {
+    async fn find(self: &Arc<Self>, request: &Request, key: u64, journey: &Journey) -> Option<Picked> {
+        let transports = request.hints.transports;
         let mut changes = self.changes();
         let found = async {
             loop {
-                let missing = match self.ready.load().pool(hints.transports) {
-                    Some(pool) => keyed(pool, key, journey, Patience::Some),
+                let missing = match self.ready.load().pool(transports) {
+                    Some(pool) => keyed(pool, key, request, journey, Patience::Some),
                     None => Err(Missing::Nobody),
                 };
                 match missing {
@@ -186,7 +191,7 @@ impl Fleet {
         };
         match timeout(PATIENCE, found).await {
             Ok(found) => found,
-            Err(_) => keyed(self.ready.load().pool(hints.transports)?, key, journey, Patience::None).ok(),
+            Err(_) => keyed(self.ready.load().pool(transports)?, key, request, journey, Patience::None).ok(),
         }
     }
 
@@ -199,7 +204,8 @@ impl Fleet {
     ///
     /// # Errors
     /// Why there never will be one.
-    pub(crate) async fn wait(self: &Arc<Self>, hints: &Hints, journey: &Journey) -> Result<Picked, Diagnosis> {
+    pub(crate) async fn wait(self: &Arc<Self>, request: &Request, journey: &Journey) -> Result<Picked, Diagnosis> {
+        let hints = &request.hints;
         self.ask(hints.transports);
         // Every one that waits has a receiver, so they need not be counted a second time.
         if self.changed.receiver_count() >= MAX_WAITING {
@@ -208,11 +214,11 @@ impl Fleet {
         let mut changes = self.changes();
         loop {
             if let Some(key) = hints.key
-                && let Some(picked) = self.find(hints, key, journey).await
+                && let Some(picked) = self.find(request, key, journey).await
             {
                 return Ok(picked);
             }
-            if let Some(picked) = self.pick(hints, journey, Attempt::begin(journey)) {
+            if let Some(picked) = self.pick(request, journey, Attempt::begin(journey, Start::ByClock)) {
                 return Ok(picked);
             }
             let why = self.diagnose(hints.transports);

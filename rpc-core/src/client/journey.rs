@@ -81,6 +81,15 @@ enum Stage {
     Pausing,
 }
 
+/// What sends the attempts, as far as is known where a call's time is up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Within {
+    #[default]
+    Unknown,
+    /// A balancer, which notes each.
+    Balancer,
+}
+
 /// One attempt, as it begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempt {
@@ -97,15 +106,25 @@ pub(crate) enum Nth {
     Beside,
 }
 
+/// When the first attempt at a call begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// With the call, or as good as: reading a clock takes the time of a hundred instructions.
+    WithCall,
+    /// Later: layers of the user's are in between, which may take any time. It is not the server's.
+    ByClock,
+}
+
 impl Attempt {
-    /// The next attempt. The first begins with the call, or as good as: reading a clock takes the time of a hundred
-    /// instructions.
-    pub(crate) fn begin(journey: &Journey) -> Self {
-        match journey.role {
-            Role::Call if journey.is_fresh() => Self { begun: journey.started, nth: Nth::First },
-            Role::Call => Self { begun: Instant::now(), nth: Nth::Later },
-            Role::Hedge => Self { begun: Instant::now(), nth: Nth::Beside },
-        }
+    /// The next attempt.
+    pub(crate) fn begin(journey: &Journey, start: Start) -> Self {
+        let begun = if start == Start::WithCall && journey.has_just_begun() { journey.started } else { Instant::now() };
+        let nth = match journey.role {
+            Role::Hedge => Nth::Beside,
+            Role::Call if journey.is_fresh() => Nth::First,
+            Role::Call => Nth::Later,
+        };
+        Self { begun, nth }
     }
 }
 
@@ -193,6 +212,11 @@ impl Journey {
         self.attempts.load(Relaxed) == 0 && self.notes().count == 0
     }
 
+    /// Whether it is about to be made for the first time, and has not had to wait.
+    fn has_just_begun(&self) -> bool {
+        self.role == Role::Call && matches!(self.notes().stage, Stage::Here)
+    }
+
     /// It waits for a server. Said again whenever the reason changes.
     pub(crate) fn waits(&self, why: Diagnosis) {
         let mut notes = self.notes();
@@ -262,14 +286,20 @@ impl Journey {
 
     /// The error of a call whose time is up: where the time went.
     #[cold]
-    pub(crate) fn expired(&self, limit: Instant, what: &str) -> Status {
+    pub(crate) fn expired(&self, limit: Instant, what: &str, within: Within) -> Status {
         let attempts = self.attempts();
         let notes = self.notes();
         let allowed = round(limit.saturating_duration_since(self.started));
         let what = format!("{what} of {allowed:?} exceeded");
-        if let (Stage::Here, None) = (&notes.stage, &notes.failure) {
-            // No balancer on this path: nothing is known of attempts.
-            return Status::deadline_exceeded(what);
+        if let (Stage::Here, None, 0) = (&notes.stage, &notes.failure, attempts) {
+            return match within {
+                // Nothing is known of attempts.
+                Within::Unknown => Status::deadline_exceeded(what),
+                Within::Balancer => {
+                    Status::deadline_exceeded(format!("{what}: in a layer of this client's, 0 attempts sent"))
+                        .with_delivery(Delivery::NeverSent)
+                }
+            };
         }
         let mut story = Vec::new();
         let mut waited = notes.waited;

@@ -18,6 +18,11 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
+    /// Whether the user has layers around the attempts.
+    pub(crate) fn has_layers(&self) -> bool {
+        !self.per_call.is_empty() || !self.per_attempt.is_empty()
+    }
+
     /// Around the balancer.
     pub(crate) fn around(self, attempt: impl Service) -> BoxService {
         let retry = RetryLayer { policy: self.retry, observers: self.observers.clone() };
@@ -39,10 +44,11 @@ impl Stack {
 
     /// `system` is the wire, where it does not depend on the server that is found.
     fn per_call(&self, inner: impl Service, system: Option<&'static str>) -> BoxService {
+        let deadline = if system.is_some() { DeadlineLayer::default() } else { DeadlineLayer::REMOTE };
         if self.per_call.is_empty() {
-            self.outside(DeadlineLayer.layer(inner), system)
+            self.outside(deadline.layer(inner), system)
         } else {
-            self.outside(DeadlineLayer.layer(self.per_call.around(inner.boxed())), system)
+            self.outside(deadline.layer(self.per_call.around(inner.boxed())), system)
         }
     }
 

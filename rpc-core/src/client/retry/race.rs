@@ -24,7 +24,8 @@ impl<S: Service> Retry<S> {
     pub(super) async fn hedged(&self, mut request: Request, budget: &Budget, spare: Spare, hedge: Hedge) -> Outcome {
         let (method, mut plan) = (spare.method(), Plan::new(spare.attempt(), self.attempts));
         let journey = Journey::of(&mut request);
-        let began = journey.started();
+        // And not when the call did: layers of the user's may have taken their time.
+        let began = Instant::now();
         let deadline = request.context.deadline();
         let alarm = self.delay(hedge, method.path, began).map(|delay| began + delay);
         let alarm = alarm.filter(|alarm| deadline.is_none_or(|deadline| *alarm < deadline));

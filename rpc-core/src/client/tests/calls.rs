@@ -2,7 +2,8 @@
 
 use super::world::*;
 use crate::{
-    BoxFuture, Code, Context, Delivery, PushBack, Request, Response, Service, ServiceDescriptor, Status, Transports,
+    BoxFuture, Code, Context, Delivery, Layers, PushBack, Request, Response, Service, ServiceDescriptor, Status,
+    Transports,
     client::{Channel, RetryPolicy, Timeouts},
     registry::{Memory, Registry},
     server::{Fidelity, NamedService},
@@ -390,4 +391,62 @@ async fn an_outage_does_not_fill_the_memory_with_calls_that_wait() {
     assert_eq!(refused.len(), 16_500 - crate::client::fleet::MAX_WAITING);
     assert_eq!(refused[0].delivery(), Delivery::NeverSent);
     assert!(refused[0].message().starts_with("16384 calls wait for a server of test.Orders already"), "{}", refused[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_a_layer_takes_is_not_the_servers() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
+    world.handle("a:1", answers_after(Duration::from_millis(1)));
+    world.handle("b:1", answers_after(Duration::from_millis(20)));
+    let slow = Layers::default().and(Slow(Duration::from_millis(200)));
+    for builder in [world.channel(&registry).layers(slow.clone()), world.channel(&registry).layers_per_attempt(slow)] {
+        let channel = builder.build();
+        channel.ready(LIMIT).await.unwrap();
+        let before = world.calls("b:1");
+        for _ in 0..100 {
+            channel.call(&PLACE, empty(), None).await.unwrap();
+        }
+        let slower = world.calls("b:1") - before;
+        assert!(slower < 20, "it takes twenty times as long, and got {slower} of 100 calls");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_a_layer_kept_until_its_time_was_up_was_never_sent() {
+    let (world, registry, _records) = fleet(&["a:1"]).await;
+    let slow = Layers::default().and(Slow(Duration::from_secs(60)));
+    let channel = world.channel(&registry).layers(slow).build();
+    channel.ready(LIMIT).await.unwrap();
+    let status = channel.call(&PLACE, empty(), None).await.unwrap_err();
+    assert_eq!(status.delivery(), Delivery::NeverSent);
+    assert_eq!(
+        status.to_string(),
+        "DeadlineExceeded: the deadline of 5s exceeded: in a layer of this client's, 0 attempts sent"
+    );
+}
+
+/// The outage is not the fault of the server that ends it.
+#[tokio::test(start_paused = true)]
+async fn the_time_in_which_nobody_took_a_call_is_not_the_latency_of_who_takes_it() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    let refuses = || fails(Status::unavailable("reset").with_delivery(Delivery::NeverSent));
+    world.handle("a:1", refuses());
+    world.handle("b:1", refuses());
+    let end = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        world.handle("a:1", answers_after(Duration::from_millis(1)));
+    };
+    let (answer, ()) = tokio::join!(channel.call(&PLACE, empty(), None), end);
+    answer.unwrap();
+    world.handle("b:1", answers_after(Duration::from_millis(100)));
+    // That both have failed is forgotten, and how long they took is not.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let before = world.calls("b:1");
+    for _ in 0..100 {
+        channel.call(&PLACE, empty(), None).await.unwrap();
+    }
+    let slower = world.calls("b:1") - before;
+    assert!(slower < 5, "it takes a hundred times as long, and got {slower} of 100 calls");
 }

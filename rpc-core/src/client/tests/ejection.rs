@@ -1,7 +1,7 @@
 //! What becomes of servers that fail, and of those that come.
 
 use super::world::*;
-use crate::{Delivery, PushBack, Status, client::Channel, registry::Registry};
+use crate::{Body, Delivery, PayloadStream, PushBack, Status, client::Channel, registry::Registry};
 use futures_util::future::join_all;
 use std::{
     sync::{
@@ -96,6 +96,32 @@ async fn a_server_that_refuses_its_probe_costs_one_call_an_attempt_and_not_all()
     world.handle("a:1", answers());
     pass(5).await;
     assert_eq!(call(&channel, 2).await, 0, "it is asked again, and no later than the first time");
+    assert_eq!(log.count("readmitted a:1"), 1);
+}
+
+/// Its answer comes when it ends, and nobody would know until then.
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_requests_is_no_probe() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    channel.ready(LIMIT).await.unwrap();
+    call(&channel, 50).await;
+    world.handle("a:1", broken());
+    while log.count("ejected") == 0 {
+        call(&channel, 100).await;
+    }
+    for address in ["a:1", "b:1", "c:1"] {
+        world.handle(address, answers());
+    }
+    pass(5).await;
+    let before = world.calls("a:1");
+    for _ in 0..50 {
+        let orders = Body::Stream(PayloadStream::new(futures_util::stream::empty()));
+        channel.call(&IMPORT, orders, None).await.unwrap();
+    }
+    assert_eq!(world.calls("a:1"), before);
+    call(&channel, 2).await;
     assert_eq!(log.count("readmitted a:1"), 1);
 }
 

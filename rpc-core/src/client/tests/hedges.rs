@@ -1,8 +1,8 @@
 //! Calls that are made at two servers when the answer is late.
 
-use super::world::{FIND, Handler, LIST, Log, PLACE, World, answers, empty, fails, fleet, instance};
+use super::world::{FIND, Handler, LIST, Log, PLACE, Slow, World, answers, empty, fails, fleet, instance};
 use crate::{
-    BoxFuture, CallId, Code, Context, Delivery, Method, Request, Response, Status,
+    BoxFuture, CallId, Code, Context, Delivery, Layers, Method, Request, Response, Status,
     client::{Channel, ChannelBuilder, Hedge, Hedges, RetryLimits, RetryPolicy, Timeouts},
     observer::{Counters, Event},
     registry::{Memory, Registration, Registry},
@@ -137,6 +137,16 @@ async fn an_answer_in_time_is_the_only_one() {
     let (world, channel, _records) = play(&script, hedged(Hedge::After(DELAY))).await;
     channel.call(&FIND, empty(), None).await.unwrap();
     assert_eq!(numbers(&world), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_a_layer_takes_makes_no_answer_late() {
+    let script = Script::default().then(Duration::from_millis(1), answers());
+    let slow = Layers::default().and(Slow(DELAY * 2));
+    let with = |builder: ChannelBuilder| hedged(Hedge::After(DELAY))(builder.layers(slow));
+    let (world, channel, _records) = play(&script, with).await;
+    channel.call(&FIND, empty(), None).await.unwrap();
+    assert_eq!(world.seen().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,8 @@
 //! Servers, addresses and wires that exist only here.
 
 use crate::{
-    Address, Body, BoxFuture, CallId, Delivery, Io, Kind, Method, Observer, Observers, Payload, Request, Response,
-    Service, Status, Tasks,
+    Address, Body, BoxFuture, CallId, Delivery, Io, Kind, Layer, Method, Observer, Observers, Payload, Request,
+    Response, Service, Status, Tasks,
     client::{Channel, ChannelBuilder, Connector},
     observer::{AttemptEnded, CallEnded, Ejected, FellBack, Hedged, Listed},
     registry::{Endpoint, Instance, Memory, Registration, Registry, ServiceName},
@@ -17,6 +17,7 @@ use std::{
     collections::HashMap,
     io,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 use tokio::{io::DuplexStream, sync::watch};
 
@@ -42,6 +43,15 @@ pub(super) type Handler = Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Respo
 
 pub(super) fn answers() -> Handler {
     Arc::new(|_| Box::pin(async { Ok(Response::new(empty())) }))
+}
+
+pub(super) fn answers_after(time: Duration) -> Handler {
+    Arc::new(move |_| {
+        Box::pin(async move {
+            tokio::time::sleep(time).await;
+            Ok(Response::new(empty()))
+        }) as BoxFuture<'static, _>
+    })
 }
 
 pub(super) fn fails(status: Status) -> Handler {
@@ -373,5 +383,26 @@ fn word(outcome: Result<(), &Status>) -> String {
     match outcome {
         Ok(()) => "went well".to_owned(),
         Err(status) => format!("failed with {}", status.code()),
+    }
+}
+
+/// A layer that does something that takes time before it calls.
+#[derive(Clone, Copy)]
+pub(super) struct Slow(pub(super) Duration);
+
+pub(super) struct Slowed<S>(S, Duration);
+
+impl<S: Service> Layer<S> for Slow {
+    type Service = Slowed<S>;
+
+    fn layer(&self, inner: S) -> Slowed<S> {
+        Slowed(inner, self.0)
+    }
+}
+
+impl<S: Service> Service for Slowed<S> {
+    async fn call(&self, request: Request) -> Result<Response, Status> {
+        tokio::time::sleep(self.1).await;
+        self.0.call(request).await
     }
 }
