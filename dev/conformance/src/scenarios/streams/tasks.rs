@@ -20,6 +20,8 @@ pub(super) const ALL: &[Scenario] = scenarios![
 
 /// From the end of a call to that of its tasks.
 const AT_ONCE: Duration = Duration::from_millis(200);
+/// What a busy machine may need for all of it.
+const LOADED: Duration = Duration::from_secs(3);
 const TRACE: u128 = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c;
 
 fn surroundings() -> Context {
@@ -38,8 +40,13 @@ async fn circumstances(column: Arc<dyn Column>) -> Verdict {
     assert_eq!(drained(&mut stream).await.0, [1, 2, 3]);
     let job = site.plan.bench.ledger.until(1, "ended", |job| job.ended == 1).await;
     let [here, nested] = &job.notes[..] else { panic!("{job:?}") };
+    // What is left to the task is left to its call, and to what it calls there is less.
+    let mut above = SOON.as_millis();
     for seen in [here, nested] {
-        assert!(seen.starts_with(&format!("{TRACE:032x} incheon Some(")), "{seen}");
+        let left = seen.strip_prefix(&format!("{TRACE:032x} incheon Some(")).and_then(|left| left.strip_suffix(')'));
+        let left: u128 = left.and_then(|left| left.parse().ok()).unwrap_or_else(|| panic!("{seen}"));
+        assert!(left <= above && left + LOADED.as_millis() > SOON.as_millis(), "{left} ms of {SOON:?}: {seen}");
+        above = left;
     }
     Ok(())
 }
