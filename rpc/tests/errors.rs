@@ -167,9 +167,10 @@ async fn of_targets_without_a_protocol() {
     let server = ["127.0.0.1:7000".parse().unwrap()];
     let fixed = App::builder().registry(Arc::new(Fixed::new(server, [""; 0]))).build();
     let client: EchoClient = fixed.client().await.unwrap();
-    let status = client.with_timeout(Duration::from_millis(300)).say("a".to_owned()).await.unwrap_err();
+    let short = Duration::from_millis(300);
+    let status = client.with_timeout(short).say("a".to_owned()).await.unwrap_err();
     assert_eq!(
-        after_the_wait(status.message()),
+        after_the_wait(status.message(), short),
         "0 attempts sent, none of the 1 registered servers of t.v1.Echo declares a protocol; if you know which they \
          speak, add it to the URL of the registry or target, as in `?assume=grpc`"
     );
@@ -183,7 +184,7 @@ async fn of_calls() {
     let nobody: EchoClient = app.client().await.unwrap();
     let status = nobody.with_timeout(short).say("a".to_owned()).await.unwrap_err();
     assert_eq!(
-        after_the_wait(status.message()),
+        after_the_wait(status.message(), short),
         "0 attempts sent, no server of t.v1.Echo has ever been registered; start one with this registry, or check the name"
     );
 
@@ -195,7 +196,7 @@ async fn of_calls() {
     let wrong = client.with_transport(rpc::Transports::Only("tarpc")).with_timeout(short);
     let status = wrong.say("a".to_owned()).await.unwrap_err();
     assert_eq!(
-        after_the_wait(status.message()),
+        after_the_wait(status.message(), short),
         "0 attempts sent, none of the 1 registered servers of t.v1.Echo speaks tarpc; let calls take another transport, \
          or a server speak it as well"
     );
@@ -204,8 +205,12 @@ async fn of_calls() {
     assert!(status.message().starts_with("this client does not speak `thrift`; it has "), "{status}");
 }
 
-/// Times differ from run to run.
-fn after_the_wait(message: &str) -> &str {
-    assert!(message.starts_with("the deadline of "), "{message}");
-    message.split_once("waiting for a server, ").map_or(message, |(_, rest)| rest)
+/// What follows the limit and the time that went by, which differs from run to run.
+fn after_the_wait(message: &str, limit: Duration) -> &str {
+    let story = message.strip_prefix(&format!("the deadline of {limit:?} exceeded: "));
+    let story = story.unwrap_or_else(|| panic!("{message}"));
+    let Some((waited, rest)) = story.split_once(" waiting for a server, ") else { return story };
+    let number = waited.trim_end_matches(['m', 's']);
+    assert!(waited.ends_with('s') && number.parse::<f64>().is_ok(), "{message}");
+    rest
 }

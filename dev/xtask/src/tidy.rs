@@ -7,6 +7,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 /// A file with code is read in one sitting.
 const FILE: usize = 500;
 
+/// How long the examples' own transport may be, as the changelog says: more would be no example.
+const OWN_TRANSPORT: (&str, usize) = ("examples/src/json_lines.rs", 200);
+
 /// Everybody who depends on the core pays for what it drags in.
 const CORE_CRATES: usize = 45;
 
@@ -33,6 +36,7 @@ pub(crate) fn check() -> Result<Vec<String>> {
     let files = tracked_files()?;
     let mut broken = Vec::new();
     broken.extend(long_files(&files));
+    broken.extend(own_transport(&files));
     broken.extend(left_overs(&files));
     broken.extend(places_of_this_machine(&files));
     broken.extend(core_dependencies()?);
@@ -67,6 +71,15 @@ fn long_files(files: &[File]) -> Vec<String> {
     let long = files.iter().filter(counts).filter(|file| lines(file) > FILE);
     long.map(|file| format!("{}: {} lines before its tests; split it ({FILE} at most)", file.path, lines(file)))
         .collect()
+}
+
+fn own_transport(files: &[File]) -> Vec<String> {
+    let (path, limit) = OWN_TRANSPORT;
+    match files.iter().find(|file| file.path == path).map(|file| file.text.lines().count()) {
+        Some(lines) if lines < limit => Vec::new(),
+        Some(lines) => vec![format!("{path}: {lines} lines; it is promised in under {limit}")],
+        None => vec![format!("{path} is not there")],
+    }
 }
 
 fn left_overs(files: &[File]) -> Vec<String> {
