@@ -158,17 +158,19 @@ impl Catalog {
         of.variants.iter().map(|failure| (failure.code, names::join(&name, failure.detail.name))).collect()
     }
 
-    /// A message that belongs to a method and to no type: its fields, and what it is for. Gives its full name.
+    /// A message that belongs to a method and to no type: its fields, and what is reserved in it. Gives its full name.
     pub(crate) fn made(
         &mut self,
         name: &str,
-        docs: &str,
+        reserved: &[Reserved],
         fields: impl FnOnce(&mut Self) -> Vec<(&'static str, u32, FieldType)>,
     ) -> String {
         let full_name = names::join(&self.package, name);
         self.own(&full_name, "what a method sends");
         let place = self.reserve();
-        let mut message = DescriptorProto { name: name.to_owned(), docs: docs.to_owned(), ..Default::default() };
+        let (reserved_range, reserved_name) = self::reserved(reserved, 1);
+        let mut message =
+            DescriptorProto { name: name.to_owned(), reserved_range, reserved_name, ..Default::default() };
         for (name, number, of) in fields(self) {
             add(&mut message, &full_name, name, number, "", of);
         }

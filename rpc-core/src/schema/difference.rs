@@ -14,17 +14,10 @@ pub fn differences(old: &str, new: &str) -> Vec<String> {
     for (name, was) in &old.0 {
         found.extend(match (was, new.0.get(name)) {
             (_, Some(is)) if is == was => None,
-            (Entry::Field { number: was, .. }, Some(Entry::Field { number: is, .. })) if was != is => {
-                let keep = if holds_arguments(name) {
-                    String::new()
-                } else {
-                    format!(", or keep the place of what was removed before it with `#[rpc(reserved({is}))]`")
-                };
-                Some(format!(
-                    "`{name}` has moved: its number was {was} and is {is}, where others put something else. Keep it with \
-                     `#[rpc(tag = {was})]`{keep}"
-                ))
-            }
+            (Entry::Field { number: was, .. }, Some(Entry::Field { number: is, .. })) if was != is => Some(format!(
+                "`{name}` has moved: its number was {was} and is {is}, where others put something else. Keep it with \
+                 `#[rpc(tag = {was})]`, or keep the place of what was removed before it with `#[rpc(reserved({is}))]`"
+            )),
             (was, Some(is)) => Some(format!("`{name}` was `{}` and is `{}`", was.text(), is.text())),
             (Entry::Field { number, .. }, None) => Some(new.gone(name, *number, &old)),
             (was, None) => Some(format!("`{}` is gone", was.text())),
@@ -113,20 +106,12 @@ impl Declared {
                 )
             }
             Some(other) => format!("`{name}` is gone, and `{other}` has its number {number}"),
-            None if holds_arguments(name) => {
-                format!("`{name}` is gone: give no other argument its number {number}, which older callers still send")
-            }
             None => format!(
                 "`{name}` is gone: keep its number from coming back with another meaning, by \
-                 `#[rpc(reserved({number}, \"{own}\"))]`"
+                 `#[rpc(reserved({number}, \"{own}\"))]` on the type, or on the method whose argument it was"
             ),
         }
     }
-}
-
-/// Whether a field looks like an argument of a method: those are pinned one by one, and nothing reserves their numbers.
-fn holds_arguments(name: &str) -> bool {
-    parent(name).ends_with("Request")
 }
 
 fn parent(name: &str) -> &str {
@@ -186,13 +171,14 @@ message Payment {
     }
 
     #[test]
-    fn arguments_are_not_told_to_do_what_they_cannot() {
+    fn arguments_are_kept_as_fields_are() {
         let old = "message OrdersFindRequest {\n  string number = 1;\n  bool whole = 2;\n}\n";
         let said = differences(old, "message OrdersFindRequest {\n  bool whole = 1;\n}\n");
-        assert!(said.iter().any(|said| said.contains("`#[rpc(tag = 2)]`")), "{said:#?}");
-        assert!(said.iter().all(|said| !said.contains("reserved")), "{said:#?}");
+        let kept = "`#[rpc(tag = 2)]`, or keep the place of what was removed before it with `#[rpc(reserved(1))]`";
+        assert!(said.iter().any(|said| said.ends_with(kept)), "{said:#?}");
         let said = differences(old, "message OrdersFindRequest {\n  string number = 1;\n}\n");
-        assert!(said[0].ends_with("give no other argument its number 2, which older callers still send"), "{said:#?}");
+        let retired = "by `#[rpc(reserved(2, \"whole\"))]` on the type, or on the method whose argument it was";
+        assert!(said[0].ends_with(retired), "{said:#?}");
     }
 
     #[test]

@@ -40,10 +40,10 @@ impl Sent {
     }
 
     /// The full name of the message that it is when it is sent alone.
-    pub(crate) fn whole(self, catalog: &mut Catalog, name: &str, docs: &str) -> String {
+    pub(crate) fn whole(self, catalog: &mut Catalog, name: &str) -> String {
         match self.field {
             FieldType::One(Type::Message(message)) if self.bare => message,
-            field => catalog.made(name, docs, |_| vec![("value", 1, field)]),
+            field => catalog.made(name, &[], |_| vec![("value", 1, field)]),
         }
     }
 }
@@ -57,7 +57,7 @@ pub fn signature<L: List, R>(catalog: &mut Catalog, arguments: &Arguments<L>, re
     errors.sort();
     errors.dedup();
     let name = format!("{}Response", request.strip_suffix("Request").unwrap_or(request));
-    let output = sent.whole(catalog, &name, "");
+    let output = sent.whole(catalog, &name);
     Signature { input, output, errors }
 }
 

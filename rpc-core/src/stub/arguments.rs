@@ -4,7 +4,7 @@ use super::error;
 use crate::{
     Body, ErasedMessage, Payload, Status,
     message::at,
-    schema::{Catalog, Sent},
+    schema::{Catalog, Reserved, Sent},
 };
 use bytes::{Bytes, BytesMut};
 use prost::{
@@ -19,6 +19,7 @@ pub struct Arguments<L: List> {
     pub(super) codecs: L::Codecs,
     pub(super) form: Form,
     key: Option<usize>,
+    reserved: &'static [Reserved],
 }
 
 /// A field of a request: the name and the number of an argument.
@@ -81,7 +82,7 @@ impl<L: List> Arguments<L> {
         codecs: L::Codecs,
         form: Form,
     ) -> Self {
-        Self { message, parameters, codecs, form, key: None }
+        Self { message, parameters, codecs, form, key: None, reserved: &[] }
     }
 
     /// With the argument at this index as the key that routes the call.
@@ -89,6 +90,14 @@ impl<L: List> Arguments<L> {
     pub const fn keyed_by(mut self, index: usize) -> Self {
         assert!(!self.is_stream(), "a stream is no key; put the key into metadata or make it a plain argument");
         self.key = Some(index);
+        self
+    }
+
+    /// Without what was an argument once.
+    #[must_use]
+    pub const fn with_reserved(mut self, reserved: &'static [Reserved]) -> Self {
+        assert!(!self.is_stream(), "a stream is no request with fields; remove `reserved`");
+        self.reserved = reserved;
         self
     }
 
@@ -110,13 +119,13 @@ impl<L: List> Arguments<L> {
     /// Describes the request, or each in a stream of them; gives the full name of the message.
     pub(crate) fn describe(&self, catalog: &mut Catalog) -> String {
         match self.form {
-            Form::Fields => catalog.made(self.message, "", |catalog| {
+            Form::Fields => catalog.made(self.message, self.reserved, |catalog| {
                 let sent = L::describe(self, catalog);
                 self.parameters.iter().zip(sent).map(|(of, sent)| (of.name, of.tag, sent.field)).collect()
             }),
             Form::Bare | Form::Stream => {
                 let sent = L::describe(self, catalog).pop();
-                sent.map_or_else(String::new, |sent| sent.whole(catalog, self.message, ""))
+                sent.map_or_else(String::new, |sent| sent.whole(catalog, self.message))
             }
         }
     }

@@ -107,7 +107,7 @@ fn expand(container: &Container, variants: &Variants, holder: &Holder) -> TokenS
 fn schema(variant: &Business, container: &Container) -> TokenStream {
     let Business { code, word, docs, fields, reserved, .. } = variant;
     let (contract, fields) = (&container.contract, fields.schema(container));
-    let reserved = reserved.schema(container, str::to_owned);
+    let reserved = reserved.schema(&container.contract, str::to_owned);
     emit! {
         #contract::schema::Failure::new(
             #contract::Code::#code,

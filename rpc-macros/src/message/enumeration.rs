@@ -112,7 +112,7 @@ fn schema(container: &Container, known: &[Known<'_>], zero: (String, String)) ->
         let number = Literal::i32_unsuffixed(*number);
         emit!(#contract::schema::Value::new(#value, #number, #docs))
     });
-    let reserved = container.reserved.schema(container, |name| value_name(container, name));
+    let reserved = container.reserved.schema(&container.contract, |name| value_name(container, name));
     emit! {
         &#contract::schema::Choice::new(
             #head,

@@ -14,7 +14,7 @@ mod variant;
 use crate::report::Report;
 pub(crate) use container::{Container, name_of};
 pub(crate) use fields::{Fields, Owner, place};
-pub(crate) use number::Reserved;
+pub(crate) use number::{Claim, Pinned, Reserved, Space, assign};
 use proc_macro2::TokenStream;
 pub(crate) use refusal::refusal;
 use syn::{Data, DeriveInput};

@@ -21,6 +21,7 @@ pub(super) fn expand(container: &Container, fields: &FieldsUnnamed, report: &mut
         return TokenStream::new();
     };
     attribute::each(&field.attrs, &[], report, |_, _, _| Ok(()));
+    container.reserved.refuse("a newtype is written as what it holds and has no fields; remove `reserved`", report);
     match (collection(&field.ty), refusal(&field.ty)) {
         (Some(what), _) => {
             let why = format!("a newtype is one value, and cannot stand for {what}: give the field a name");

@@ -1,10 +1,11 @@
 //! The numbers of fields and variants, which are all that a message has of them on the wire.
 
-use super::{container::Container, emit};
-use crate::{attribute::Key, report::Report};
-use proc_macro2::{Literal, Span, TokenStream};
+use super::emit;
+use crate::{attribute::Key, names::is_identifier, report::Report};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::quote_spanned;
 use std::{collections::BTreeMap, ops::RangeInclusive};
-use syn::{Expr, ExprLit, Lit, LitInt, RangeLimits};
+use syn::{Expr, ExprLit, Lit, LitInt, LitStr, RangeLimits};
 
 /// Which numbers there are.
 #[derive(Clone, Copy, PartialEq)]
@@ -58,23 +59,27 @@ impl Pinned {
 /// Numbers and names that were used once and must not come back with another meaning.
 #[derive(Default)]
 pub(crate) struct Reserved {
-    numbers: Vec<RangeInclusive<u32>>,
-    names: Vec<String>,
+    /// With what was written.
+    numbers: Vec<(RangeInclusive<u32>, Expr)>,
+    names: Vec<LitStr>,
+    /// The key itself, where it stands last.
+    word: Option<Ident>,
 }
 
 impl Reserved {
     /// Reads `reserved(4, 7..=9, "old")`.
     pub(crate) fn parse(&mut self, key: &Key, report: &mut Report) -> syn::Result<()> {
+        self.word = Some(key.word.clone());
         for item in key.parenthesised::<Expr>("4, 7..=9, \"old\"")? {
             match &item {
-                Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => self.names.push(name.value()),
+                Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => self.names.push(name.clone()),
                 Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => {
                     let number = number(literal)?;
-                    self.numbers.push(number..=number);
+                    self.numbers.push((number..=number, item));
                 }
                 Expr::Range(range) => match (literal(range.start.as_deref()), literal(range.end.as_deref())) {
                     (Some(first), Some(last)) if matches!(range.limits, RangeLimits::Closed(_)) => {
-                        self.numbers.push(number(first)?..=number(last)?);
+                        self.numbers.push((number(first)?..=number(last)?, item));
                     }
                     _ => report.at(&item, "write a range with both ends, as in `7..=9`"),
                 },
@@ -84,23 +89,54 @@ impl Reserved {
         Ok(())
     }
 
+    /// Reports it where nothing has a number or a name that could be reserved.
+    pub(crate) fn refuse(&self, why: &str, report: &mut Report) {
+        if let Some(word) = &self.word {
+            report.at(word, why);
+        }
+    }
+
+    /// Reports what protobuf would not compile.
+    fn check(&self, space: Space, report: &mut Report) {
+        for (index, (range, written)) in self.numbers.iter().enumerate() {
+            let again = self.numbers[..index].iter().find(|(other, _)| overlap(range, other));
+            if range.is_empty() {
+                report.at(written, "nothing is in this range: write the lower number first");
+            } else if *range.start() == 0 || *range.end() > space.last() {
+                report.at(written, format!("the numbers here go from 1 to {}", space.last()));
+            } else if let Some((other, _)) = again {
+                let number = range.start().max(other.start());
+                report.at(written, format!("{number} is reserved already; remove one"));
+            }
+        }
+        for (index, name) in self.names.iter().enumerate() {
+            let text = name.value();
+            if !is_identifier(&text) {
+                report.at(name, format!("`{text}` cannot have been a name: those are letters, digits and underscores"));
+            } else if self.names[..index].iter().any(|other| other.value() == text) {
+                report.at(name, format!("`{text}` is reserved already; remove one"));
+            }
+        }
+    }
+
     /// `.with_reserved(&[..])`, if there is anything, its names as `spell` has them on the wire.
-    pub(crate) fn schema(&self, container: &Container, spell: impl Fn(&str) -> String) -> Option<TokenStream> {
-        let contract = &container.contract;
-        let numbers = self.numbers.iter().map(|range| {
+    pub(crate) fn schema(&self, contract: &TokenStream, spell: impl Fn(&str) -> String) -> Option<TokenStream> {
+        let numbers = self.numbers.iter().map(|(range, _)| {
             let (first, last) = (Literal::u32_unsuffixed(*range.start()), Literal::u32_unsuffixed(*range.end()));
             emit!(#contract::schema::Reserved::Numbers(#first, #last))
         });
         let names = self.names.iter().map(|name| {
-            let name = spell(name);
+            let name = spell(&name.value());
             emit!(#contract::schema::Reserved::Name(#name))
         });
         let all: Vec<_> = numbers.chain(names).collect();
-        (!all.is_empty()).then(|| emit!(.with_reserved(&[#(#all),*])))
+        // Where it is written: that it has no meaning there may be known to the compiler alone.
+        let here = Span::mixed_site().located_at(self.word.as_ref()?.span());
+        (!all.is_empty()).then(|| quote_spanned!(here=> .with_reserved(&[#(#all),*])))
     }
 
     fn contains(&self, number: u32) -> bool {
-        self.numbers.iter().any(|range| range.contains(&number))
+        self.numbers.iter().any(|(range, _)| range.contains(&number))
     }
 }
 
@@ -114,6 +150,7 @@ pub(crate) struct Claim {
 /// Gives every claim its number: the one it is pinned to, else its position, counted from 1 over all claims, in which a
 /// reserved number keeps its place. So a field that is removed and reserved moves no other.
 pub(crate) fn assign(claims: &[Claim], reserved: &Reserved, space: Space, report: &mut Report) -> Vec<u32> {
+    reserved.check(space, report);
     let mut position = 0;
     let mut taken: BTreeMap<u32, usize> = BTreeMap::new();
     let mut numbers = Vec::with_capacity(claims.len());
@@ -137,12 +174,16 @@ pub(crate) fn assign(claims: &[Claim], reserved: &Reserved, space: Space, report
             let message = format!("`{name}` has the number {number}{how}; the lowest that is free is {free}");
             report.add(syn::Error::new(span, message));
         }
-        if reserved.names.contains(&claim.name) {
+        if reserved.names.iter().any(|name| name.value() == claim.name) {
             let message = format!("the name `{}` is reserved: it had another meaning once", claim.name);
             report.add(syn::Error::new(claim.span, message));
         }
     }
     numbers
+}
+
+fn overlap(a: &RangeInclusive<u32>, b: &RangeInclusive<u32>) -> bool {
+    a.start() <= b.end() && b.start() <= a.end()
 }
 
 fn number(literal: &LitInt) -> syn::Result<u32> {

@@ -81,7 +81,7 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
 fn schema(variants: &[Variant], container: &Container) -> TokenStream {
     let (contract, head) = (&container.contract, container.schema());
     let schema = emit!(#contract::schema);
-    let (reserved, of) = (container.reserved.schema(container, snake), container.arguments());
+    let (reserved, of) = (container.reserved.schema(&container.contract, snake), container.arguments());
     let variants = variants.iter().map(|variant| {
         let Variant { ident, field, docs, .. } = variant;
         let number = Literal::u32_unsuffixed(variant.number);
@@ -93,7 +93,7 @@ fn schema(variants: &[Variant], container: &Container) -> TokenStream {
             }
             Shape::Named(fields, _) => {
                 let (name, fields) = (ident.unraw().to_string(), fields.schema(container));
-                let reserved = variant.reserved.schema(container, str::to_owned);
+                let reserved = variant.reserved.schema(&container.contract, str::to_owned);
                 emit!(#schema::Holds::Fields(#schema::Structure::new("", #name, "") #fields #reserved))
             }
         };

@@ -36,7 +36,7 @@ pub(super) fn expand(container: &Container, fields: &syn::Fields, report: &mut R
     let required = fields.required(container);
     let finish = fields.finish(&emit!(Self), &emit!(slots), container);
     let (members, arguments_of) = (fields.schema(container), container.arguments());
-    let reserved = container.reserved.schema(container, str::to_owned);
+    let reserved = container.reserved.schema(&container.contract, str::to_owned);
     // A message that cannot exist without another of itself is a cycle in this constant: an error now, not an overflow
     // of the stack when the first one is read.
     let cycle = container

@@ -80,6 +80,9 @@ pub(super) fn parse(container: &Container, data: &DataEnum, report: &mut Report)
 
 fn shape(container: &Container, variant: &syn::Variant, reserved: &Reserved, report: &mut Report) -> Shape {
     let name = format!("{}.{}", container.name, variant.ident.unraw());
+    if !matches!(variant.fields, syn::Fields::Named(_)) {
+        reserved.refuse("this variant has no fields with numbers of their own; remove `reserved`", report);
+    }
     match &variant.fields {
         syn::Fields::Unit => Shape::Unit,
         syn::Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {

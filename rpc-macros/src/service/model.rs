@@ -1,17 +1,18 @@
 //! What will be generated: every name and number decided.
 
 use super::{
-    parse::{ArgumentAttributes, Attributes, Cancel, MethodAttributes},
+    parse::{Attributes, Cancel, MethodAttributes},
     validate,
 };
 use crate::{
     attribute,
     docs::{docs, is_deprecated},
+    message::{Claim, Space, assign},
     names::{self, spoken},
     report::Report,
 };
 use proc_macro2::TokenStream;
-use quote::format_ident;
+use quote::{format_ident, quote};
 use std::{collections::HashMap, time::Duration};
 use syn::{
     Attribute, Ident, ItemTrait, LitStr, Pat, ReturnType, TraitItem, TraitItemFn, Type, Visibility, ext::IdentExt,
@@ -42,6 +43,8 @@ pub(super) struct Method {
     pub(super) path: String,
     /// The message that its arguments are wrapped in.
     pub(super) request: String,
+    /// `.with_reserved(&[..])`: what is reserved in that message, if anything is.
+    pub(super) reserved: Option<TokenStream>,
     pub(super) docs: String,
     /// Copied to everything that is generated for the method.
     pub(super) cfgs: Vec<Attribute>,
@@ -147,33 +150,35 @@ impl Method {
             }
         };
         let mut arguments: Vec<Argument> = Vec::new();
-        for (index, (argument, attributes)) in validate::arguments(&method.sig).zip(&attributes.arguments).enumerate() {
+        let mut claims = Vec::new();
+        for (argument, attributes) in validate::arguments(&method.sig).zip(&attributes.arguments) {
             // What is no plain name has been reported.
             let Pat::Ident(pattern) = &*argument.pat else { continue };
-            let tag = tag(index, attributes, report);
-            if let Some(twin) = arguments.iter().find(|other| other.tag == tag) {
-                let text =
-                    format!("`{}` has the number {tag} too; give one another with `#[rpc(tag = ..)]`", twin.name);
-                report.at(&pattern.ident, text);
-            }
             let name = pattern.ident.unraw().to_string();
             spoken(&pattern.ident, &name, report);
+            claims.push(Claim { name: name.clone(), span: pattern.ident.span(), pinned: attributes.tag.clone() });
             arguments.push(Argument {
                 ident: pattern.ident.clone(),
                 name,
                 ty: (*argument.ty).clone(),
-                tag,
+                tag: 0,
                 key: attributes.key.is_some(),
             });
         }
+        for (argument, tag) in arguments.iter_mut().zip(assign(&claims, &attributes.reserved, Space::Fields, report)) {
+            argument.tag = tag;
+        }
         if let (true, Some(tag)) = (attributes.bare.is_some(), attributes.arguments.iter().find_map(|a| a.tag.as_ref()))
         {
-            report.at(tag, "a bare message has the numbers of its own fields; remove `tag` or `bare`");
+            let why = "a bare message has the numbers of its own fields; remove `tag` or `bare`";
+            report.add(syn::Error::new(tag.span, why));
         }
         Self {
             constant: names::constant(ident),
             path: format!("/{service}/{name}"),
             request: format!("{short}{name}Request"),
+            // As generated code calls the contract between the macros and the core.
+            reserved: attributes.reserved.schema(&quote!(__rpc), str::to_owned),
             docs: docs(&method.attrs),
             cfgs: method.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect(),
             output: match &method.sig.output {
@@ -188,19 +193,6 @@ impl Method {
             ident: ident.clone(),
             name,
             arguments,
-        }
-    }
-}
-
-/// The number of an argument: what is written, or its position.
-fn tag(index: usize, attributes: &ArgumentAttributes, report: &mut Report) -> u32 {
-    let Some(written) = &attributes.tag else { return index as u32 + 1 };
-    match written.base10_parse::<u32>() {
-        Ok(tag) if (1..1 << 29).contains(&tag) && !(19_000..20_000).contains(&tag) => tag,
-        _ => {
-            report.at(written, "a field is numbered from 1 to 536870911, without 19000 to 19999, which protobuf keeps");
-            // Out of the way of the others.
-            u32::MAX - index as u32
         }
     }
 }

@@ -3,11 +3,12 @@
 use super::timeout;
 use crate::{
     attribute::{self, Key},
+    message::{Pinned, Reserved},
     report::{Report, suggestion},
 };
 use proc_macro2::{Span, TokenStream};
 use std::time::Duration;
-use syn::{Attribute, FnArg, Ident, ItemTrait, LitInt, LitStr, Path, TraitItem, TraitItemFn, parse_quote};
+use syn::{Attribute, FnArg, Ident, ItemTrait, LitStr, Path, TraitItem, TraitItemFn, parse_quote};
 
 /// What stands in `#[rpc_service(..)]`, and in every `#[rpc(..)]` within.
 #[derive(Default)]
@@ -27,6 +28,8 @@ pub(super) struct MethodAttributes {
     pub(super) bare: Option<Ident>,
     pub(super) timeout: Option<Duration>,
     pub(super) cancel: Option<Cancel>,
+    /// What arguments had once.
+    pub(super) reserved: Reserved,
     /// In the order of the arguments, the receiver not counted.
     pub(super) arguments: Vec<ArgumentAttributes>,
 }
@@ -35,7 +38,7 @@ pub(super) struct MethodAttributes {
 #[derive(Default)]
 pub(super) struct ArgumentAttributes {
     pub(super) key: Option<Ident>,
-    pub(super) tag: Option<LitInt>,
+    pub(super) tag: Option<Pinned>,
 }
 
 /// What becomes of a handler whose caller has left.
@@ -71,12 +74,13 @@ pub(super) fn take(tokens: TokenStream, item: &mut ItemTrait, report: &mut Repor
 
 fn take_method(method: &mut TraitItemFn, report: &mut Report) -> MethodAttributes {
     let mut found = MethodAttributes::default();
-    let words = ["bare", "cancel", "idempotent", "name", "timeout"];
+    let words = ["bare", "cancel", "idempotent", "name", "reserved", "timeout"];
     attribute::each(&method.attrs, &words, report, |word, key, report| match word {
         "bare" => once(&mut found.bare, key.alone()?, key, report),
         "cancel" => once(&mut found.cancel, cancel(key.value("\"drop\"")?)?, key, report),
         "idempotent" => once(&mut found.idempotent, key.alone()?, key, report),
         "name" => once(&mut found.name, key.value("\"Find\"")?, key, report),
+        "reserved" => found.reserved.parse(key, report),
         _ => {
             let text: LitStr = key.value("\"300ms\"")?;
             let timeout = timeout::parse(&text.value()).map_err(|error| syn::Error::new(text.span(), error))?;
@@ -89,7 +93,7 @@ fn take_method(method: &mut TraitItemFn, report: &mut Report) -> MethodAttribute
         let mut own = ArgumentAttributes::default();
         attribute::each(&argument.attrs, &["key", "tag"], report, |word, key, report| match word {
             "key" => once(&mut own.key, key.alone()?, key, report),
-            _ => once(&mut own.tag, key.value("3")?, key, report),
+            _ => once(&mut own.tag, Pinned::parse(key)?, key, report),
         });
         strip(&mut argument.attrs);
         found.arguments.push(own);

@@ -175,8 +175,14 @@ fn check_arguments(method: &TraitItemFn, attributes: &MethodAttributes, report: 
             report.at(key, "a stream is no key; put the key into metadata, and route by that");
         }
         if let (Some(tag), true) = (&attributes.tag, is_streaming(&argument.ty)) {
-            report.at(tag, "a stream is no field and has no number; remove `tag`");
+            report.add(syn::Error::new(tag.span, "a stream is no field and has no number; remove `tag`"));
         }
+    }
+    if attributes.bare.is_some() {
+        let why = "a bare message has the numbers of its own fields; remove `reserved` or `bare`";
+        attributes.reserved.refuse(why, report);
+    } else if arguments.iter().any(|argument| is_streaming(&argument.ty)) {
+        attributes.reserved.refuse("a stream is no request with fields; remove `reserved`", report);
     }
     if let (Some(bare), true) = (&attributes.bare, arguments.len() != 1) {
         let count = arguments.len();

@@ -50,13 +50,20 @@ const _: () = {
     const __RPC_ADD_ARGUMENTS: &__rpc::stub::Arguments<(u32, u32)> = &__rpc::stub::Arguments::<
         (u32, u32),
     >::new(
-        "CountersSumRequest",
-        &[
-            __rpc::stub::Parameter::new("left", 7),
-            __rpc::stub::Parameter::new("right", 2),
-        ],
-        (__rpc::stub::Argument::<u32>::of(), __rpc::stub::Argument::<u32>::of()),
-    );
+            "CountersSumRequest",
+            &[
+                __rpc::stub::Parameter::new("left", 7),
+                __rpc::stub::Parameter::new("right", 3),
+            ],
+            (__rpc::stub::Argument::<u32>::of(), __rpc::stub::Argument::<u32>::of()),
+        )
+        .with_reserved(
+            &[
+                __rpc::schema::Reserved::Numbers(2, 2),
+                __rpc::schema::Reserved::Numbers(4, 5),
+                __rpc::schema::Reserved::Name("carry"),
+            ],
+        );
     const __RPC_ADD_REPLY: __rpc::stub::Reply<Result<u32, Status>> = __rpc::stub::Reply::<
         Result<u32, Status>,
     >::of();

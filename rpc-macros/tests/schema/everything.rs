@@ -16,12 +16,13 @@ pub type Steps = Streaming<Payment, OrderError>;
 #[rpc_service(package = "test.schema.v1")]
 pub trait Orders {
     /// Finds one.
-    #[rpc(idempotent)]
-    async fn find(&self, number: OrderId, #[rpc(tag = 7)] store: Option<String>) -> Answer<Order>;
+    #[rpc(idempotent, reserved(2, 4..=5, "shop"))]
+    async fn find(&self, number: OrderId, #[rpc(tag = 7)] store: Option<String>, whole: bool) -> Answer<Order>;
     /// Places one.
     #[rpc(bare)]
     async fn place(&self, order: Order) -> Result<(), Status>;
     /// Says how many.
+    #[rpc(reserved(1, "since"))]
     async fn count(&self) -> Result<u32, Status>;
     /// Follows one.
     async fn follow(&self, r#type: String) -> Result<Steps, Status>;

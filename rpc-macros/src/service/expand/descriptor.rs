@@ -18,7 +18,7 @@ pub(super) fn codecs(service: &Service) -> TokenStream {
 }
 
 fn codec(method: &Method) -> TokenStream {
-    let Method { cfgs, output, request, .. } = method;
+    let Method { cfgs, output, request, reserved, .. } = method;
     let (arguments, reply) = (arguments_constant(method), reply_constant(method));
     let types: Vec<_> = method.arguments.iter().map(|argument| &argument.ty).collect();
     let codecs = method.arguments.iter().map(|argument| {
@@ -38,7 +38,7 @@ fn codec(method: &Method) -> TokenStream {
     // A stream behind an alias is found when the constant is evaluated, and reported where this stands.
     let here = Span::mixed_site().located_at(method.ident.span());
     let value = quote_spanned! {here=>
-        __rpc::stub::Arguments::<(#(#types,)*)>::#constructor(#request, &[#(#parameters),*], (#(#codecs,)*)) #keyed
+        __rpc::stub::Arguments::<(#(#types,)*)>::#constructor(#request, &[#(#parameters),*], (#(#codecs,)*)) #reserved #keyed
     };
     quote! {
         #(#cfgs)*

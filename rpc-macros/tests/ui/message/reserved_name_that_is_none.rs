@@ -1,0 +1,9 @@
+use rpc::Message;
+
+#[derive(Message)]
+#[rpc(reserved("old price"))]
+struct Order {
+    number: String,
+}
+
+fn main() {}
