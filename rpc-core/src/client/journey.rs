@@ -118,13 +118,14 @@ pub(crate) enum Start {
 impl Attempt {
     /// The next attempt.
     pub(crate) fn begin(journey: &Journey, start: Start) -> Self {
-        let begun = if start == Start::WithCall && journey.has_just_begun() { journey.started } else { Instant::now() };
-        let nth = match journey.role {
-            Role::Hedge => Nth::Beside,
-            Role::Call if journey.is_fresh() => Nth::First,
-            Role::Call => Nth::Later,
-        };
-        Self { begun, nth }
+        if journey.role == Role::Hedge {
+            return Self { begun: Instant::now(), nth: Nth::Beside };
+        }
+        let notes = journey.notes();
+        // Nobody was tried, so there is nobody to avoid; nor was it made to wait, if it is still on its way.
+        let nth = if notes.count == 0 && journey.attempts.load(Relaxed) == 0 { Nth::First } else { Nth::Later };
+        let just_begun = start == Start::WithCall && matches!(notes.stage, Stage::Here);
+        Self { begun: if just_begun { journey.started } else { Instant::now() }, nth }
     }
 }
 
@@ -205,16 +206,6 @@ impl Journey {
             Hedged::Not | Hedged::Failed => 0,
         };
         self.attempts.load(Relaxed) + beside
-    }
-
-    /// Whether it has not been sent anywhere, so that there is nothing to avoid.
-    fn is_fresh(&self) -> bool {
-        self.attempts.load(Relaxed) == 0 && self.notes().count == 0
-    }
-
-    /// Whether it is about to be made for the first time, and has not had to wait.
-    fn has_just_begun(&self) -> bool {
-        self.role == Role::Call && matches!(self.notes().stage, Stage::Here)
     }
 
     /// It waits for a server. Said again whenever the reason changes.
