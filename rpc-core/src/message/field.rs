@@ -24,9 +24,6 @@ pub trait Field<K>: Sized + Send + Sync + 'static {
     /// Whether an absent one is an error. See [`Element::REQUIRED`].
     const REQUIRED: bool = false;
 
-    /// Whether equal values are always written as the same bytes, so that it can be the key of a call.
-    const ORDERED: bool = true;
-
     /// What it means that none was sent.
     ///
     /// # Errors
@@ -97,6 +94,13 @@ pub trait Field<K>: Sized + Send + Sync + 'static {
         false
     }
 
+    /// Whether equal values are certainly written as the same bytes: not those of maps, nor of messages, which may hold
+    /// maps.
+    #[inline]
+    fn is_ordered() -> bool {
+        false
+    }
+
     /// What it is in protobuf, with the types that it is made of described in the catalog.
     fn describe(catalog: &mut Catalog) -> FieldType;
 
@@ -160,6 +164,11 @@ impl<K: 'static, T: Element<K>> Field<One<K>> for T {
     #[inline]
     fn is_bare() -> bool {
         T::is_bare()
+    }
+
+    #[inline]
+    fn is_ordered() -> bool {
+        !T::is_bare()
     }
 
     fn describe(catalog: &mut Catalog) -> FieldType {

@@ -31,6 +31,11 @@ impl<K: 'static, T: Element<K>> Field<Maybe<K>> for Option<T> {
         self.as_ref().map_or(0, |value| value.encoded_len(tag))
     }
 
+    #[inline]
+    fn is_ordered() -> bool {
+        !T::is_bare()
+    }
+
     fn describe(catalog: &mut Catalog) -> FieldType {
         FieldType::Optional(T::describe(catalog))
     }
@@ -96,6 +101,11 @@ impl<K: 'static, T: Element<K>> Field<Many<K>> for Vec<T> {
         } else {
             self.iter().map(|element| element.encoded_len(tag)).sum()
         }
+    }
+
+    #[inline]
+    fn is_ordered() -> bool {
+        !T::is_bare()
     }
 
     fn describe(catalog: &mut Catalog) -> FieldType {

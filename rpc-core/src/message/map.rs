@@ -80,11 +80,9 @@ fn read_entry<KK: 'static, KV: 'static, K: Element<KK>, V: Element<KV>, B: Buf>(
 }
 
 macro_rules! map {
-    ($map:ty, $ordered:literal, [$($extra:tt)*], [$($key:tt)*]) => {
+    ($map:ty, [$($extra:tt)*], [$($key:tt)*]) => {
         #[diagnostic::do_not_recommend]
         impl<KK: 'static, KV: 'static, K: Key<KK> + $($key)*, V: Element<KV>, $($extra)*> Field<MapOf<KK, KV>> for $map {
-            const ORDERED: bool = $ordered;
-
             #[inline]
             fn absent() -> Result<Self, DecodeError> {
                 Ok(Self::default())
@@ -135,5 +133,5 @@ macro_rules! map {
     };
 }
 
-map!(HashMap<K, V, S>, false, [S: BuildHasher + Default + Send + Sync + 'static], [Eq + Hash]);
-map!(BTreeMap<K, V>, true, [], [Ord]);
+map!(HashMap<K, V, S>, [S: BuildHasher + Default + Send + Sync + 'static], [Eq + Hash]);
+map!(BTreeMap<K, V>, [], [Ord]);

@@ -28,8 +28,6 @@ pub(super) struct FieldCodec<T: 'static> {
     pub(super) read_into: fn(&mut Option<T>, WireType, &mut Bytes, DecodeContext) -> Result<(), DecodeError>,
     pub(super) finish: fn(Option<T>) -> Result<T, DecodeError>,
     pub(super) key: fn(&T) -> u64,
-    /// Whether equal values have equal keys.
-    pub(super) ordered: bool,
     pub(super) describe: fn(&mut Catalog) -> Sent,
     /// As the only field of a request.
     pub(super) wrap: fn(T, &'static Arguments<(T,)>) -> Payload,
@@ -56,18 +54,6 @@ impl<T: 'static> Argument<T> {
         T: Part<K>,
     {
         T::ARGUMENT
-    }
-
-    /// The same as the key of the call.
-    ///
-    /// # Panics
-    /// Where it is compiled, when equal values may have different bytes.
-    #[must_use]
-    pub const fn as_key(self) -> Self {
-        if let Codec::Field(field) = &self.0 {
-            assert!(field.ordered, "a HashMap has no order and is no key; use a BTreeMap, or one of its values");
-        }
-        self
     }
 
     pub(super) fn field(&self) -> Option<&FieldCodec<T>> {

@@ -59,8 +59,10 @@ impl<K: 'static, T: Field<K>> Part<Single<K>> for T {
         encode: T::encode,
         read_into: T::read_into,
         finish: T::finish,
-        key: |value| key::hash(|bytes| value.encode(1, bytes)),
-        ordered: T::ORDERED,
+        key: |value| match T::is_ordered() {
+            true => key::hash(|bytes| value.encode(1, bytes)),
+            false => key::hash_in_any_order(|bytes| value.encode(1, bytes)),
+        },
         describe: single::<K, T>,
         wrap: |value, arguments| Payload::typed(Wrapped::new((value,), arguments)),
         unwrap: |payload, arguments| Wrapped::take(payload, arguments),

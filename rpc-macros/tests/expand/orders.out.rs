@@ -44,7 +44,7 @@ const _: () = {
     >::new(
             "OrdersFindRequest",
             &[__rpc::stub::Parameter::new("number", 1)],
-            (__rpc::stub::Argument::<String>::of().as_key(),),
+            (__rpc::stub::Argument::<String>::of(),),
         )
         .keyed_by(0);
     const __RPC_FIND_REPLY: __rpc::stub::Reply<Result<Option<String>, Status>> = __rpc::stub::Reply::<

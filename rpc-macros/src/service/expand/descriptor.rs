@@ -21,10 +21,7 @@ fn codec(method: &Method) -> TokenStream {
     let Method { cfgs, output, request, reserved, .. } = method;
     let (arguments, reply) = (arguments_constant(method), reply_constant(method));
     let types: Vec<_> = method.arguments.iter().map(|argument| &argument.ty).collect();
-    let codecs = method.arguments.iter().map(|argument| {
-        let codec = at(&argument.ty, &format_ident!("Argument"));
-        if argument.key { quote_spanned!(argument.ty.span()=> #codec.as_key()) } else { codec }
-    });
+    let codecs = types.iter().map(|ty| at(ty, &format_ident!("Argument")));
     let parameters = method.arguments.iter().map(|argument| {
         let (name, tag) = (&argument.name, Literal::u32_unsuffixed(argument.tag));
         quote!(__rpc::stub::Parameter::new(#name, #tag))
