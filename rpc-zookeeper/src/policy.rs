@@ -26,18 +26,11 @@ pub(crate) fn objection(address: &Address, reach: Reach) -> Option<&'static str>
     if reach == Reach::Network && address.is_loopback() {
         return Some("is a loopback address, which nobody else can reach, in a registry on another machine");
     }
-    match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-        Ok(ip) if ip.is_unspecified() || matches!(ip, IpAddr::V4(ip) if ip.octets()[0] == 0) => {
-            Some("means every address and therefore none")
-        }
-        Ok(ip) if ip.is_multicast() || matches!(ip, IpAddr::V4(ip) if ip.is_broadcast()) => {
-            Some("is an address of many machines")
-        }
-        // Cloud providers answer with credentials on link-local addresses.
-        Ok(IpAddr::V4(ip)) if ip.is_link_local() => Some("is a link-local address"),
-        Ok(IpAddr::V6(ip)) if ip.is_unicast_link_local() => Some("is a link-local address"),
-        Ok(ip) if reach == Reach::Network && ip.is_loopback() => Some("is a loopback address in disguise"),
-        _ => None,
+    match host.parse::<IpAddr>() {
+        Ok(ip) => Address::unfit(ip),
+        // What a name leads to is looked at when it is called: `rpc_core::client::Sockets`.
+        Err(_) if address.to_string().parse::<Address>().is_err() => Some("is no address"),
+        Err(_) => None,
     }
 }
 
@@ -71,6 +64,19 @@ mod tests {
             let parsed = address.parse().unwrap();
             assert_eq!(objection(&parsed, Reach::Loopback).is_none(), on_this_machine, "{address} on this machine");
             assert_eq!(objection(&parsed, Reach::Network).is_none(), elsewhere, "{address} elsewhere");
+        }
+    }
+
+    #[test]
+    fn another_spelling_does_not_help() {
+        for host in ["2852039166", "0xA9FEA9FE", "127.1", "0", "169.254.43518", "0177.0.0.1", "localhost\n"] {
+            let address = Address::tcp(host, 7000);
+            for reach in [Reach::Loopback, Reach::Network] {
+                assert_eq!(objection(&address, reach), Some("is no address"), "{host}");
+            }
+        }
+        for host in ["LOCALHOST", "localhost.", "x.localhost", "X.LocalHost."] {
+            assert!(objection(&Address::tcp(host, 7000), Reach::Network).unwrap().contains("loopback"), "{host}");
         }
     }
 }

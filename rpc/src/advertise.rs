@@ -1,6 +1,7 @@
 //! The address under which others reach a server.
 
 use crate::{Error, Result};
+use futures_util::future::select_ok;
 use rpc_core::{Address, registry::Registry};
 use std::{
     io,
@@ -52,7 +53,9 @@ async fn own_ip(unspecified: IpAddr, registry: &dyn Registry) -> Result<IpAddr> 
         return Ok(if unspecified.is_ipv4() { v4 } else { IpAddr::V6(Ipv6Addr::LOCALHOST) });
     }
     let url = registry.url();
-    in_time(outward(&first_host(&url))).await.map_err(|error| {
+    // All at once: one whose name leads nowhere says nothing about the others, and must not use up their time.
+    let ways = hosts(&url).map(|host| Box::pin(async move { outward(&host).await }));
+    in_time(async { select_ok(ways).await.map(|(ip, _)| ip) }).await.map_err(|error| {
         Error::new(format!("cannot tell which address of this machine leads to {url}"))
             .with_source(error)
             .with_remedy("say it: server.advertise = \"HOST:PORT\" (RPC_SERVER_ADVERTISE)")
@@ -76,12 +79,11 @@ async fn outward(host: &str) -> io::Result<IpAddr> {
     Ok(socket.local_addr()?.ip())
 }
 
-/// The first `host:port` of `scheme://host:port,host:port/path`.
-fn first_host(url: &str) -> String {
-    let hosts = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = hosts.split(['/', ',']).next().unwrap_or_default();
+/// Each `host:port` of `scheme://host:port,host:port/path`.
+fn hosts(url: &str) -> impl Iterator<Item = String> {
+    let hosts = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', '?']).next().unwrap_or_default();
     // A host without a port is enough to find the way.
-    if host.parse::<Address>().is_ok() { host.to_owned() } else { format!("{host}:1") }
+    hosts.split(',').map(|host| if host.parse::<Address>().is_ok() { host.to_owned() } else { format!("{host}:1") })
 }
 
 #[cfg(test)]
@@ -159,6 +161,22 @@ mod tests {
         assert!(error.to_string().contains("127.0.0.1:7000"), "{error}");
         let error = of("0.0.0.0:7000", None, "zookeeper://no.such.host.invalid:2181/rpc").await.unwrap_err();
         assert!(format!("{error:?}").contains("server.advertise"), "{error:?}");
+        for hosts in ["no.such.host.invalid:2181,127.0.0.1:2181", "127.0.0.1,no.such.host.invalid"] {
+            let url = format!("zookeeper://{hosts}/rpc").leak();
+            let error = of("0.0.0.0:7000", None, url).await.unwrap_err();
+            assert!(error.to_string().contains("127.0.0.1:7000"), "{hosts}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_spelling_of_loopback_is_no_address() {
+        for said in ["127.1:7000", "2130706433:7000", "0:7000"] {
+            assert!(said.parse::<Address>().is_err(), "{said}");
+        }
+        for said in ["LOCALHOST:7000", "orders.localhost:7000"] {
+            let error = of("0.0.0.0:7000", Some(said), "zookeeper://10.0.0.1:2181/rpc").await.unwrap_err();
+            assert!(error.to_string().contains("none of them can reach"), "{error}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -168,9 +186,10 @@ mod tests {
     }
 
     #[test]
-    fn the_first_host_of_a_url() {
-        assert_eq!(first_host("zookeeper://zk1:2181,zk2:2181/rpc"), "zk1:2181");
-        assert_eq!(first_host("zookeeper://zk1,zk2"), "zk1:1");
-        assert_eq!(first_host("zookeeper://[::1]:2181/rpc"), "[::1]:2181");
+    fn the_hosts_of_a_url() {
+        let of = |url| hosts(url).collect::<Vec<_>>();
+        assert_eq!(of("zookeeper://zk1:2181,zk2:2182/rpc"), ["zk1:2181", "zk2:2182"]);
+        assert_eq!(of("zookeeper://zk1,zk2?assume=grpc"), ["zk1:1", "zk2:1"]);
+        assert_eq!(of("zookeeper://[::1]:2181/rpc"), ["[::1]:2181"]);
     }
 }

@@ -120,6 +120,7 @@ fn a_value_that_makes_no_sense_names_its_key_and_its_origin() {
         ("tls = \"maybe\"", &[], &["`tls`", "neither on nor off"]),
         ("[client.\"a b\"]\ntimeout = \"1s\"", &[], &["client.a b.timeout", "no name of a service"]),
         ("registry = \"etcd://10.0.0.1\"", &[], &["registry", "etcd"]),
+        ("[server]\nadvertise = \"127.1:7000\"", &[], &["server.advertise", "127.1:7000", "four numbers"]),
     ] {
         let error = read(toml, pairs).unwrap_err();
         for part in parts {
