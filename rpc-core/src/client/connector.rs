@@ -80,9 +80,9 @@ mod tests {
 
     /// By the resolver of this machine, which takes this name for the address without asking anybody.
     #[tokio::test]
-    async fn a_name_that_leads_where_credentials_are_given_is_not_called() {
-        let error = Sockets.connect(&Address::tcp("2852039166", 80)).await.unwrap_err();
-        assert_eq!(error.to_string(), "2852039166 leads to 169.254.169.254, which is a link-local address");
+    async fn a_name_that_leads_to_a_link_local_address_is_not_called() {
+        let error = Sockets.connect(&Address::tcp("2851995905", 80)).await.unwrap_err();
+        assert_eq!(error.to_string(), "2851995905 leads to 169.254.1.1, which is a link-local address");
     }
 
     #[tokio::test]

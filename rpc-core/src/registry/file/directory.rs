@@ -3,7 +3,7 @@
 use crate::registry::{RegistryError, ServiceName};
 use rustix::fs::{Mode, OFlags};
 use std::{
-    fs, io,
+    fmt, fs, io,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,54 +15,88 @@ pub(super) struct Directory(Arc<Path>);
 
 impl Directory {
     pub(super) fn open(path: PathBuf) -> Result<Self, RegistryError> {
-        let place = |sentence: String| RegistryError::new(format!("file registry {}: {sentence}", path.display()));
-        if !path.is_absolute() {
-            return Err(place("the path has to begin with `/`; write file:///DIRECTORY".to_owned()));
+        let directory = Self(path.into());
+        if !directory.0.is_absolute() {
+            return Err(directory.refused("the path has to begin with `/`; write file:///DIRECTORY"));
         }
-        make(&path).map_err(|error| {
-            place(format!("it cannot be made: {error}; choose a directory that this user may write to"))
+        directory.make()?;
+        Ok(directory)
+    }
+
+    /// Makes it if it is not there, and looks whether it can be trusted.
+    fn make(&self) -> Result<(), RegistryError> {
+        make(&self.0).map_err(|error| {
+            self.refused(format!("it cannot be made: {error}; choose a directory that this user may write to"))
                 .with_source(error)
         })?;
         // Not by its path once more after this check: a link that is put in its place meanwhile would be followed.
-        let open = rustix::fs::open(&path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+        let open = rustix::fs::open(&*self.0, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
         let opened = fs::File::from(open.map_err(|error| {
-            place(format!("it is no directory, or a link to one, which is not followed: {error}"))
+            self.refused(format!("it is no directory, or a link to one, which is not followed: {error}"))
                 .with_source(io::Error::from(error))
         })?);
-        let metadata = opened.metadata().map_err(|error| place(error.to_string()).with_source(error))?;
-        let user = rustix::process::geteuid().as_raw();
-        match objection(metadata.uid(), user, metadata.mode(), kind(&opened)) {
-            Some(sentence) => Err(place(sentence)),
-            None => Ok(Self(path.into())),
+        let metadata = opened.metadata().map_err(|error| self.refused(error.to_string()).with_source(error))?;
+        match objection(&metadata, user(), kind(&opened)) {
+            Some(sentence) => Err(self.refused(sentence)),
+            None => Ok(()),
         }
+    }
+
+    fn refused(&self, sentence: impl fmt::Display) -> RegistryError {
+        RegistryError::new(format!("file registry {}: {sentence}", self.0.display()))
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The directory of a service, made if it is not there.
+    /// The directory of a service, made if it is not there, and this one too: somebody may have cleared it away, and then
+    /// it is as new as when it was opened.
     pub(super) fn make_service(&self, service: &ServiceName) -> io::Result<PathBuf> {
-        let path = self.0.join(service.as_str());
+        self.make().map_err(io::Error::other)?;
+        let path = self.of(service);
         make(&path)?;
-        Ok(path)
+        // Readers follow no link here, and what is written through one would stand somewhere else.
+        if fs::symlink_metadata(&path)?.is_dir() { Ok(path) } else { Err(no_directory(&path)) }
+    }
+
+    /// Where the directory of a service is, if there is one.
+    pub(super) fn of(&self, service: &ServiceName) -> PathBuf {
+        self.0.join(service.as_str())
     }
 
     /// The directory of a service, if there is one.
     pub(super) fn service(&self, service: &ServiceName) -> io::Result<Option<PathBuf>> {
-        let path = self.0.join(service.as_str());
+        // Whether the registry is gone or only this service was never there are two answers; and what has come in its
+        // place may be another user's.
+        let metadata = fs::symlink_metadata(&self.0)?;
+        if !metadata.is_dir() {
+            return Err(no_directory(&self.0));
+        }
+        if let Some(sentence) = objection(&metadata, user(), None) {
+            return Err(io::Error::other(self.refused(sentence)));
+        }
+        let path = self.of(service);
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_dir() => Ok(Some(path)),
-            Ok(_) => Err(io::Error::other(format!("{} is no directory", path.display()))),
-            // Whether the registry is gone or only this service was never there are two answers.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::metadata(&self.0).map(|_| None),
+            Ok(_) => Err(no_directory(&path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
+fn no_directory(path: &Path) -> io::Error {
+    io::Error::other(format!("{} is no directory; links are not followed", path.display()))
+}
+
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Why a directory is not trusted: by who owns it, what others may do there, and the kind of its file system.
-fn objection(owner: u32, user: u32, mode: u32, kind: Option<u32>) -> Option<String> {
+fn objection(metadata: &fs::Metadata, user: u32, kind: Option<u32>) -> Option<String> {
+    let (owner, mode) = (metadata.uid(), metadata.mode());
     if owner != user {
         return Some(format!(
             "it belongs to user {owner} and this is user {user}; whoever owns it decides whom calls reach, so choose \
@@ -110,7 +144,9 @@ fn kind(_: &fs::File) -> Option<u32> {
 
 /// The name of a file system whose locks are emulated, or seen by some hosts only.
 fn network(kind: u32) -> Option<&'static str> {
-    // Numbers from linux/magic.h and the sources of the file systems.
+    // Numbers from linux/magic.h and the sources of the file systems; those that coreutils' `stat` knows to be on other
+    // machines, without the ones that lie over other file systems, since what is below is seldom remote: overlayfs is
+    // what containers have.
     Some(match kind {
         0x6969 => "NFS",
         0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
@@ -122,6 +158,16 @@ fn network(kind: u32) -> Option<&'static str> {
         0x0bd0_0bd0 => "Lustre",
         0x0116_1970 => "GFS2",
         0x7461_636f => "OCFS2",
+        0x1983_0326 => "BeeGFS",
+        0xaad7_aaea => "PanFS",
+        0xbeef_dead => "StorNext",
+        0x0131_11a8 => "IBRIX",
+        0xa501_fcf5 => "VxFS",
+        0x6163_6673 => "ACFS",
+        0x564c => "NetWare",
+        0x786f_4256 => "a shared folder of VirtualBox",
+        0xbacb_acbc => "a shared folder of VMware",
+        0x7c7c_6673 => "a shared folder of Parallels",
         0x4750_4653 => "GPFS",
         _ => return None,
     })
@@ -158,6 +204,44 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_in_its_place_is_looked_at_again() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("rpc");
+        let service: ServiceName = "baedal.Orders".parse().unwrap();
+        let directory = Directory::open(path.clone()).unwrap();
+        fs::remove_dir(&path).unwrap();
+        assert_eq!(directory.service(&service).unwrap_err().kind(), io::ErrorKind::NotFound);
+
+        // Somebody else was quicker, and lets everybody write there.
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        for error in [directory.service(&service).unwrap_err(), directory.make_service(&service).unwrap_err()] {
+            assert!(error.to_string().contains("open to other users (mode 777)"), "{error}");
+        }
+        fs::remove_dir(&path).unwrap();
+        fs::create_dir(temporary.path().join("elsewhere")).unwrap();
+        symlink(temporary.path().join("elsewhere"), &path).unwrap();
+        for error in [directory.service(&service).unwrap_err(), directory.make_service(&service).unwrap_err()] {
+            assert!(error.to_string().contains("not followed"), "{error}");
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(directory.make_service(&service).unwrap(), path.join("baedal.Orders"));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        assert!(directory.service(&service).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_service_is_not_followed() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temporary.path().join("rpc")).unwrap();
+        symlink(temporary.path(), directory.path().join("baedal.Orders")).unwrap();
+        let service: ServiceName = "baedal.Orders".parse().unwrap();
+        for error in [directory.service(&service).unwrap_err(), directory.make_service(&service).unwrap_err()] {
+            assert!(error.to_string().contains("not followed"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_directory_of_another_user_is_refused() {
         // Only root can give a directory away; elsewhere the root directory itself is somebody else's.
         let temporary = tempfile::tempdir().unwrap();
@@ -173,7 +257,10 @@ mod tests {
 
     #[test]
     fn a_directory_on_another_machine_is_refused() {
-        let on = |kind| objection(1000, 1000, 0o40_700, Some(kind));
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temporary.path().join("rpc")).unwrap();
+        let metadata = fs::metadata(directory.path()).unwrap();
+        let on = |kind| objection(&metadata, metadata.uid(), Some(kind));
         // As `stat -f` of coreutils names them.
         for (kind, name) in [
             (0x6969, "NFS"),
@@ -185,6 +272,10 @@ mod tests {
             (0x0bd0_0bd0, "Lustre"),
             (0x0116_1970, "GFS2"),
             (0x4750_4653, "GPFS"),
+            (0x1983_0326, "BeeGFS"),
+            (0xaad7_aaea, "PanFS"),
+            (0x786f_4256, "a shared folder of VirtualBox"),
+            (0xbacb_acbc, "a shared folder of VMware"),
         ] {
             let sentence = on(kind).unwrap_or_else(|| panic!("{name} is taken for a local disk"));
             assert!(sentence.contains(&format!("it is on {name},")) && sentence.contains("ZooKeeper"), "{sentence}");
@@ -199,7 +290,7 @@ mod tests {
         ] {
             assert_eq!(on(kind), None, "{name} is a local disk");
         }
-        assert_eq!(objection(1000, 1000, 0o40_700, None), None, "where the kind is not known");
+        assert_eq!(objection(&metadata, metadata.uid(), None), None, "where the kind is not known");
     }
 
     #[test]

@@ -27,13 +27,17 @@ use std::{
 ///
 /// `<service>/<id>.json` is the record of a server, `<service>/<id>.lock` a file that its owner has locked for as long
 /// as it lives: the kernel drops the lock when the process dies, however it dies. Readers look every 250 ms, and try
-/// the lock of each record; one whose lock is free is removed by whoever finds it.
+/// the lock of each record; one whose lock is free is removed by whoever finds it. Owners look every second whether their
+/// records are there, and put them back; the directory as well, if it is gone. A reader that the system denies a look
+/// (it has too many files open, the disk fails) keeps the list it has, and says that it is stale.
 ///
 /// It keeps the promises of a [`Registry`], and is not ZooKeeper:
 /// - It ends at this host, and at this user: two containers, or two users, see different directories.
 /// - A server that is stopped (`SIGSTOP`), or hangs, stays listed, since it holds its lock; ZooKeeper would end its
 ///   session, and `rpc-zookeeper` withdraws the record of one that hangs.
-/// - A killed server is off the list within 250 ms; in ZooKeeper after its session timeout.
+/// - A killed server is off a reader's list at its next look, which begins 250 ms after the last one has ended; in
+///   ZooKeeper after its session timeout. A look is work that blocks: where all of the runtime's threads for such work
+///   are taken, it waits for one.
 /// - Nothing tells readers of a change; they look. A record that comes and goes between two looks is never seen.
 #[derive(Clone, Debug)]
 pub struct File(Arc<Shared>);
@@ -46,7 +50,7 @@ struct Shared {
 }
 
 impl File {
-    /// How often readers look.
+    /// How long readers wait between two looks.
     pub const LOOK_EVERY: Duration = Duration::from_millis(250);
 
     /// The registry in a directory, which is made if it is not there. Its parent has to be.

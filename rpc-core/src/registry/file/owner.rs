@@ -101,24 +101,27 @@ impl Owner {
     /// The records, as they are where they are intact, made anew where they are not; and the first mistake. One that
     /// fails does not take the others with it.
     fn mend(&self, kept: Vec<Kept>) -> (Vec<Kept>, io::Result<()>) {
+        let mut result = Ok(());
         let mut intact = Vec::new();
         for record in kept {
-            if record.is_intact().unwrap_or(false) {
-                intact.push(record);
-            } else {
+            match record.is_intact() {
+                Ok(true) => intact.push(record),
                 // Its remains would be in the way of the new one, and belong to this process.
-                let _ = record.remove();
+                Ok(false) => _ = record.remove(),
+                Err(error) => {
+                    // It may well be there.
+                    result = result.and(Err(error));
+                    intact.push(record);
+                }
             }
         }
-        let mut result = Ok(());
         for service in &self.instance.services {
-            let made = self.directory.make_service(service).and_then(|directory| {
-                let path = directory.join(format!("{}.json", self.instance.id));
-                let there = intact.iter().any(|record: &Kept| record.path == path);
-                if there { Ok(None) } else { self.make(path).map(Some) }
-            });
-            match made {
-                Ok(record) => intact.extend(record),
+            let name = format!("{}.json", self.instance.id);
+            if intact.iter().any(|record: &Kept| record.path == self.directory.of(service).join(&name)) {
+                continue;
+            }
+            match self.directory.make_service(service).and_then(|directory| self.make(directory.join(name))) {
+                Ok(record) => intact.push(record),
                 Err(error) => result = result.and(Err(error)),
             }
         }

@@ -4,14 +4,17 @@ use super::File;
 use crate::registry::{
     Availability, Endpoint, Instance, Registration, RegistrationState, Registry, ServiceName, Snapshot, Source, Watch,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     sync::Arc,
     time::Duration,
 };
+use tokio::time::Instant;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -97,10 +100,25 @@ async fn bad_records_are_skipped_and_counted() {
         fs::write(service.join(format!("{id}.json")), text).unwrap();
     }
     std::os::unix::fs::symlink("good.json", service.join("link.json")).unwrap();
+    fs::create_dir(service.join("directory.json")).unwrap();
     fs::write(service.join("not an id.json"), "").unwrap();
+    let lock = fs::File::create(service.join("directory.lock")).unwrap();
+    lock.try_lock().unwrap();
     let mut watch = registry.watch(&orders());
     let snapshot = listed(&mut watch, &["good"]).await;
-    assert_eq!(snapshot.skipped, 5);
+    assert_eq!(snapshot.skipped, 6);
+}
+
+#[tokio::test]
+async fn the_lock_of_one_that_died_before_it_was_registered_is_removed() {
+    let temporary = tempfile::tempdir().unwrap();
+    let registry = File::open(temporary.path().join("rpc")).unwrap();
+    let _a = registered(&registry, "a").await;
+    let service = registry.directory().join("baedal.Orders");
+    let lock = fs::File::create(service.join("dead.lock")).unwrap();
+    lock.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let _watch = registry.watch(&orders());
+    until("its end", || names(&service) == ["a.json", "a.lock"]).await;
 }
 
 #[tokio::test]
@@ -117,8 +135,54 @@ async fn a_record_that_somebody_removes_is_made_again() {
     fs::remove_file(service.join("a.lock")).unwrap();
     until("the lock", || service.join("a.lock").exists()).await;
     fs::remove_dir_all(&service).unwrap();
-    until("the directory", || service.join("a.json").exists()).await;
+    until("the service's directory", || service.join("a.json").exists()).await;
     listed(&mut watch, &["a"]).await;
+    fs::remove_dir_all(registry.directory()).unwrap();
+    until("the whole directory", || service.join("a.json").exists()).await;
+    listed(&mut watch, &["a"]).await;
+    assert_eq!(fs::metadata(registry.directory()).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn nothing_is_written_through_a_link() {
+    let temporary = tempfile::tempdir().unwrap();
+    let registry = File::open(temporary.path().join("rpc")).unwrap();
+    let elsewhere = temporary.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let link = registry.directory().join("baedal.Orders");
+    std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+    let mut registration = registry.register(instance("a")).await.unwrap();
+    assert_eq!((registration.state(), names(&elsewhere)), (RegistrationState::Pending, vec![]));
+    fs::remove_file(link).unwrap();
+    assert!(tokio::time::timeout(LIMIT, registration.reached(RegistrationState::Registered)).await.unwrap());
+}
+
+/// The clock stands still while files are read, so that times are those of the code, on any machine.
+#[tokio::test(start_paused = true)]
+async fn what_changes_is_seen_at_the_next_look_and_what_is_gone_is_back_after_a_second() {
+    let temporary = tempfile::tempdir().unwrap();
+    let registry = File::open(temporary.path().join("rpc")).unwrap();
+    let mut watch = registry.watch(&orders());
+    listed(&mut watch, &[]).await;
+    let a_tick = Duration::from_millis(1);
+    let a_look = Duration::from_millis(250) + a_tick;
+
+    let mut server = Server::start(registry.directory(), "a");
+    let started = Instant::now();
+    listed(&mut watch, &["a"]).await;
+    assert!(started.elapsed() <= a_look, "{:?}", started.elapsed());
+    server.0.kill().unwrap();
+    server.0.wait().unwrap();
+    let killed = Instant::now();
+    listed(&mut watch, &[]).await;
+    assert!(killed.elapsed() <= a_look, "{:?}", killed.elapsed());
+
+    let _b = registered(&registry, "b").await;
+    let record = registry.directory().join("baedal.Orders/b.json");
+    fs::remove_file(&record).unwrap();
+    let removed = Instant::now();
+    until("the record", || record.exists()).await;
+    assert!(removed.elapsed() <= Duration::from_millis(1010) + a_tick, "{:?}", removed.elapsed());
 }
 
 /// Whoever may write here could put back what stood here once: a lock cannot be put back, and a record without one is
@@ -159,8 +223,12 @@ async fn an_id_belongs_to_one_owner_and_goes_on_to_the_next() {
     let temporary = tempfile::tempdir().unwrap();
     let registry = File::open(temporary.path().join("rpc")).unwrap();
     let first = registered(&registry, "a").await;
+    let record = registry.directory().join("baedal.Orders/a.json");
+    let before = fs::metadata(&record).unwrap().ino();
     let mut second = registry.register(instance("a")).await.unwrap();
     assert_eq!(second.state(), RegistrationState::Pending);
+    // Whoever has no lock writes no record: the lock comes first.
+    assert_eq!(fs::metadata(&record).unwrap().ino(), before);
     assert!(first.close(LIMIT).await);
     assert!(tokio::time::timeout(LIMIT, second.reached(RegistrationState::Registered)).await.unwrap());
 }
@@ -260,6 +328,44 @@ async fn the_record_of_a_killed_process_goes_and_that_of_a_stopped_one_stays() {
     listed(&mut second.clone(), &["stopped"]).await;
     drop(stopped);
     listed(&mut watch, &[]).await;
+}
+
+const READER: &str = "RPC_TEST_FILE_REGISTRY_READER";
+
+/// Does nothing unless it is started by the next test: the limit is the whole process's.
+#[expect(clippy::disallowed_methods, reason = "how the test that starts this speaks to it")]
+#[tokio::test]
+async fn a_reader_in_a_process_of_its_own() {
+    let Ok(directory) = std::env::var(READER) else { return };
+    let mut watch = File::open(directory).unwrap().watch(&orders());
+    listed(&mut watch, &["a"]).await;
+    let most = Rlimit { current: Some(64), ..getrlimit(Resource::Nofile) };
+    setrlimit(Resource::Nofile, most).unwrap();
+    // A look at a record wants three descriptors: the directory's, its own, that of its lock.
+    for free in 0..3 {
+        // No await in between: on this one thread nobody looks just now.
+        let mut taken: Vec<_> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+        taken.truncate(taken.len() - free);
+        let stale = tokio::time::timeout(LIMIT, watch.changed()).await.unwrap();
+        assert_eq!((stale.source, stale.instances.len()), (Source::Stale, 1), "{free} descriptors are free");
+        drop(taken);
+        let live = tokio::time::timeout(LIMIT, watch.changed()).await.unwrap();
+        assert_eq!((live.source, live.instances.len()), (Source::Live, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_reader_short_of_descriptors_keeps_its_list() {
+    let temporary = tempfile::tempdir().unwrap();
+    let registry = File::open(temporary.path().join("rpc")).unwrap();
+    let _a = registered(&registry, "a").await;
+    let reader = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", "registry::file::tests::a_reader_in_a_process_of_its_own"])
+        .env(READER, registry.directory())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&[reader.stdout, reader.stderr].concat()).into_owned();
+    assert!(reader.status.success() && said.contains("1 passed"), "{said}");
 }
 
 #[tokio::test]
