@@ -17,7 +17,7 @@ use rpc_core::{
     Body, Context, Delivery, Method, Request, Response, Service, Status, Tasks, transport::ConnectionState,
 };
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// Makes calls on one connection.
 pub(crate) struct Caller {
@@ -61,13 +61,18 @@ impl Caller {
         })
     }
 
-    fn send(&self, upload: Upload, mut to: SendStream<Bytes>) -> Result<Progress, h2::Error> {
+    fn send(
+        &self,
+        upload: Upload,
+        mut to: SendStream<Bytes>,
+        deadline: Option<Instant>,
+    ) -> Result<Progress, h2::Error> {
         match upload {
             // HTTP/2 keeps what the server has no room for yet; it is in memory as it is. And the last frame of data
             // ends the stream: no empty one goes behind it.
             Upload::Message(frame) => to.send_data(frame, true).map(|()| Progress::default()),
             Upload::Stream(frames) => {
-                let (sending, progress) = upload::upload(frames, to);
+                let (sending, progress) = upload::upload(frames, to, deadline);
                 self.tasks.spawn(sending);
                 Ok(progress)
             }
@@ -83,13 +88,14 @@ impl Service for Caller {
             return Err(never_sent(Status::unavailable("the server is leaving and takes no more calls here")));
         }
         let upload = self.upload(request.body).map_err(never_sent)?;
+        let deadline = request.context.deadline();
         let request = self.request(method, &request.context).map_err(never_sent)?;
         let in_flight = self.pulse.begin();
         // Through a handle of its own: one that is shared would let only one call at a time wait for room.
         let (response, to) = self.requests.clone().send_request(request, false).map_err(failure::unsent)?;
         // That the message cannot be sent may mean that the answer is here already, and the stream closed with it: a server
         // that refuses does so by the headers alone. What became of the call says its answer in any case.
-        let progress = self.send(upload, to).unwrap_or_default();
+        let progress = self.send(upload, to, deadline).unwrap_or_default();
         let response = response.await.map_err(|error| failure::sending(error, &progress))?;
         answer::read(response, method, (progress, in_flight), self.max_message).await
     }

@@ -5,7 +5,10 @@ use bytes::Bytes;
 use h2::{Reason, SendStream};
 use rpc_core::Status;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until},
+};
 
 /// What a call knows of its request's stream; nothing when it has none.
 #[derive(Default)]
@@ -29,8 +32,13 @@ impl Progress {
     }
 }
 
-/// What sends the stream, and what shows its progress.
-pub(crate) fn upload(mut frames: Frames, mut to: SendStream<Bytes>) -> (impl Future<Output = ()> + Send, Progress) {
+/// What sends the stream, and what shows its progress. Nothing is sent behind the deadline of the call: it is over then, but
+/// a caller who reads no replies does not know, nor does he hear it from the server.
+pub(crate) fn upload(
+    mut frames: Frames,
+    mut to: SendStream<Bytes>,
+    deadline: Option<Instant>,
+) -> (impl Future<Output = ()> + Send, Progress) {
     let (sender, over) = oneshot::channel();
     let failure = Arc::<Failure>::default();
     let progress = Progress { failure: Some(failure.clone()), over: Some(sender) };
@@ -38,6 +46,8 @@ pub(crate) fn upload(mut frames: Frames, mut to: SendStream<Bytes>) -> (impl Fut
         let sent = tokio::select! {
             sent = frames::send(&mut frames, &mut to) => sent,
             _ = over => Sent::Abandoned,
+            // Without a reset, which would take away the replies that are here already.
+            () = passed(deadline) => return,
         };
         match sent {
             // A failure here is one of the whole stream, of which the call hears by itself.
@@ -50,4 +60,11 @@ pub(crate) fn upload(mut frames: Frames, mut to: SendStream<Bytes>) -> (impl Fut
         }
     };
     (sending, progress)
+}
+
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
 }

@@ -8,6 +8,7 @@ use rpc_core::{
     Body, Kind, Method, Payload, PayloadStream, Request, Response, Service, ServiceDescriptor, Status, client::Channel,
     server::NamedService,
 };
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The full name of the service.
 pub const NAME: &str = "conformance.v1.Raw";
@@ -27,20 +28,27 @@ pub static FLOOD: Method = Method::new(NAME, "Flood", "/conformance.v1.Raw/Flood
 pub static DRINK: Method = Method::new(NAME, "Drink", "/conformance.v1.Raw/Drink", Kind::ClientStream);
 /// Gives each item back.
 pub static MIRROR: Method = Method::new(NAME, "Mirror", "/conformance.v1.Raw/Mirror", Kind::Bidi);
+/// Lays the stream of requests on the [shelf](Raw::shelf), unread, and never answers.
+pub static SHELVE: Method = Method::new(NAME, "Shelve", "/conformance.v1.Raw/Shelve", Kind::ClientStream);
 /// A method that the server does not have.
 pub static MISSING_METHOD: Method = Method::new(NAME, "Missing", "/conformance.v1.Raw/Missing", Kind::Unary);
 /// A service that the server does not have.
 pub static MISSING_SERVICE: Method =
     Method::new("conformance.v1.Nothing", "Echo", "/conformance.v1.Nothing/Echo", Kind::Unary);
 
-static DESCRIPTOR: ServiceDescriptor =
-    ServiceDescriptor::new(NAME, &[&ECHO, &WEIGH, &PRODUCE, &POUR, &FLOOD, &DRINK, &MIRROR], "Bytes in, bytes out.");
+static DESCRIPTOR: ServiceDescriptor = ServiceDescriptor::new(
+    NAME,
+    &[&ECHO, &WEIGH, &PRODUCE, &POUR, &FLOOD, &DRINK, &MIRROR, &SHELVE],
+    "Bytes in, bytes out.",
+);
 
 /// The service.
 #[derive(Clone, Debug, Default)]
 pub struct Raw {
     /// What its handlers remember.
     pub ledger: Ledger,
+    /// Streams of requests that have outlived their handlers.
+    pub shelf: Arc<Mutex<Vec<PayloadStream>>>,
 }
 
 impl NamedService for Raw {
@@ -54,6 +62,10 @@ impl Service for Raw {
         let metadata = request.context.metadata().clone();
         let body = match request.method.name {
             "Drink" => self.drink(request.body.stream()).await?,
+            "Shelve" => {
+                self.shelf.lock().unwrap_or_else(PoisonError::into_inner).push(request.body.stream());
+                std::future::pending().await
+            }
             "Mirror" => Body::Stream(request.body.stream()),
             name => self.answer(name, request.body.message()?.into_bytes())?,
         };

@@ -90,7 +90,7 @@ fn late() -> Status {
 }
 
 #[cold]
-fn expired() -> Status {
+pub(super) fn expired() -> Status {
     Status::deadline_exceeded("the caller's deadline passed while the handler was at work")
 }
 

@@ -3,9 +3,10 @@
 use crate::{
     Body, Delivery, Kind, Layers, Observers, Payload, Peer, Request, Response, Service, Status, Tasks,
     client::Channel,
-    server::{Admission, NamedService, Router},
+    server::{Admission, NamedService, Router, deadline, expiry::expiring},
     transport::{Limits, Routes},
 };
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// How much of a wire a local call goes through.
@@ -81,6 +82,10 @@ impl Service for Local {
         // What a wire does: the server knows a method by its path, and only what travels arrives.
         let method = self.routes.method(request.method.path)?;
         let body = self.carry(request.body).map_err(|status| status.with_delivery(Delivery::NeverSent))?;
+        let body = match request.context.deadline() {
+            Some(deadline) if method.kind.request_streams() => expiring(body, deadline + PATIENCE, incomplete),
+            _ => body,
+        };
         let context = request.context.with_peer(Peer::new("local", None));
         let call = self.routes.service.call(Request::new(method, context, body));
         let response = match request.hints.opening {
@@ -89,8 +94,26 @@ impl Service for Local {
             _ => call.await,
         };
         let response = response.map_err(Status::received)?;
-        Ok(Response { metadata: response.metadata, body: self.carry(response.body)? })
+        let deadline = match &response.body {
+            Body::Stream(stream) => stream.deadline(),
+            Body::Message(_) => None,
+        };
+        let body = self.carry(response.body)?;
+        let body = match deadline {
+            Some(deadline) => expiring(body, deadline, deadline::expired),
+            None => body,
+        };
+        Ok(Response { metadata: response.metadata, body })
     }
+}
+
+/// A handler that waits for requests is dropped at the deadline, and should not hear of it first: what it makes of that
+/// would be what the call ends with. Who sits on requests, or goes on without the caller, loses them then.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+#[cold]
+fn incomplete() -> Status {
+    Status::deadline_exceeded("the caller's deadline passed before its stream was complete")
 }
 
 /// Keeps the limit for a stream to begin. Where the client streams it is for finding a server, and here is one.

@@ -16,6 +16,7 @@ mod panic;
 mod stack;
 mod trace;
 
+mod expiry;
 mod local;
 mod router;
 mod sample;

@@ -8,16 +8,19 @@ use crate::{
     raw,
     scenario::{Scenario, Verdict, scenarios},
 };
-use futures_util::stream;
-use rpc::{Client, Code, Context, Streaming};
-use std::{sync::Arc, time::Duration};
+use futures_util::{StreamExt, stream};
+use rpc::{Client, Code, Context, Status, Streaming};
+use rpc_core::PayloadStream;
+use std::{sync::Arc, task::Poll, time::Duration};
 use tokio::time::Instant;
 
 pub(super) const ALL: &[Scenario] = scenarios![
     "a silent stream ends at its deadline, at both ends" => silent_stream,
     "a server ends a stream at its deadline, though it hears nothing of the caller" => unheard,
     "a server ends a stream at its deadline, though nobody reads it" => unread,
+    "a conversation that nobody reads ends at its deadline, at both ends" => unread_conversation,
     "a stream of requests ends at its deadline, at both ends" => silent_requests,
+    "a stream of requests ends at its deadline, though its handler sits on it" => shelved,
     "a stream has no deadline unless its caller has" => none_by_default,
     "a timeout bounds the opening of a stream" => opening,
     "a deadline ends a chain of three services on mixed wires" => chain,
@@ -72,21 +75,61 @@ async fn unheard(column: Arc<dyn Column>) -> Verdict {
 async fn unread(column: Arc<dyn Column>) -> Verdict {
     const LIMIT: Duration = Duration::from_millis(300);
     let site = column.open(Plan::default()).await;
-    site.line()?;
     site.lab.reflect().await.unwrap();
     let flood = site.raw.call(&raw::FLOOD, raw::message(raw::size(64 * 1024)), None);
     let mut flood = within(LIMIT).scope(flood).await.unwrap().body.stream();
     flood.next().await.unwrap().unwrap();
     // The client does not end it: nobody polls it there either.
     site.plan.raw.ledger.within(LIMIT + LOADED, 1, "been dropped", |job| job.dropped == 1).await;
-    let status = loop {
-        match flood.next().await.expect("a clean end") {
-            Ok(_) => {}
-            Err(status) => break status,
-        }
-    };
+    let status = failure(&mut flood).await;
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
     Ok(())
+}
+
+async fn unread_conversation(column: Arc<dyn Column>) -> Verdict {
+    const LIMIT: Duration = Duration::from_millis(300);
+    let site = column.open(Plan::default()).await;
+    site.lab.reflect().await.unwrap();
+    let visit = site.plan.raw.ledger.enter(3);
+    let requests = stream::repeat_with(move || {
+        visit.made();
+        Ok(vec![0; 64 * 1024].into())
+    });
+    let mirror = site.raw.call(&raw::MIRROR, raw::items(requests), None);
+    let mut replies = within(LIMIT).scope(mirror).await.unwrap().body.stream();
+    replies.next().await.unwrap().unwrap();
+    let job = site.plan.raw.ledger.within(LIMIT + LOADED, 3, "been dropped", |job| job.dropped == 1).await;
+    assert!(job.made > 0, "{job:?}");
+    assert_eq!(failure(&mut replies).await.code(), Code::DeadlineExceeded);
+    Ok(())
+}
+
+async fn shelved(column: Arc<dyn Column>) -> Verdict {
+    const LIMIT: Duration = Duration::from_millis(300);
+    let site = column.open(Plan::default()).await;
+    site.lab.reflect().await.unwrap();
+    let visit = site.plan.raw.ledger.enter(3);
+    let requests = stream::iter(1..=3).map(|size| Ok(raw::size(size))).chain(stream::poll_fn(move |_| {
+        visit.made();
+        Poll::Pending
+    }));
+    let call = site.raw.call(&raw::SHELVE, raw::items(requests), None);
+    assert_eq!(within(LIMIT).scope(call).await.unwrap_err().code(), Code::DeadlineExceeded);
+    site.plan.raw.ledger.within(LOADED, 3, "been dropped", |job| job.dropped == 1).await;
+    let mut left = site.plan.raw.shelf.lock().unwrap().pop().unwrap();
+    // Whoever reads on is not told that this was all.
+    failure(&mut left).await;
+    Ok(())
+}
+
+/// What a stream ends with, behind what had arrived.
+async fn failure(stream: &mut PayloadStream) -> Status {
+    loop {
+        match tokio::time::timeout(SOON, stream.next()).await.expect("no end").expect("a clean end") {
+            Ok(_) => {}
+            Err(status) => return status,
+        }
+    }
 }
 
 async fn silent_requests(column: Arc<dyn Column>) -> Verdict {
