@@ -149,3 +149,87 @@ impl fmt::Debug for Payload {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    /// Counts how often it was written, together with those that were read from its bytes.
+    #[derive(Debug)]
+    struct Letter {
+        text: Box<str>,
+        written: Arc<AtomicUsize>,
+    }
+
+    impl Letter {
+        fn new() -> Self {
+            Self { text: "dear".into(), written: Arc::default() }
+        }
+
+        fn read(&self) -> impl FnOnce(Bytes) -> Result<Self, String> + use<> {
+            let written = self.written.clone();
+            |bytes| {
+                Ok(Self { text: String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string())?.into(), written })
+            }
+        }
+    }
+
+    impl ErasedMessage for Letter {
+        fn encoded_len(&self) -> usize {
+            self.text.len()
+        }
+
+        fn encode(&self, buffer: &mut BytesMut) {
+            self.written.fetch_add(1, Relaxed);
+            buffer.extend_from_slice(self.text.as_bytes());
+        }
+    }
+
+    fn never(_: Bytes) -> Result<Letter, String> {
+        panic!("it was read")
+    }
+
+    #[test]
+    fn who_alone_holds_a_value_is_given_it() {
+        let letter = Letter::new();
+        let (place, written) = (letter.text.as_ptr(), letter.written.clone());
+        let payload = Payload::typed(letter);
+        // Measuring is not writing.
+        payload.within(4).unwrap();
+        assert_eq!(payload.within(3).unwrap_err().code(), crate::Code::ResourceExhausted);
+        let letter = payload.take_with(never).unwrap();
+        assert_eq!((letter.text.as_ptr(), written.load(Relaxed)), (place, 0));
+    }
+
+    #[test]
+    fn who_shares_it_is_given_another_and_the_last_one_the_value() {
+        let letter = Letter::new();
+        let (place, written, read) = (letter.text.as_ptr(), letter.written.clone(), letter.read());
+        let payload = Payload::typed(letter);
+        let copy = payload.clone().take_with(read).unwrap();
+        assert_eq!((&*copy.text, written.load(Relaxed)), ("dear", 1));
+        assert_ne!(copy.text.as_ptr(), place);
+        assert_eq!(payload.take_with(never).unwrap().text.as_ptr(), place);
+    }
+
+    #[test]
+    fn another_type_of_the_same_message_goes_through_its_bytes() {
+        let text = Payload::typed("dear".to_owned());
+        // That of a `String` in a field of its own, as prost has it.
+        assert_eq!(text.clone().into_bytes()[..], *b"\x0a\x04dear");
+        let bytes: Vec<u8> = text.take().unwrap();
+        assert_eq!(bytes, b"dear");
+        assert!(Payload::typed(vec![0xff_u8]).take::<String>().unwrap_err().contains("UTF-8"));
+    }
+
+    #[test]
+    fn bytes_are_handed_over_and_not_copied() {
+        let bytes = Bytes::from(vec![1, 2, 3]);
+        let payload = Payload::Encoded(bytes.clone());
+        assert_eq!(payload.clone().into_bytes().as_ptr(), bytes.as_ptr());
+        let mut buffer = BytesMut::new();
+        payload.encode(&mut buffer);
+        assert_eq!((&buffer[..], payload.encoded_len()), (&bytes[..], 3));
+    }
+}
