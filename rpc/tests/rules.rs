@@ -5,7 +5,7 @@ mod common;
 
 use common::{Echo, EchoClient, EchoServer, Mirror, config};
 use rpc::{
-    App, Config, Origin,
+    App, BoxService, Config, Layer, Origin, Request, Response, Service,
     observer::{Counters, Event},
     prelude::*,
 };
@@ -13,7 +13,10 @@ use rpc_testkit::eventually;
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tokio::sync::Semaphore;
@@ -284,4 +287,77 @@ async fn what_holds_is_told_with_the_rule_as_its_origin() {
     assert_eq!(told("client.retries"), ("off".to_owned(), Origin::Rule(None)));
     assert_eq!(told("client.Echo.transport"), ("grpc".to_owned(), Origin::Rule(None)));
     assert!(matches!(told("client.Echo.timeout"), (_, Origin::File(_))));
+}
+
+/// What fails every attempt at a call, as if its connection had been lost, and counts them.
+#[derive(Clone, Default)]
+struct Losing(Arc<AtomicUsize>);
+
+impl Layer<BoxService> for Losing {
+    type Service = Self;
+
+    fn layer(&self, _: BoxService) -> Self {
+        self.clone()
+    }
+}
+
+impl Service for Losing {
+    async fn call(&self, _: Request) -> Result<Response, Status> {
+        self.0.fetch_add(1, Relaxed);
+        Err(Status::unavailable("the connection was lost"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_about_something_else_leaves_the_budget_of_retries_as_it_is() {
+    let losing = Losing::default();
+    let config = config("registry = \"memory://\"");
+    let app = App::builder().config(config).client_layer_per_attempt(losing.clone()).build();
+    let echo: EchoClient = app.client().await.unwrap();
+    let retries = async |calls: usize| {
+        for _ in 0..calls {
+            echo.say("hello".to_owned()).await.unwrap_err();
+        }
+        losing.0.swap(0, Relaxed) - calls
+    };
+    // The reserve of a hundred, and a fifth of the calls.
+    assert_eq!(retries(100).await, 120);
+    for rule in ["timeout = \"4s\"", "timeout = \"3s\"", "retries = \"off\"", "hedge = \"p95\"", "retries = \"on\""] {
+        app.rules().set(&format!("[client]\n{rule}")).await.unwrap();
+        let (off, more) = (rule.contains("off"), retries(10).await);
+        assert_eq!(more, if off { 0 } else { 2 }, "{rule}");
+    }
+    app.rules().clear().await.unwrap();
+    assert_eq!(retries(10).await, 2);
+}
+
+#[tokio::test]
+async fn the_end_waits_for_calls_on_routes_that_rules_have_left() {
+    let gate = Gate(Arc::new(Semaphore::new(0)));
+    let counters = Arc::new(Counters::default());
+    let servers = App::builder().config(config("registry = \"memory://\"")).observer(counters.clone()).build();
+    let running = servers.server().service(EchoServer::new(gate.clone())).start().await.unwrap();
+    let app = App::builder().config(config("registry = \"memory://\"")).build();
+    let echo: EchoClient = app.client().await.unwrap();
+    let port = running.address().to_string().rsplit_once(':').unwrap().1.to_owned();
+    app.rules().set(&format!("[client.Echo]\ntarget = \"static://127.0.0.1:{port}?assume=tarpc/1\"")).await.unwrap();
+    let write = echo.write("a".to_owned());
+    tokio::pin!(write);
+    tokio::select! {
+        early = &mut write => panic!("{early:?}"),
+        begun = eventually(SOON, || counters.snapshot().of(Event::Handling) == 1) => assert!(begun),
+    }
+    app.rules().clear().await.unwrap();
+    // And on from there, so that it is not the last one.
+    app.rules().set("[client]\ntimeout = \"1s\"").await.unwrap();
+    let (written, peaceful) = tokio::join!(write, async {
+        let shutdown = app.shutdown();
+        tokio::pin!(shutdown);
+        let early = tokio::time::timeout(Duration::from_millis(100), &mut shutdown).await;
+        assert!(early.is_err(), "a call is in flight");
+        gate.0.add_permits(1);
+        shutdown.await
+    });
+    assert_eq!(written.unwrap(), "a over tarpc");
+    assert!(peaceful);
 }

@@ -27,7 +27,8 @@ pub enum Servers {
     Listed(Watch),
     /// In this process. Nothing is connected, balanced or made again then; the other layers are the same.
     Here(Local),
-    /// Where another channel's are, over its connections: to call the same servers on other terms.
+    /// Where another channel's are, over its connections: to call the same servers on other terms. What is known of them
+    /// stays: which of them fail, how many retries the last seconds have left, how long the answers take that are hedged.
     Of(Channel),
 }
 
@@ -165,10 +166,10 @@ impl ChannelBuilder {
         };
         let Self { stack, timeouts, hedges, wires, .. } = self;
         let service = match &servers {
-            Reached::Remote { fleet, owner } => {
+            Reached::Remote { fleet, owner, history } => {
                 fleet.ask(wires);
                 let balancer = Balancer::new(fleet.clone(), &stack, owner.clone());
-                stack.around(balancer)
+                stack.around(balancer, history.clone())
             }
             Reached::Here(local) => stack.around_local(local.clone()),
             Reached::Behind(service) => service.clone(),
@@ -190,7 +191,7 @@ impl ChannelBuilder {
         };
         let fleet = Arc::new(Fleet::new(roster, dialer, observers, owner.handle()));
         fleet.follow(watch);
-        Reached::Remote { fleet, owner: Arc::new(owner) }
+        Reached::Remote { fleet, owner: Arc::new(owner), history: Arc::default() }
     }
 }
 

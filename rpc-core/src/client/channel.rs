@@ -3,11 +3,15 @@
 use crate::{
     Body, CallId, Context, Delivery, Hints, Metadata, MetadataError, Method, Priority, Request, Response, Service,
     ServiceDescriptor, Status, Transports,
-    client::{ChannelBuilder, Hedge, Servers, changes::Changes, fleet::Fleet, route::Route},
+    client::{
+        ChannelBuilder, Hedge, Servers,
+        changes::Changes,
+        fleet::Fleet,
+        route::{Route, Switch},
+    },
     context::deadline_in,
     registry::ServiceName,
 };
-use arc_swap::ArcSwap;
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
@@ -15,8 +19,8 @@ use tokio::time::{Instant, timeout};
 /// process. It carries the options that calls made through it have.
 #[derive(Clone, Debug)]
 pub struct Channel {
-    /// Shared by all clones, whatever their options. A call reads it without waiting or locking.
-    route: Arc<ArcSwap<Route>>,
+    /// Shared by all clones, whatever their options.
+    switch: Arc<Switch>,
     options: Arc<Options>,
 }
 
@@ -43,18 +47,18 @@ impl Channel {
     }
 
     pub(crate) fn on(route: Route) -> Self {
-        Self { route: Arc::new(ArcSwap::from_pointee(route)), options: Arc::default() }
+        Self { switch: Arc::new(Switch::new(route)), options: Arc::default() }
     }
 
     pub(crate) fn route(&self) -> Arc<Route> {
-        self.route.load_full()
+        self.switch.route()
     }
 
     /// From the next call on, the calls of this channel, of all its clones, and of all clients that were made of them go
     /// where those of `other` go: to its servers, through its layers, with its timeouts and hedges and over its wires. The options
     /// of clients hold as before. Calls in flight end where they began, and their connections live until they have.
     pub fn switch_to(&self, other: &Self) {
-        self.route.store(other.route());
+        self.switch.lead(other.route());
     }
 
     /// Waits, at most `limit`, until the registry has said where the servers are, be it that there are none.
@@ -92,12 +96,12 @@ impl Channel {
     }
 
     /// Takes no new calls, lets those in flight end for at most `grace`, and closes its connections; all clones are the
-    /// same channel. True when every call has ended in peace. A channel into this process has nothing to close.
+    /// same channel. That goes for calls, too, which were begun before it was [switched](Self::switch_to) to other servers.
+    /// True when every call has ended in peace. A channel into this process has nothing to close.
     pub async fn close(&self, grace: Duration) -> bool {
-        match self.route().fleet() {
-            Some(fleet) => fleet.close(grace).await,
-            None => true,
-        }
+        let fleets = self.switch.fleets();
+        let closing = fleets.iter().map(|fleet| fleet.close(grace));
+        futures_util::future::join_all(closing).await.into_iter().all(|peaceful| peaceful)
     }
 
     /// Makes a call: what every method of every generated client does. `key` is the hash of its `#[rpc(key)]`
@@ -144,7 +148,7 @@ impl Channel {
     fn with(&self, change: impl FnOnce(&mut Options)) -> Self {
         let mut options = (*self.options).clone();
         change(&mut options);
-        Self { route: self.route.clone(), options: Arc::new(options) }
+        Self { switch: self.switch.clone(), options: Arc::new(options) }
     }
 }
 

@@ -2,8 +2,14 @@
 
 use crate::{
     BoxService, Layer, Layers, Observers, Service,
-    client::{DeadlineLayer, RetryPolicy, observe::ObserveLayer, retry::RetryLayer, trace::TraceLayer},
+    client::{
+        DeadlineLayer, RetryPolicy,
+        observe::ObserveLayer,
+        retry::{History, RetryLayer},
+        trace::TraceLayer,
+    },
 };
+use std::sync::Arc;
 
 /// What is around the attempts of a channel, from the outside to the inside: trace, observe, keep the deadline, the user's
 /// layers per call, make a failed call again, the user's layers per attempt.
@@ -23,9 +29,9 @@ impl Stack {
         !self.per_call.is_empty() || !self.per_attempt.is_empty()
     }
 
-    /// Around the balancer.
-    pub(crate) fn around(self, attempt: impl Service) -> BoxService {
-        let retry = RetryLayer { policy: self.retry, observers: self.observers.clone() };
+    /// Around the balancer. `history` is that of its servers.
+    pub(crate) fn around(self, attempt: impl Service, history: Arc<History>) -> BoxService {
+        let retry = RetryLayer { policy: self.retry, history, observers: self.observers.clone() };
         if self.per_attempt.is_empty() {
             self.per_call(retry.layer(attempt), None)
         } else {

@@ -16,7 +16,10 @@ use class::Class;
 use futures_util::future::Either;
 use latencies::ByMethod;
 use spare::Spare;
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// Whether failed calls are made again.
@@ -63,11 +66,42 @@ impl RetryLimits {
 
 /// Makes a failed call again where that is safe; [`Class`] says where. Streams are made again only while they have not
 /// begun: those of replies until the response is here, those of requests until the first item is taken from them. A call
-/// that takes long is made elsewhere as well, where a [`Hedge`] says so. One budget for all calls of the channel.
+/// that takes long is made elsewhere as well, where a [`Hedge`] says so. One budget for all calls to the same servers.
 #[derive(Clone, Debug)]
 pub(crate) struct RetryLayer {
     pub(crate) policy: RetryPolicy,
+    pub(crate) history: Arc<History>,
     pub(crate) observers: Observers,
+}
+
+/// What is remembered of the calls to some servers. It is theirs: a channel on other terms to the same servers goes on
+/// with it, or each change of a rule would let everybody retry as if nothing had been.
+#[derive(Debug)]
+pub(crate) struct History {
+    /// Seconds are counted from here.
+    since: Instant,
+    budget: Budget,
+    /// Of the methods that are hedged by a percentile.
+    latencies: ByMethod,
+    /// The second from which on calls are hedged again, after a server had too much to do.
+    flooded: AtomicU64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            budget: Budget::default(),
+            latencies: ByMethod::default(),
+            flooded: AtomicU64::new(0),
+        }
+    }
+}
+
+impl History {
+    fn second(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.since).as_secs()
+    }
 }
 
 impl<S: Service> Layer<S> for RetryLayer {
@@ -78,16 +112,7 @@ impl<S: Service> Layer<S> for RetryLayer {
             RetryPolicy::Off => None,
             RetryPolicy::On(limits) => Some(limits),
         };
-        let budget = limits.map(|limits| Budget::new(limits.percent, limits.per_second));
-        Retry {
-            inner,
-            attempts: limits.map_or(0, |limits| limits.attempts),
-            budget,
-            since: Instant::now(),
-            latencies: ByMethod::default(),
-            flooded: AtomicU64::new(0),
-            observers: self.observers.clone(),
-        }
+        Retry { inner, limits, history: self.history.clone(), observers: self.observers.clone() }
     }
 }
 
@@ -95,34 +120,29 @@ impl<S: Service> Layer<S> for RetryLayer {
 #[derive(Debug)]
 pub(crate) struct Retry<S> {
     inner: S,
-    attempts: u32,
-    budget: Option<Budget>,
-    since: Instant,
-    /// Of the methods that are hedged by a percentile.
-    latencies: ByMethod,
-    /// The second from which on calls are hedged again, after a server had too much to do.
-    flooded: AtomicU64,
+    limits: Option<RetryLimits>,
+    history: Arc<History>,
     observers: Observers,
 }
 
 impl<S: Service> Service for Retry<S> {
     fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
-        let armed = self.budget.as_ref().map(|budget| {
+        let armed = self.limits.as_ref().map(|limits| {
             let journey = Journey::of(&mut request);
-            budget.deposit(self.second(journey.started()));
-            (budget, Spare::of(&mut request))
+            self.history.budget.deposit(self.history.second(journey.started()));
+            (limits, Spare::of(&mut request))
         });
         match (armed, hedge(&request)) {
             // Boxed: a call that succeeds at once should not carry what this needs.
-            (Some((budget, spare)), Some(hedge)) if self.attempts > 1 => {
-                Either::Right(Box::pin(self.hedged(request, budget, spare, hedge)))
+            (Some((limits, spare)), Some(hedge)) if limits.attempts > 1 => {
+                Either::Right(Box::pin(self.hedged(request, limits, spare, hedge)))
             }
             (armed, _) => Either::Left(async move {
                 match (self.inner.call(request).await, armed) {
-                    (Err(status), Some((budget, spare))) if Class::of(&status, spare.method()) != Class::Final => {
-                        let plan = Plan::new(spare.attempt(), self.attempts);
+                    (Err(status), Some((limits, spare))) if Class::of(&status, spare.method()) != Class::Final => {
+                        let plan = Plan::new(spare.attempt(), limits.attempts);
                         // Boxed, for the same reason.
-                        Box::pin(self.again(spare, budget, plan, status)).await
+                        Box::pin(self.again(spare, limits, plan, status)).await
                     }
                     (result, _) => result,
                 }
@@ -137,7 +157,7 @@ impl<S: Service> Retry<S> {
     async fn again(
         &self,
         mut spare: Spare,
-        budget: &Budget,
+        limits: &RetryLimits,
         mut plan: Plan,
         mut status: Status,
     ) -> Result<Response, Status> {
@@ -145,7 +165,7 @@ impl<S: Service> Retry<S> {
             let Some(mut request) = spare.request() else { return Err(status) };
             self.note(&status);
             let class = Class::of(&status, request.method);
-            let withdraw = || budget.withdraw(self.second(Instant::now()));
+            let withdraw = || self.history.budget.withdraw(limits, self.history.second(Instant::now()));
             let Some(stay_away) = stay_away(&status, &request) else { return Err(status) };
             let Some(wait) = plan.next(class, fastrand::u64(..), withdraw) else { return Err(status) };
             if request.context.attempt() != plan.number {
@@ -170,10 +190,6 @@ impl<S: Service> Retry<S> {
                 response => return response,
             }
         }
-    }
-
-    fn second(&self, now: Instant) -> u64 {
-        now.saturating_duration_since(self.since).as_secs()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Two attempts at once.
 
-use super::{Plan, Retry, budget::Budget, spare::Spare};
+use super::{Plan, Retry, RetryLimits, spare::Spare};
 use crate::{
     Code, Request, Response, Service, Status,
     client::{Hedge, Journey, verdict::Verdict},
@@ -21,8 +21,14 @@ type Outcome = Result<Response, Status>;
 impl<S: Service> Retry<S> {
     /// The first attempt, with another one beside it when it takes long; and all that follow when both have failed.
     #[cold]
-    pub(super) async fn hedged(&self, mut request: Request, budget: &Budget, spare: Spare, hedge: Hedge) -> Outcome {
-        let (method, mut plan) = (spare.method(), Plan::new(spare.attempt(), self.attempts));
+    pub(super) async fn hedged(
+        &self,
+        mut request: Request,
+        limits: &RetryLimits,
+        spare: Spare,
+        hedge: Hedge,
+    ) -> Outcome {
+        let (method, mut plan) = (spare.method(), Plan::new(spare.attempt(), limits.attempts));
         let journey = Journey::of(&mut request);
         // And not when the call did: layers of the user's may have taken their time.
         let began = Instant::now();
@@ -36,17 +42,17 @@ impl<S: Service> Retry<S> {
         };
         let outcome = match early {
             Some(outcome) => outcome,
-            None if self.may_hedge(budget) => self.race(first, &spare, &journey, &mut plan, budget).await,
+            None if self.may_hedge(limits) => self.race(first, &spare, &journey, &mut plan).await,
             None => first.await,
         };
         match outcome {
-            Err(status) if !is_answer(&status) => self.again(spare, budget, plan, status).await,
+            Err(status) if !is_answer(&status) => self.again(spare, limits, plan, status).await,
             answer => {
                 if let Hedge::Percentile(_) = hedge {
                     // Of one that a hedge has overtaken it is known that it would have taken longer.
                     let now = Instant::now();
                     let took = now.saturating_duration_since(began);
-                    self.latencies.of(method.path).observe(self.second(now), took);
+                    self.history.latencies.of(method.path).observe(self.history.second(now), took);
                 }
                 answer
             }
@@ -61,7 +67,6 @@ impl<S: Service> Retry<S> {
         spare: &Spare,
         journey: &Journey,
         plan: &mut Plan,
-        budget: &Budget,
     ) -> Outcome {
         let hedge = journey.beside();
         let Some(request) = spare.beside(plan.number + 1, hedge.clone()) else { return first.await };
@@ -95,7 +100,7 @@ impl<S: Service> Retry<S> {
         }
         if hedge.attempts() == 0 {
             // It had nowhere to go.
-            budget.give_back(self.second(Instant::now()));
+            self.history.budget.give_back(self.history.second(Instant::now()));
         } else {
             plan.made += 1;
             plan.number += 1;
@@ -112,24 +117,26 @@ impl<S: Service> Retry<S> {
             Hedge::Off => None,
             Hedge::After(delay) => Some(delay),
             Hedge::Percentile(percentile) => {
-                let usual = self.latencies.of(path).percentile(percentile, self.second(now))?;
+                let history = &*self.history;
+                let usual = history.latencies.of(path).percentile(percentile, history.second(now))?;
                 Some(usual.max(SHORTEST))
             }
         }
     }
 
     /// Whether the servers have room for one more attempt, as far as is known, and the budget has.
-    fn may_hedge(&self, budget: &Budget) -> bool {
-        let second = self.second(Instant::now());
+    fn may_hedge(&self, limits: &RetryLimits) -> bool {
+        let history = &*self.history;
+        let second = history.second(Instant::now());
         // Said in this second or in the one before.
-        let flooded = second < self.flooded.load(Relaxed);
-        !flooded && budget.withdraw(second)
+        let flooded = second < history.flooded.load(Relaxed);
+        !flooded && history.budget.withdraw(limits, second)
     }
 
     /// A server may have said that it has too much to do.
     pub(super) fn note(&self, status: &Status) {
         if status.code() == Code::ResourceExhausted && Verdict::of(status) == Verdict::Refused {
-            self.flooded.store(self.second(Instant::now()) + 2, Relaxed);
+            self.history.flooded.store(self.history.second(Instant::now()) + 2, Relaxed);
         }
     }
 }

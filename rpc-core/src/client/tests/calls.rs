@@ -4,7 +4,7 @@ use super::world::*;
 use crate::{
     BoxFuture, Code, Context, Delivery, Layers, PushBack, Request, Response, Service, ServiceDescriptor, Status,
     Transports,
-    client::{Channel, RetryPolicy, Timeouts},
+    client::{Channel, RetryLimits, RetryPolicy, Timeouts},
     registry::{Memory, Registry},
     server::{Fidelity, NamedService},
 };
@@ -186,7 +186,7 @@ async fn what_was_refused_unprocessed_goes_elsewhere_once_for_free() {
     let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
     let unprocessed = || fails(Status::unavailable("draining").with_delivery(Delivery::Unprocessed).from_peer());
     world.handle("a:1", unprocessed());
-    let limits = crate::client::RetryLimits { attempts: 3, percent: 0, per_second: 0 };
+    let limits = RetryLimits { attempts: 3, percent: 0, per_second: 0 };
     let channel = world.channel(&registry).retry(RetryPolicy::On(limits)).build();
     channel.ready(LIMIT).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -214,6 +214,43 @@ async fn the_budget_bounds_retries_of_the_whole_channel() {
     let retries = world.seen().len() - 1000;
     // 20 % of a thousand calls, and ten a second for the window.
     assert!((200..=320).contains(&retries), "{retries}");
+}
+
+/// As a rule does that changes a timeout.
+#[tokio::test(start_paused = true)]
+async fn other_terms_for_the_same_servers_bring_no_new_budget() {
+    let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
+    for address in ["a:1", "b:1"] {
+        world.handle(address, fails(Status::unavailable("connection lost")));
+    }
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    let retries = async || {
+        let before = world.seen().len();
+        for _ in 0..200 {
+            channel.call(&FIND, empty(), None).await.unwrap_err();
+        }
+        world.seen().len() - before - 200
+    };
+    // The reserve of ten seconds, and 20 % of two hundred calls.
+    let first = retries().await;
+    assert!((135..=145).contains(&first), "{first}");
+    let like = |policy| Channel::builder(orders(), channel.clone()).retry(policy).build();
+    for limit in [LIMIT, LIMIT / 2] {
+        let timeouts = Timeouts::default().with_service(limit);
+        channel.switch_to(&Channel::builder(orders(), channel.clone()).timeouts(timeouts).build());
+        let more = retries().await;
+        assert!((35..=45).contains(&more), "{more}: what was done is forgotten");
+    }
+    // Nor does it help to switch them off in between, and what was done counts under other limits as well.
+    channel.switch_to(&like(RetryPolicy::Off));
+    assert_eq!(retries().await, 0);
+    let limits = RetryLimits { percent: 10, ..RetryLimits::default() };
+    channel.switch_to(&like(RetryPolicy::On(limits)));
+    assert_eq!(retries().await, 0, "more was done than these allow");
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let anew = retries().await;
+    assert!((115..=125).contains(&anew), "{anew}");
 }
 
 #[tokio::test(start_paused = true)]

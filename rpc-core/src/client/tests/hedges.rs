@@ -1,6 +1,6 @@
 //! Calls that are made at two servers when the answer is late.
 
-use super::world::{FIND, Handler, LIST, Log, PLACE, Slow, World, answers, empty, fails, fleet, instance};
+use super::world::{FIND, Handler, LIST, Log, PLACE, Slow, World, answers, empty, fails, fleet, instance, orders};
 use crate::{
     BoxFuture, CallId, Code, Context, Delivery, Layers, Method, Request, Response, Status,
     client::{Channel, ChannelBuilder, Hedge, Hedges, RetryLimits, RetryPolicy, Timeouts},
@@ -401,6 +401,28 @@ async fn a_hedge_at_the_95th_percentile_cuts_the_tail_off_for_a_few_more_calls()
     // A method that may not be made twice is not touched, though the whole service is hedged.
     let (took, counters, _) = tail(Hedge::P95, &PLACE).await;
     assert_eq!((part(&took, 990), counters.snapshot().hedges().0), (LATE, 0));
+}
+
+/// As a rule does that changes a timeout.
+#[tokio::test(start_paused = true)]
+async fn other_terms_for_the_same_servers_forget_no_percentile() {
+    let quick = Script::default().then(DELAY, answers());
+    let (world, channel, _records) = play(&quick, hedged(Hedge::P95)).await;
+    for _ in 0..100 {
+        channel.call(&FIND, empty(), None).await.unwrap();
+    }
+    for limit in [LIMIT, LIMIT / 2] {
+        let terms = hedged(Hedge::P95)(Channel::builder(orders(), channel.clone()));
+        channel.switch_to(&terms.timeouts(Timeouts::default().with_service(limit)).build());
+        let script = late_then_fast();
+        for address in ["a:1", "b:1", "c:1"] {
+            world.handle(address, script.handler());
+        }
+        let began = Instant::now();
+        channel.call(&FIND, empty(), None).await.unwrap();
+        let took = began.elapsed();
+        assert!(took >= DELAY && took < 2 * DELAY, "{took:?}: as if there had been no answers");
+    }
 }
 
 /// A delay that is too short for the servers: the budget of the retries bounds what it costs.
