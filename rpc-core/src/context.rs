@@ -172,7 +172,8 @@ impl Context {
         }
     }
 
-    /// Whether the server that handles this call is about to leave: its port is closed, and new calls go elsewhere.
+    /// Whether the server that handles this call is about to leave: its port is closed, and new calls go elsewhere. Of a
+    /// call in this process: whether the process is.
     pub fn is_draining(&self) -> bool {
         self.drain().is_some_and(|drain| drain.phase() >= DrainPhase::Draining)
     }
@@ -197,7 +198,9 @@ impl Context {
     /// }
     /// ```
     ///
-    /// Outside of a call, and in one that was made in this process without a wire, it waits for ever.
+    /// A service that is called in this process, and that an App serves (`App::serve_local`), hears of it when the last
+    /// server of the App does, or when the App is shut down. Outside of a call, and in one that was made by a client which
+    /// holds its own service (`OrdersClient::local`), it waits for ever.
     pub async fn draining(&self) {
         match self.drain().cloned() {
             Some(mut drain) => drain.reached(DrainPhase::Draining).await,

@@ -129,7 +129,6 @@ impl<T> fmt::Debug for Task<T> {
 #[derive(Debug)]
 pub(crate) struct House {
     pub(crate) tasks: Tasks,
-    /// Nothing drains a service that is called in this process.
     pub(crate) drain: Option<Drain>,
 }
 

@@ -271,7 +271,11 @@ impl fmt::Debug for Routes {
 
 /// How a server ends, in two steps: first no new calls, then no calls.
 #[derive(Clone, Debug)]
-pub struct Drain(watch::Receiver<DrainPhase>);
+pub struct Drain {
+    phase: watch::Receiver<DrainPhase>,
+    /// Where the end of what drives it is not the end of the server.
+    _kept: Option<Arc<DrainTrigger>>,
+}
 
 /// Where a server is on the way to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -292,18 +296,18 @@ impl Drain {
     /// A drain and what drives it.
     pub fn new() -> (DrainTrigger, Self) {
         let (sender, receiver) = watch::channel(DrainPhase::Serving);
-        (DrainTrigger(sender), Self(receiver))
+        (DrainTrigger(sender), Self { phase: receiver, _kept: None })
     }
 
     /// The phase reached.
     pub fn phase(&self) -> DrainPhase {
-        if self.0.has_changed().is_err() { DrainPhase::Stopped } else { *self.0.borrow() }
+        if self.phase.has_changed().is_err() { DrainPhase::Stopped } else { *self.phase.borrow() }
     }
 
     /// Waits until `phase` or a later one is reached.
     pub async fn reached(&mut self, phase: DrainPhase) {
         // An error: the trigger was dropped, which is the end.
-        let _ = self.0.wait_for(|now| *now >= phase).await;
+        let _ = self.phase.wait_for(|now| *now >= phase).await;
     }
 }
 
@@ -315,6 +319,16 @@ impl DrainTrigger {
             *now = phase.max(*now);
             forward
         })
+    }
+
+    /// Moves to `phase`, also back.
+    pub(crate) fn turn(&self, phase: DrainPhase) {
+        self.0.send_if_modified(|now| std::mem::replace(now, phase) != phase);
+    }
+
+    /// A drain that keeps what drives it.
+    pub(crate) fn kept(self: Arc<Self>) -> Drain {
+        Drain { phase: self.0.subscribe(), _kept: Some(self) }
     }
 }
 

@@ -91,6 +91,7 @@ impl Running {
         tracing::debug!(withdrawn, "no longer on the list");
         tokio::time::sleep(self.propagation).await;
         self.core.advance(DrainPhase::Draining);
+        self.serving.leave();
         let until = Instant::now() + Self::IN_FLIGHT;
         let served = self.core.shutdown(Self::IN_FLIGHT).await;
         let peaceful = self.serving.locals_finished(until).await && served;

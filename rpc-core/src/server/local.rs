@@ -4,9 +4,9 @@ use crate::{
     Body, Delivery, Kind, Layers, Observers, Payload, Peer, Request, Response, Service, Status, Tasks,
     client::Channel,
     server::{Admission, NamedService, Router, deadline, expiry::expiring},
-    transport::{Limits, Routes},
+    transport::{Drain, DrainPhase, DrainTrigger, Limits, Routes},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// How much of a wire a local call goes through.
@@ -36,6 +36,7 @@ pub struct Local {
     fidelity: Fidelity,
     /// They end with the last clone, and with the last write that goes on without its caller.
     tasks: Tasks,
+    drain: Arc<DrainTrigger>,
 }
 
 impl Local {
@@ -54,9 +55,11 @@ impl Local {
         }
         router.wrap(layers);
         router.admit(admission);
-        let tasks = Tasks::owner();
+        let (tasks, drain) = (Tasks::owner(), Arc::new(Drain::new().0));
+        // Calls keep it: that nobody can make new ones is no reason for those to end.
+        router.ends_with(drain.clone().kept());
         let routes = router.into_routes(tasks.clone(), observers);
-        Self { routes, limits: Limits::default(), fidelity, tasks }
+        Self { routes, limits: Limits::default(), fidelity, tasks, drain }
     }
 
     /// With other limits. What concerns connections means nothing here.
@@ -64,6 +67,12 @@ impl Local {
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// Tells its handlers, by [`Context::draining`](crate::Context::draining), whether the process is about to leave. That
+    /// it is not after all is heard by those that ask then. Calls are taken in either case.
+    pub fn turn(&self, phase: DrainPhase) {
+        self.drain.turn(phase);
     }
 
     /// Waits until no handler goes on without its caller. Calls are taken meanwhile.

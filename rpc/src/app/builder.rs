@@ -179,6 +179,7 @@ impl AppBuilder {
             warned: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             serving: AtomicUsize::new(0),
+            leaving: AtomicUsize::new(0),
         }));
         app.read_rules();
         app

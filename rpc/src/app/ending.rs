@@ -1,9 +1,12 @@
 //! The end of an [`App`].
 
 use super::{App, lock};
-use rpc_core::server::Local;
+use rpc_core::{server::Local, transport::DrainPhase};
 use std::{
-    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed},
+    sync::atomic::{
+        AtomicBool,
+        Ordering::{AcqRel, Acquire, Relaxed},
+    },
     time::Duration,
 };
 use tokio::time::{Instant, timeout_at};
@@ -29,6 +32,7 @@ impl App {
         if servers > 0 {
             tracing::warn!(servers, "servers of this App still run; what their handlers call from now on fails");
         }
+        self.tell_locals();
         self.0.tasks.abort();
         let until = Instant::now() + grace;
         // First those who may call others to get done.
@@ -61,26 +65,49 @@ impl App {
         timeout_at(until, all(locals.iter().map(Local::finished))).await.is_ok()
     }
 
+    /// Services in this process hear that it is about to leave when that is so of every server there is, and at the end.
+    /// Where a program goes on without servers, so do they.
+    pub(super) fn tell_locals(&self) {
+        let locals = lock(&self.0.locals);
+        let (serving, leaving) = (self.0.serving.load(Acquire), self.0.leaving.load(Acquire));
+        let ended = self.0.ended.load(Relaxed);
+        let phase =
+            if ended || (serving > 0 && leaving == serving) { DrainPhase::Draining } else { DrainPhase::Serving };
+        locals.values().for_each(|local| local.turn(phase));
+    }
+
     /// A server of it has begun.
     pub(crate) fn begun(&self) -> Serving {
         self.0.serving.fetch_add(1, AcqRel);
-        Serving(self.clone())
+        self.tell_locals();
+        Serving { app: self.clone(), leaving: AtomicBool::new(false) }
     }
 }
 
 /// A server that runs, for as long as this is held.
-pub(crate) struct Serving(App);
+pub(crate) struct Serving {
+    app: App,
+    leaving: AtomicBool,
+}
 
 impl Serving {
+    /// The server takes no new calls any more (GOAWAY).
+    pub(crate) fn leave(&self) {
+        if !self.leaving.swap(true, Relaxed) {
+            self.app.0.leaving.fetch_add(1, AcqRel);
+            self.app.tell_locals();
+        }
+    }
+
     /// If it is the last server: waits for what services in this process have begun, as it does for its own calls. (While
     /// another server runs, theirs may go on for ever.) False when something is left.
     pub(crate) async fn locals_finished(&self, until: Instant) -> bool {
-        self.0.0.serving.load(Acquire) > 1 || self.0.locals_finished(until).await
+        self.app.0.serving.load(Acquire) > 1 || self.app.locals_finished(until).await
     }
 
     /// The server has ended: if it was the last one, the clients that its handlers used end as well.
     pub(crate) async fn last(self) {
-        let app = self.0.clone();
+        let app = self.app.clone();
         drop(self);
         if app.0.serving.load(Acquire) == 0 {
             app.end(App::AFTER_SERVERS).await;
@@ -90,13 +117,17 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.0.serving.fetch_sub(1, AcqRel);
+        if *self.leaving.get_mut() {
+            self.app.0.leaving.fetch_sub(1, AcqRel);
+        }
+        self.app.0.serving.fetch_sub(1, AcqRel);
+        self.app.tell_locals();
     }
 }
 
 impl std::fmt::Debug for Serving {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Serving").field(&self.0).finish()
+        f.debug_tuple("Serving").field(&self.app).finish()
     }
 }
 

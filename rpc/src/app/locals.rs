@@ -38,17 +38,20 @@ impl App {
     pub fn serve_local(&self, service: impl NamedService) -> Result<()> {
         let name = service.descriptor().name;
         match lock(&self.0.locals).entry(name) {
-            Entry::Occupied(_) => Err(Error::new(format!("this process serves {name} already"))
-                .with_remedy("serve each service once, or give one of them another `name` or `package`")),
+            Entry::Occupied(_) => {
+                return Err(Error::new(format!("this process serves {name} already"))
+                    .with_remedy("serve each service once, or give one of them another `name` or `package`"));
+            }
             Entry::Vacant(entry) => {
                 let (layers, observers) = (self.0.layers.server.clone(), self.0.observers.clone());
                 // What calls from here has been let in before: it is refused only where somebody has asked for it.
                 let admission = self.config().server.admission.unwrap_or(Admission::Off);
                 let limits = self.limits_over(Limits::default());
                 entry.insert(Local::new(service, Fidelity::Value, admission, layers, observers).limits(limits));
-                Ok(())
             }
         }
+        self.tell_locals();
+        Ok(())
     }
 
     pub(super) fn local(&self, name: &str) -> Result<Local> {

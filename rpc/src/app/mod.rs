@@ -74,6 +74,8 @@ struct Inner {
     ended: AtomicBool,
     /// How many servers of it run.
     serving: AtomicUsize,
+    /// How many of them take no new calls any more.
+    leaving: AtomicUsize,
 }
 
 /// What its clients are, and the rules that hold for them; under one lock, so that no client is made by rules of before.
