@@ -22,7 +22,8 @@ pub struct Pipe {
     taken: u64,
     /// The byte stream has taken bytes that it may still hold back.
     unflushed: bool,
-    /// A batch waits for its second flush, so that who is ready can join it.
+    /// The batch has waited, so that who is ready can join it. It does so once, or a full byte stream would be asked about
+    /// turn after turn.
     waited: bool,
 }
 
@@ -86,7 +87,6 @@ impl Pipe {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.waited = false;
         Poll::Ready(())
     }
 
@@ -106,6 +106,7 @@ impl Pipe {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+        self.waited = false;
         if self.write.capacity() > 2 * Self::HIGH_WATER {
             self.write = BytesMut::new();
         }
@@ -171,5 +172,17 @@ mod tests {
         assert!(gathered(1).is_ready());
         assert!(gathered(2).is_pending());
         assert!(gathered(2).is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_the_byte_stream_does_not_take_wakes_nobody_again() {
+        let (near, _far) = tokio::io::duplex(1);
+        let (mut pipe, link) = (Pipe::new(Io::new(near)), Link::new());
+        pipe.write.extend_from_slice(b"xyz");
+        assert!(futures_util::poll!(poll_fn(|cx| pipe.poll_gathered(cx, 2))).is_pending());
+        for _ in 0..3 {
+            assert!(futures_util::poll!(poll_fn(|cx| pipe.poll_gathered(cx, 2))).is_ready());
+            assert!(futures_util::poll!(poll_fn(|cx| pipe.poll_send(cx, &link))).is_pending());
+        }
     }
 }
