@@ -177,8 +177,9 @@ impl Line {
     #[cold]
     fn failure(&self, error: client::RpcError, position: &Position) -> Status {
         match error {
+            // Of what stands in the wire's buffer or has left: tarpc looks at the deadlines of no others.
             client::RpcError::DeadlineExceeded => Status::deadline_exceeded("no answer came before the deadline")
-                .with_delivery(position.delivery(&self.link)),
+                .with_delivery(position.delivery_so_far()),
             // The wire would not take it, for a reason of the request's own.
             client::RpcError::Send(source) => match source.downcast::<WireError>() {
                 Ok(error) => never_sent(error.0),

@@ -98,6 +98,49 @@ async fn a_call_that_stands_behind_a_full_pipe_was_never_sent() {
     }
 }
 
+/// It was told so, and may be made elsewhere: it does not come after all.
+#[tokio::test]
+async fn a_call_behind_a_full_pipe_is_not_sent_to_a_server_that_is_not_understood() {
+    let (connection, mut far, _tasks) = scripted().await;
+    let large = tokio::spawn({
+        let connection = connection.clone();
+        async move { call(&connection, &ECHO, vec![0; 70_000]).await }
+    });
+    tokio::task::yield_now().await;
+    let behind: Vec<_> = (0..10).map(|_| spawn_call(&connection, &ECHO)).collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    far.write_all(&[255; 64]).await.unwrap();
+    assert_eq!(large.await.unwrap().unwrap_err().delivery(), Delivery::Unknown);
+    for call in behind {
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!((error.code(), error.delivery()), (Code::Unavailable, Delivery::NeverSent), "{error:?}");
+    }
+    let mut sent = Vec::new();
+    far.read_to_end(&mut sent).await.unwrap();
+    assert_eq!(sent.len(), 64 * 1024, "what the pipe had taken, and no more");
+}
+
+#[tokio::test]
+async fn at_its_deadline_a_call_that_is_about_to_leave_may_have_left() {
+    let (connection, mut far, _tasks) = scripted().await;
+    // The pipe takes 64 KiB of it. What follows waits beside its rest.
+    let large = tokio::spawn({
+        let connection = connection.clone();
+        async move { call(&connection, &ECHO, vec![0; 70_000]).await }
+    });
+    tokio::task::yield_now().await;
+    let context = Context::default().with_deadline(Instant::now() + Duration::from_millis(100));
+    let error = call_in(&connection, &ECHO, context, "x").await.unwrap_err();
+    assert_eq!((error.code(), error.delivery()), (Code::DeadlineExceeded, Delivery::Unknown), "{error:?}");
+    // And so it was: it goes out after all.
+    for _ in 0..2 {
+        assert_eq!(read_frame(&mut far).await.0, 1);
+    }
+    large.abort();
+}
+
 #[tokio::test]
 async fn a_server_that_drains_answers_what_it_has_and_refuses_what_comes() {
     let (running, seen) = server(Limits::default()).await;

@@ -1,7 +1,10 @@
 //! At most one execution of a call that may not be made twice, whatever happens to its connection; and every call that
 //! may be made twice succeeds.
 //!
-//! `RPC_SEED=N` repeats the cuts of a run, and as much of their order against the calls as the scheduler allows.
+//! Connections are cut; or they carry garbage, so that the client gives them up while the server is there, and still does
+//! whatever reaches it.
+//!
+//! `RPC_SEED=N` repeats the faults of a run, and as much of their order against the calls as the scheduler allows.
 
 use futures_util::StreamExt;
 use rpc::{Client, Code, Delivery, Status};
@@ -24,6 +27,8 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 const CALLS: u64 = 10_000;
+/// Calls on connections that carry garbage.
+const GARBLED: u64 = 4_000;
 /// Calls from which it is learnt how many bytes one has.
 const CALIBRATION: u64 = 200;
 
@@ -35,19 +40,23 @@ fn main() -> ExitCode {
     let (mut passed, mut failed) = (0, 0);
     for wire in wires {
         for kind in [Kind::Write, Kind::Read] {
-            let problems = runtime.block_on(run(wire.clone(), kind, CALLS, seed));
-            *(if problems.is_empty() { &mut passed } else { &mut failed }) += 1;
-            for problem in problems.iter().take(10) {
-                println!("FAILED {} {kind:?}, RPC_SEED={seed}: {problem}", wire.name());
+            for (ill, count) in [(Ill::Cut, CALLS), (Ill::Garbled, GARBLED)] {
+                let problems = runtime.block_on(run(wire.clone(), kind, ill, count, seed));
+                *(if problems.is_empty() { &mut passed } else { &mut failed }) += 1;
+                for problem in problems.iter().take(10) {
+                    println!("FAILED {} {kind:?} {ill:?}, RPC_SEED={seed}: {problem}", wire.name());
+                }
             }
         }
         // Whether this notices anything: a transport that takes what was lost for what was never sent.
-        let saboteur = Arc::new(Saboteur::new(wire.clone(), Fault::CallsEverythingNeverSent));
-        let problems = runtime.block_on(run(saboteur, Kind::Write, CALLS / 4, seed));
-        *(if problems.is_empty() { &mut failed } else { &mut passed }) += 1;
-        match problems.first() {
-            Some(problem) => println!("{} sabotaged: caught {} times, first: {problem}", wire.name(), problems.len()),
-            None => println!("FAILED {} sabotaged, RPC_SEED={seed}: NOT CAUGHT", wire.name()),
+        for ill in [Ill::Cut, Ill::Garbled] {
+            let saboteur = Arc::new(Saboteur::new(wire.clone(), Fault::CallsEverythingNeverSent));
+            let problems = runtime.block_on(run(saboteur, Kind::Write, ill, CALLS / 4, seed));
+            *(if problems.is_empty() { &mut failed } else { &mut passed }) += 1;
+            match problems.first() {
+                Some(first) => println!("{} sabotaged: caught {} times, first: {first}", wire.name(), problems.len()),
+                None => println!("FAILED {} sabotaged {ill:?}, RPC_SEED={seed}: NOT CAUGHT", wire.name()),
+            }
         }
     }
     println!("{passed} passed, {failed} failed");
@@ -61,6 +70,15 @@ enum Kind {
     Write,
     /// Idempotent.
     Read,
+}
+
+/// What happens to connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ill {
+    /// They are cut, at both ends.
+    Cut,
+    /// What the server says becomes garbage.
+    Garbled,
 }
 
 impl Kind {
@@ -82,8 +100,8 @@ impl Kind {
         }
     }
 
-    /// About how many cuts 10,000 calls meet.
-    fn cuts(self) -> u64 {
+    /// About how many faults 10,000 calls meet.
+    fn faults(self) -> u64 {
         match self {
             Self::Write => 100,
             Self::Read => 60,
@@ -116,7 +134,7 @@ async fn place(wire: &Arc<dyn Transport>, bench: &Bench, seed: u64) -> Place {
 }
 
 /// Makes the calls, and says what is wrong with what came of them.
-async fn run(wire: Arc<dyn Transport>, kind: Kind, count: u64, seed: Seed) -> Vec<String> {
+async fn run(wire: Arc<dyn Transport>, kind: Kind, ill: Ill, count: u64, seed: Seed) -> Vec<String> {
     let bench = Bench::default();
     let mut chance = seed.rng();
     let mut places = Vec::new();
@@ -128,14 +146,20 @@ async fn run(wire: Arc<dyn Transport>, kind: Kind, count: u64, seed: Seed) -> Ve
     let channel = channel(wire.clone(), LabClient::SERVICE.name, &instances, counters.clone());
     let lab = LabClient::from_channel(channel.retry(kind.retry()).build());
 
-    // Wires differ in how many bytes a call takes; how often connections are cut should not.
+    // Wires differ in how many bytes a call takes; how often connections are ill should not.
     for _ in 0..CALIBRATION {
-        lab.reflect().await.expect("nothing is cut yet");
+        lab.reflect().await.expect("nothing is ill yet");
     }
     let bytes = |place: &Place| place.proxy.bytes(Direction::ToServer) + place.proxy.bytes(Direction::ToClient);
     let per_call = places.iter().map(bytes).sum::<u64>() / CALIBRATION / 2;
     for place in &places {
-        place.proxy.set(Mode::CutAtRandom { bytes: 1..2 * per_call * CALLS / kind.cuts() }).await;
+        let bytes = 2 * per_call * CALLS / kind.faults();
+        let mode = match ill {
+            Ill::Cut => Mode::CutAtRandom { bytes: 1..bytes },
+            // Behind the hello, which is another matter.
+            Ill::Garbled => Mode::GarbleAtRandom { bytes: bytes / 8..bytes / 2 },
+        };
+        place.proxy.set(mode).await;
         place.proxy.cut(Cut::Finish).await;
     }
 
@@ -162,16 +186,16 @@ async fn run(wire: Arc<dyn Transport>, kind: Kind, count: u64, seed: Seed) -> Ve
         problems.extend(wrong(kind, *job, outcome, &bench));
     }
     // The first connection of each follows the cut that ended calibration.
-    let cuts = (connections() - before).saturating_sub(places.len() as u64);
+    let faults = (connections() - before).saturating_sub(places.len() as u64);
     let counts = counters.snapshot();
     println!(
-        "{} {kind:?}: {count} calls, {cuts} cuts, {} attempts, {} retries, {took:.1?}: {classes:?}",
+        "{} {kind:?} {ill:?}: {count} calls, {faults} faults, {} attempts, {} retries, {took:.1?}: {classes:?}",
         wire.name(),
         counts.attempts.total(),
         counts.retries()
     );
-    if cuts < count / 1000 {
-        problems.push(format!("only {cuts} cuts: this has tested nothing"));
+    if faults < count / 2000 {
+        problems.push(format!("only {faults} faults: this has tested nothing"));
     }
     problems
 }

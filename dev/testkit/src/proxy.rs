@@ -59,6 +59,13 @@ pub enum Mode {
         /// Between how many and how many bytes.
         bytes: Range<u64>,
     },
+    /// On each new connection the server is heard for so many bytes, drawn by the proxy's seed, and what it says next
+    /// arrives as [`FaultProxy::GARBAGE`]. What the client says still passes, until it closes: a server that is there and
+    /// cannot be understood.
+    GarbleAtRandom {
+        /// Between how many and how many bytes.
+        bytes: Range<u64>,
+    },
 }
 
 /// How a connection ends, at both its ends.
@@ -77,6 +84,13 @@ pub enum Direction {
     ToServer,
     /// From the server to the client.
     ToClient,
+}
+
+/// What happens to a connection when enough bytes have passed.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Cut(Cut),
+    Garbled,
 }
 
 #[derive(Debug)]
@@ -117,6 +131,13 @@ impl FaultProxy {
     /// How many bytes at the beginning of a connection are kept.
     pub const FIRST_BYTES: usize = 8;
 
+    /// What nobody can understand: no length, no type and no line of any wire here.
+    pub const GARBAGE: [u8; 64] = {
+        let mut bytes = [0xff; 64];
+        bytes[63] = b'\n';
+        bytes
+    };
+
     const KEPT: usize = 100_000;
 
     /// A proxy for the server at `upstream` (`HOST:PORT`), which need not be there yet. It forwards.
@@ -127,7 +148,7 @@ impl FaultProxy {
         Self::with_seed(upstream, fastrand::u64(..))
     }
 
-    /// The same, with the seed for [`Mode::CutAtRandom`].
+    /// The same, with the seed for [`Mode::CutAtRandom`] and [`Mode::GarbleAtRandom`].
     ///
     /// # Errors
     /// When no port can be had.
@@ -265,15 +286,18 @@ impl Shared {
         }
     }
 
-    /// When a connection that begins now is to be cut.
-    fn plan(&self) -> Option<(Direction, u64, Cut)> {
+    /// What is to happen to a connection that begins now, and after how many bytes of a direction.
+    fn plan(&self) -> Option<(Direction, u64, Fate)> {
         match &self.orders.borrow().mode {
-            Mode::CutAfter { direction, bytes, cut } => Some((*direction, *bytes, *cut)),
+            Mode::CutAfter { direction, bytes, cut } => Some((*direction, *bytes, Fate::Cut(*cut))),
             Mode::CutAtRandom { bytes } => {
                 let mut chance = lock(&self.chance);
                 let direction = if chance.bool() { Direction::ToServer } else { Direction::ToClient };
                 let cut = if chance.bool() { Cut::Finish } else { Cut::Reset };
-                Some((direction, chance.u64(bytes.clone()), cut))
+                Some((direction, chance.u64(bytes.clone()), Fate::Cut(cut)))
+            }
+            Mode::GarbleAtRandom { bytes } => {
+                Some((Direction::ToClient, lock(&self.chance).u64(bytes.clone()), Fate::Garbled))
             }
             _ => None,
         }

@@ -167,6 +167,23 @@ async fn random_cuts_follow_the_seed() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_garbled_still_hears_its_client() {
+    let (proxy, address) = proxied().await;
+    proxy.set(Mode::GarbleAtRandom { bytes: 2..3 }).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    assert_eq!(answered(&mut stream, b"a").await.unwrap(), b"a");
+    stream.write_all(b"b").await.unwrap();
+    let mut garbage = [0; FaultProxy::GARBAGE.len()];
+    stream.read_exact(&mut garbage).await.unwrap();
+    assert_eq!(garbage, FaultProxy::GARBAGE);
+    let before = proxy.bytes(Direction::ToServer);
+    stream.write_all(b"cde").await.unwrap();
+    stream.shutdown().await.unwrap();
+    assert_eq!(stream.read_to_end(&mut Vec::new()).await.unwrap(), 0, "nothing behind the garbage");
+    assert_eq!(proxy.bytes(Direction::ToServer) - before, 3);
+}
+
+#[tokio::test]
 async fn a_delay_holds_bytes_up() {
     let (proxy, address) = proxied().await;
     let mut stream = TcpStream::connect(address).await.unwrap();

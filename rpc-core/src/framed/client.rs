@@ -2,7 +2,7 @@
 
 use super::{
     Call, Codec, Credit, Frame, Link, Malformed, OpenCall, Pipe, Position, Side,
-    driver::{CloseOnDrop, Driver, Role, last_word},
+    driver::{CloseOnDrop, Driver, Role},
     flow::{Flow, Inbox, Window},
     greeting::{self, Codecs},
     mux::{Answer, Mux, Open, Party, draining, too_many_calls},
@@ -46,16 +46,11 @@ async fn connect_with(io: Io, mut codecs: Codecs, target: ConnectTarget, tasks: 
     let mut driver = Driver::new(mux.clone(), Caller, pipe, codecs.reads, target.limits.max_message);
     let closing = CloseOnDrop(mux.clone());
     tasks.spawn(async move {
-        let why = match poll_fn(|cx| driver.poll(cx)).await {
+        let _closing = closing;
+        match poll_fn(|cx| driver.poll(cx)).await {
             Ok(never) => match never {},
-            Err(why) => why,
-        };
-        // The word first: once closed, nothing more is to be sent.
-        if let Some(status) = last_word(&why) {
-            closing.0.put(&Frame::Goodbye { status });
+            Err(why) => driver.give_up(why).await,
         }
-        closing.0.close(why.into_status());
-        driver.leave().await;
     });
     let state = mux.link.state();
     let client = Client { mux, numbers: AtomicU64::new(1), tasks: tasks.handle() };
@@ -218,8 +213,7 @@ impl Calling {
     /// The deadline has passed.
     #[cold]
     pub(super) fn expired(&self) -> Status {
-        Status::deadline_exceeded("no answer came before the deadline")
-            .with_delivery(self.position.delivery(&self.mux.link))
+        Status::deadline_exceeded("no answer came before the deadline").with_delivery(self.position.delivery_so_far())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Moves bytes and frames for one connection.
 
-use super::{Beat, Ended, Frame, Malformed, Pipe, Pulse, Side, codec::AnyCodec, mux::Mux};
+use super::{Beat, Ended, Frame, Link, Malformed, Pipe, Pulse, Side, codec::AnyCodec, mux::Mux};
 use crate::Status;
 use std::{
     future::poll_fn,
@@ -153,11 +153,22 @@ impl<R: Role> Driver<R> {
         }
     }
 
+    /// A client's end of it: the calls hear why, and what they have not sent is not sent. They are told that it never was,
+    /// and may be made elsewhere by now.
+    pub(super) async fn give_up(mut self, why: Ended) {
+        let word = last_word(&why);
+        self.mux.close(why.into_status());
+        self.mux.recall(&mut self.pipe, word);
+        self.leave().await;
+    }
+
     /// Sends what is left, if the peer takes it, and closes.
     pub(super) async fn leave(mut self) {
+        // Not the one that the calls look at: what leaves now is none of theirs.
+        let link = Link::new();
         let farewell = poll_fn(|cx| {
             while self.mux.hand_over(&mut self.pipe) {
-                if ready!(self.pipe.poll_send(cx, &self.mux.link)).is_err() {
+                if ready!(self.pipe.poll_send(cx, &link)).is_err() {
                     return Poll::Ready(());
                 }
             }

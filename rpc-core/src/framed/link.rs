@@ -140,7 +140,13 @@ impl Position {
         self.0.load(Ordering::Acquire) != Self::NOWHERE
     }
 
-    /// How far a request got on a connection that has ended.
+    /// How far a request got on a connection that goes on. What has a place may leave at any moment, and may have left
+    /// by the time somebody acts on the answer.
+    pub fn delivery_so_far(&self) -> Delivery {
+        if self.is_set() { Delivery::Unknown } else { Delivery::NeverSent }
+    }
+
+    /// How far a request got on a connection that has ended, and on which nothing more is sent.
     pub fn delivery(&self, link: &Link) -> Delivery {
         match self.0.load(Ordering::Acquire) {
             Self::NOWHERE => Delivery::NeverSent,
@@ -158,9 +164,11 @@ mod tests {
     fn a_request_is_sent_once_its_first_byte_has_left() {
         let (link, position) = (Link::new(), Position::nowhere());
         assert_eq!(position.delivery(&link), Delivery::NeverSent);
+        assert_eq!(position.delivery_so_far(), Delivery::NeverSent);
         link.take(99);
         position.set(100);
         assert_eq!(position.delivery(&link), Delivery::NeverSent);
+        assert_eq!(position.delivery_so_far(), Delivery::Unknown, "it may leave while this is looked at");
         link.take(100);
         assert_eq!(position.delivery(&link), Delivery::NeverSent);
         link.take(101);

@@ -200,6 +200,18 @@ impl Mux {
         self.room.notify_waiters();
     }
 
+    /// After [`close`](Self::close): forgets what has not been sent, since its calls are told that it never was. `word` is
+    /// all that is said yet, where the peer can tell it from the rest of a frame.
+    pub(super) fn recall(&self, pipe: &mut Pipe, word: Option<Status>) {
+        let mut out = self.out();
+        out.bytes = BytesMut::new();
+        if pipe.recall()
+            && let Some(status) = word
+        {
+            out.codec.encode(&Frame::Goodbye { status }, &mut pipe.write);
+        }
+    }
+
     /// Why the connection ended. A fact of this side, whoever ended it.
     pub(super) fn why(&self) -> Status {
         let lost = || Status::unavailable("the connection has ended");

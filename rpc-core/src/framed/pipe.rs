@@ -20,6 +20,8 @@ pub struct Pipe {
     pub write: BytesMut,
     /// Bytes that the byte stream has taken.
     taken: u64,
+    /// The byte stream has taken a part of what was to be sent, which may end in the midst of a frame.
+    torn: bool,
     /// The byte stream has taken bytes that it may still hold back.
     unflushed: bool,
     /// The batch has waited, so that who is ready can join it. It does so once, or a full byte stream would be asked about
@@ -39,7 +41,8 @@ impl Pipe {
 
     /// On a byte stream. Buffers are made when they are needed.
     pub fn new(io: Io) -> Self {
-        Self { io, read: BytesMut::new(), write: BytesMut::new(), taken: 0, unflushed: false, waited: false }
+        let (read, write) = (BytesMut::new(), BytesMut::new());
+        Self { io, read, write, taken: 0, torn: false, unflushed: false, waited: false }
     }
 
     /// Where in the stream of bytes what is appended now will begin.
@@ -101,7 +104,7 @@ impl Pipe {
                 Ok(count) => {
                     self.taken += count as u64;
                     link.take(self.taken);
-                    self.unflushed = true;
+                    (self.torn, self.unflushed) = (!self.write.is_empty(), true);
                 }
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -115,6 +118,13 @@ impl Pipe {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Forgets what is to be sent, and says whether what has been ends with a whole frame, so that the peer can read
+    /// another.
+    pub fn recall(&mut self) -> bool {
+        self.write = BytesMut::new();
+        !self.torn
     }
 
     /// Closes this side's half of the byte stream.
@@ -158,6 +168,13 @@ mod tests {
         far.read_exact(&mut [0; 10]).await.unwrap();
         poll_fn(|cx| pipe.poll_send(cx, &link)).await.unwrap();
         assert_eq!(pipe.taken(), 16);
+        pipe.write.extend_from_slice(b"0123456789abcdef");
+        assert!(pipe.recall(), "all of it can be had back");
+        pipe.write.extend_from_slice(b"0123456789abcdef");
+        assert!(futures_util::poll!(poll_fn(|cx| pipe.poll_send(cx, &link))).is_pending());
+        assert!(!pipe.recall(), "a part of it has left");
+        poll_fn(|cx| pipe.poll_send(cx, &link)).await.unwrap();
+        assert_eq!(pipe.taken(), 20);
         drop(far);
         assert!(matches!(poll_fn(|cx| pipe.poll_read(cx)).await, Err(Ended::Closed)));
     }

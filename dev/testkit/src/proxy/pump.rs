@@ -1,6 +1,6 @@
 //! One connection through the proxy.
 
-use super::{Cut, Direction, FaultProxy, Mode, Shared, lock};
+use super::{Cut, Direction, Fate, FaultProxy, Mode, Shared, lock};
 use std::{
     collections::btree_map::Entry,
     sync::{Arc, atomic::Ordering},
@@ -38,7 +38,7 @@ pub(super) async fn connection(mut client: TcpStream, shared: Arc<Shared>, open:
         },
     };
     let _ = server.set_nodelay(true);
-    let limit = |direction| plan.filter(|plan| plan.0 == direction).map(|(_, bytes, cut)| (bytes, cut));
+    let limit = |direction| plan.filter(|plan| plan.0 == direction).map(|(_, bytes, fate)| (bytes, fate));
     let cut = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
@@ -92,7 +92,7 @@ fn seen(shared: &Shared, direction: Direction, bytes: &[u8], place: Option<usize
 struct Pump<'a> {
     shared: &'a Shared,
     direction: Direction,
-    limit: Option<(u64, Cut)>,
+    limit: Option<(u64, Fate)>,
     place: Option<usize>,
 }
 
@@ -119,23 +119,33 @@ impl Pump<'_> {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            let (passing, cut) = self.allowance(length);
+            let (passing, fate) = self.allowance(length);
+            let passing = if let Some(Fate::Garbled) = fate { &FaultProxy::GARBAGE } else { &buffer[..passing] };
             if !lost {
-                to.write_all(&buffer[..passing]).await.map_err(|_| Cut::Reset)?;
+                to.write_all(passing).await.map_err(|_| Cut::Reset)?;
             }
-            if let Some(cut) = cut {
-                return Err(cut);
+            match fate {
+                Some(Fate::Cut(cut)) => return Err(cut),
+                Some(Fate::Garbled) => return hush(from).await,
+                None => {}
             }
         }
     }
 
-    /// How many of `length` bytes may still pass, and the cut that follows when those were the last.
-    fn allowance(&mut self, length: usize) -> (usize, Option<Cut>) {
-        let Some((left, cut)) = &mut self.limit else { return (length, None) };
+    /// How many of `length` bytes may still pass, and what follows when those were the last.
+    fn allowance(&mut self, length: usize) -> (usize, Option<Fate>) {
+        let Some((left, fate)) = &mut self.limit else { return (length, None) };
         let passing = length.min(usize::try_from(*left).unwrap_or(usize::MAX));
         *left -= passing as u64;
-        (passing, (*left == 0).then_some(*cut))
+        (passing, (*left == 0).then_some(*fate))
     }
+}
+
+/// Reads to the end, and passes on nothing but that.
+async fn hush(mut from: ReadHalf<'_>) -> Result<(), Cut> {
+    let mut buffer = vec![0; PIECE];
+    while from.read(&mut buffer).await.map_err(|_| Cut::Reset)? > 0 {}
+    Ok(())
 }
 
 /// Counts a connection as open until it has ended, however that came.

@@ -1,7 +1,7 @@
 //! Peers that do not keep to the rules: never a panic, never memory without bounds, never harm to others.
 
 use super::*;
-use crate::framed::{Call, Credit, Hello};
+use crate::framed::{Call, Credit};
 
 /// A call as a hostile client makes it.
 pub(super) fn call(id: u64, method: &'static Method, message: Option<Payload>) -> Frame {
@@ -183,13 +183,8 @@ async fn a_server_that_breaks_the_rules_fails_its_calls() {
         (&ECHO, vec![Frame::Cancel { id: 1 }]),
     ];
     for (index, (method, frames)) in cases.into_iter().enumerate() {
-        let (near, far) = tokio::io::duplex(64 * 1024);
-        let (tasks, mut peer) = (Tasks::owner(), Peer::new(far));
-        let greeted = tokio::join!(connect(Io::new(near), Bare, ConnectTarget::new("test"), tasks.clone()), async {
-            peer.hear().await;
-            peer.say(&Frame::Hello(Hello::default())).await;
-        });
-        let connection = greeted.0.unwrap();
+        let tasks = Tasks::owner();
+        let (connection, mut peer) = Peer::facing(64 * 1024, &tasks).await;
         let (outcome, _peer) = tokio::join!(super::call(&connection, method, message("")), async {
             peer.hear().await;
             for frame in &frames {

@@ -2,10 +2,11 @@
 
 mod bare;
 mod calls;
+mod given_up;
 mod hostile;
 mod streams;
 
-use super::{Codec, Frame, connect, serve};
+use super::{Codec, Frame, Hello, connect, serve};
 use crate::{
     Body, BoxService, Context, Io, Kind, Method, Payload, PayloadStream, Request, Response, Service, Status, Tasks,
     service_fn,
@@ -217,6 +218,17 @@ impl Peer {
         let mut bytes = BytesMut::new();
         Bare.encode(frame, &mut bytes);
         self.io.write_all(&bytes).await.unwrap();
+    }
+
+    /// A server, with a client of which at most `room` bytes are on the way at once.
+    async fn facing(room: usize, tasks: &Tasks) -> (Connection, Self) {
+        let (near, far) = tokio::io::duplex(room);
+        let mut peer = Self::new(far);
+        let greeted = tokio::join!(connect(Io::new(near), Bare, ConnectTarget::new("test"), tasks.clone()), async {
+            peer.hear().await;
+            peer.say(&Frame::Hello(Hello::default())).await;
+        });
+        (greeted.0.unwrap(), peer)
     }
 
     /// The next frame; `None` at the end.
