@@ -15,7 +15,7 @@ impl SchemaError {
         if missing.is_empty() && problems.is_empty() { Ok(()) } else { Err(Self { missing, problems }) }
     }
 
-    /// Messages that prost generated and whose descriptors nobody handed over, by their full names.
+    /// Messages and enums that prost generated and whose descriptors nobody handed over, by their full names.
     pub fn missing(&self) -> &[String] {
         &self.missing
     }

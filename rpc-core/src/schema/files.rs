@@ -6,12 +6,14 @@ use super::{
     foreign::Foreigners,
     names,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The files with their names and imports, each after those it imports.
 pub(super) fn arrange(catalog: Catalog, sets: &[Vec<u8>]) -> Result<Vec<File>, SchemaError> {
-    let Catalog { mut files, foreign, raised, mut problems, .. } = catalog;
+    let Catalog { mut files, foreign, enums, raised, mut problems, .. } = catalog;
     let mut foreigners = Foreigners::read(sets, &mut problems);
+    let named: BTreeMap<_, _> = enums.values().map(|of| (of.ty, of)).collect();
+    problems.extend(named.into_values().filter_map(|of| foreigners.mistaken(of)));
     let missing = foreign.into_iter().filter(|name| foreigners.declares(name).is_none()).collect();
     let mut homes = HashMap::new();
     for file in &mut files {

@@ -1,6 +1,7 @@
 //! Files that are not made of Rust types.
 
 use super::{
+    catalog::ForeignEnum,
     descriptor::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto, FileDescriptorSet},
     names, wellknown,
 };
@@ -22,6 +23,8 @@ pub(super) struct Foreigners {
     files: Vec<Foreign>,
     /// The file of a message or an enum, by full name.
     declared: HashMap<String, String>,
+    /// The numbers of an enum, by full name.
+    numbers: HashMap<String, Vec<i32>>,
 }
 
 impl Foreigners {
@@ -47,9 +50,7 @@ impl Foreigners {
         if self.find(&file.name).is_some() {
             return;
         }
-        let mut declared = Vec::new();
-        declare(&file.package, &file.message_type, &file.enum_type, &mut declared);
-        self.declared.extend(declared.into_iter().map(|name| (name, file.name.clone())));
+        self.declare(&file.name, &file.package, &file.message_type, &file.enum_type);
         self.files.push(Foreign { name: file.name, dependency: file.dependency, bytes });
     }
 
@@ -64,17 +65,33 @@ impl Foreigners {
         Some(name)
     }
 
+    fn declare(&mut self, file: &str, scope: &str, messages: &[DescriptorProto], enums: &[EnumDescriptorProto]) {
+        for choice in enums {
+            let full_name = names::join(scope, &choice.name);
+            let numbers = choice.value.iter().map(|value| value.number.unwrap_or(0)).collect();
+            self.numbers.insert(full_name.clone(), numbers);
+            self.declared.insert(full_name, file.to_owned());
+        }
+        for message in messages {
+            let full_name = names::join(scope, &message.name);
+            self.declare(file, &full_name, &message.nested_type, &message.enum_type);
+            self.declared.insert(full_name, file.to_owned());
+        }
+    }
+
+    /// What is wrong with the name that was said of an enum, if its file is there.
+    pub(super) fn mistaken(&self, of: &ForeignEnum) -> Option<String> {
+        let ForeignEnum { name, ty, has } = of;
+        self.declared.get(name)?;
+        let Some(numbers) = self.numbers.get(name) else {
+            return Some(format!("`{name}`, which `{ty}` was said to be, is no enum"));
+        };
+        let strange = numbers.iter().find(|number| !has(**number))?;
+        Some(format!("`{name}`, which `{ty}` was said to be, has the number {strange}, and the type has not"))
+    }
+
     /// The file of a name.
     pub(super) fn find(&self, name: &str) -> Option<&Foreign> {
         self.files.iter().find(|file| file.name == name)
-    }
-}
-
-fn declare(package: &str, messages: &[DescriptorProto], enums: &[EnumDescriptorProto], declared: &mut Vec<String>) {
-    declared.extend(enums.iter().map(|choice| names::join(package, &choice.name)));
-    for message in messages {
-        let full_name = names::join(package, &message.name);
-        declare(&full_name, &message.nested_type, &message.enum_type, declared);
-        declared.push(full_name);
     }
 }

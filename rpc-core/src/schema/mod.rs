@@ -30,10 +30,15 @@ pub use service::{Sent, Signature, signature};
 pub use shape::{Alternatives, Choice, Failure, Failures, Holds, Member, Reserved, Structure, Value, Variant};
 pub use types::{FieldType, Scalar, Type};
 
-use crate::ServiceDescriptor;
+use crate::{ServiceDescriptor, message::ProstEnum};
+use catalog::ForeignEnum;
 use descriptor::FileDescriptorProto;
 use foreign::Foreign;
 use prost::Message;
+use std::{
+    any::{TypeId, type_name},
+    collections::HashMap,
+};
 
 /// What services, their messages and their errors are in protobuf.
 #[derive(Clone, Debug)]
@@ -57,6 +62,7 @@ enum File {
 pub struct SchemaBuilder {
     services: Vec<&'static ServiceDescriptor>,
     sets: Vec<Vec<u8>>,
+    enums: HashMap<TypeId, ForeignEnum>,
 }
 
 impl Schema {
@@ -114,13 +120,23 @@ impl SchemaBuilder {
         self
     }
 
+    /// With this full name, such as `maps.v1.Kind` or `maps.v1.Place.Kind`, of an enum that prost generated and that is
+    /// in the files handed over: unlike prost's messages, its enums do not know what they are called.
+    pub fn enumeration<E: ProstEnum>(mut self, full_name: impl Into<String>) -> Self {
+        let has = |number| E::try_from(number).is_ok();
+        let named = ForeignEnum { name: full_name.into(), ty: type_name::<E>(), has };
+        self.enums.insert(TypeId::of::<E>(), named);
+        self
+    }
+
     /// The schema.
     ///
     /// # Errors
-    /// When two types have one name, when a message that prost generated is in none of the files handed over, and when
-    /// packages refer to each other both ways, which protobuf cannot say. All of it is reported at once.
+    /// When two types have one name, when a message or an enum that prost generated is in none of the files handed over,
+    /// when an enum of prost's has no name or one of another enum, and when packages refer to each other both ways, which
+    /// protobuf cannot say. All of it is reported at once.
     pub fn build(self) -> Result<Schema, SchemaError> {
-        let mut catalog = Catalog::default();
+        let mut catalog = Catalog::with_enums(self.enums);
         for service in &self.services {
             catalog.service(service);
         }

@@ -155,6 +155,10 @@ pub struct Scalars {
 #[derive(Message, Clone, Debug, PartialEq)]
 pub struct Place {
     pub at: Location,
+    pub land: Land,
+    pub around: Vec<Land>,
+    pub by_name: BTreeMap<String, Land>,
+    pub surface: Option<Surface>,
 }
 
 /// As prost would generate it.
@@ -169,6 +173,23 @@ pub struct Location {
 impl prost::Name for Location {
     const NAME: &'static str = "Location";
     const PACKAGE: &'static str = "maps.v1";
+}
+
+/// As prost would generate it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum Land {
+    Unspecified = 0,
+    Field = 1,
+    Forest = 2,
+}
+
+/// As prost would generate it, in a module `location`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum Surface {
+    Unspecified = 0,
+    Water = 5,
 }
 
 /// Why it fails.
