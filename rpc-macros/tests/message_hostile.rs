@@ -6,7 +6,7 @@ mod shapes;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use prost::Message as _;
-use rpc::{Message, Payload};
+use rpc::{Detail, Message, Payload, RpcError, Status};
 use shapes::{All, Tree, all, bytes_of, check, decode};
 use std::{
     collections::HashMap,
@@ -138,6 +138,83 @@ fn what_a_message_may_become_has_a_limit() {
 
     let numbers = Stall { goods: vec![], prices: HashMap::new(), numbers: vec![1; MESSAGE - 64] };
     assert_eq!(read(numbers.encode_to_vec()).unwrap(), numbers);
+}
+
+#[derive(RpcError, thiserror::Error, Debug)]
+enum Refusal {
+    #[error("so many")]
+    #[rpc(code = Aborted)]
+    Many { goods: Vec<Good> },
+    #[error(transparent)]
+    Rpc(#[from] Status),
+}
+
+/// Over some wires a detail may be as long as a message.
+#[test]
+fn what_a_detail_may_become_has_a_limit() {
+    const LENGTH: usize = 4 * 1024 * 1024;
+    let read = |bytes: Vec<u8>| {
+        let detail = Detail { type_url: "type.googleapis.com/Refusal.Many".into(), value: bytes.into() };
+        Refusal::from_status(Status::new(rpc::Code::Aborted, "").with_detail(detail))
+    };
+    assert!(matches!(read(b"\x0a\x00".repeat(LENGTH / 16)), Refusal::Many { goods } if goods.len() == LENGTH / 16));
+    assert!(matches!(read(b"\x0a\x00".repeat(LENGTH / 2)), Refusal::Rpc(_)));
+}
+
+macro_rules! wide {
+    ($name:ident of $part:ty: $($field:ident)*) => {
+        #[derive(Message, Clone, Debug, PartialEq)]
+        struct $name { $($field: $part,)* next: Option<Box<$name>>, list: Vec<$name>, other: Option<Box<Choice>> }
+    };
+}
+
+#[derive(Message, Clone, Debug, PartialEq)]
+enum Choice {
+    Wide(Box<Wide>),
+    Other { name: String, wide: Box<Wide> },
+}
+
+wide!(Wide of Good: a b c d e f g h i j k l m n o p q r s t u v w x y z);
+wide!(Widest of Wide: a b c d e f g h);
+
+/// So many levels of a field of this number, around nothing.
+fn levels(count: usize, path: &[u32]) -> Vec<u8> {
+    use prost::encoding::{WireType, encode_key, encode_varint};
+    (0..count).fold(Vec::new(), |inner, _| {
+        path.iter().rev().fold(inner, |inner, &number| {
+            let mut bytes = Vec::new();
+            encode_key(number, WireType::LengthDelimited, &mut bytes);
+            encode_varint(inner.len() as u64, &mut bytes);
+            bytes.extend(inner);
+            bytes
+        })
+    })
+}
+
+/// Levels are counted, but what one takes of the stack is the size of its message a few times over.
+#[expect(clippy::disallowed_methods, reason = "the stack of a thread is what it is about")]
+#[test]
+fn nesting_of_large_messages_does_not_overflow_the_stack() {
+    // What threads have, those of tokio among them.
+    let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+    let reading = thread.spawn(|| {
+        for path in [&[27][..], &[28], &[29, 1], &[29, 2, 2]] {
+            assert!(decode::<Wide>(&levels(20 / path.len(), path)).is_ok(), "{path:?}");
+            let outcome = decode::<Wide>(&levels(100 / path.len(), path));
+            println!("a message of {} bytes, {path:?} to the limit: {:?}", size_of::<Wide>(), outcome.as_ref().err());
+            if let Err(error) = outcome {
+                assert!(error.ends_with("over 1 MiB of the stack"), "{error}");
+            }
+        }
+        for path in [[9], [10]] {
+            assert!(decode::<Widest>(&levels(5, &path)).is_ok());
+            let error = decode::<Widest>(&levels(99, &path)).unwrap_err();
+            assert!(error.ends_with("over 1 MiB of the stack"), "{error}");
+            // One that failed says nothing of the next.
+            assert!(decode::<Widest>(&levels(5, &path)).is_ok());
+        }
+    });
+    reading.unwrap().join().unwrap();
 }
 
 #[derive(Message, Clone, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! Structs with `#[derive(Message)]`.
 
-use super::Element;
+use super::{Element, room};
 use crate::schema::{Catalog, Structure, Type};
 use bytes::{Buf, BufMut};
 use prost::{
@@ -30,6 +30,7 @@ pub trait Derived: Message + Sized + 'static {
     /// # Errors
     /// If the bytes are not such a message, or a field is missing that may not be.
     fn decode_whole<B: Buf>(buffer: B) -> Result<Self, DecodeError> {
+        let _level = room::level()?;
         let mut reading = Reading(Self::Slots::default());
         reading.merge(buffer)?;
         Self::finish(reading.0)
@@ -84,6 +85,8 @@ impl<M: Derived> Element<AsDerived> for M {
 
     #[inline]
     fn absent() -> Result<Self, DecodeError> {
+        // One that cannot exist without another of itself, which a generic type shows only here, does not compile.
+        let _ = const { M::REQUIRED };
         M::finish(M::Slots::default())
     }
 
@@ -104,6 +107,7 @@ impl<M: Derived> Element<AsDerived> for M {
 
     #[inline]
     fn read<B: Buf>(wire: WireType, buffer: &mut B, context: DecodeContext) -> Result<Self, DecodeError> {
+        let _level = room::level()?;
         let mut reading = Reading(M::Slots::default());
         encoding::message::merge(wire, &mut reading, buffer, context)?;
         M::finish(reading.0)
@@ -111,6 +115,7 @@ impl<M: Derived> Element<AsDerived> for M {
 
     #[inline]
     fn merge<B: Buf>(&mut self, wire: WireType, buffer: &mut B, context: DecodeContext) -> Result<(), DecodeError> {
+        let _level = room::level()?;
         encoding::message::merge(wire, self, buffer, context)
     }
 

@@ -1,6 +1,11 @@
-//! What `#[derive(RpcError)]` asks of an error, so that what is missing is said in our words.
+//! What `#[derive(RpcError)]` asks of an error, so that what is missing is said in our words, and how a detail is read.
 
-use crate::Status;
+use super::{
+    derived::{Reading, Slots},
+    room,
+};
+use crate::{Detail, Status};
+use prost::{DecodeError, Message};
 use std::fmt;
 
 /// What the variant marked `#[rpc(status)]` holds.
@@ -43,4 +48,17 @@ impl<E: fmt::Display> Words for E {
     fn words(&self) -> String {
         self.to_string()
     }
+}
+
+/// Reads the fields of a variant out of the detail that it travels as, with the room of a message of its own.
+///
+/// # Errors
+/// If the detail is no such message.
+pub fn read_detail<S: Slots + Default>(detail: &Detail) -> Result<S, DecodeError> {
+    room::bounded(detail.value.len(), || {
+        let _level = room::level()?;
+        let mut reading = Reading(S::default());
+        reading.merge(detail.value.clone())?;
+        Ok(reading.0)
+    })
 }

@@ -37,7 +37,7 @@ pub use derived::{AsDerived, Derived, Reading, Slots};
 pub use element::Element;
 pub use enumeration::{AsEnumeration, Enumeration};
 pub use error::{at, malformed};
-pub use failure::{IsStatus, Words};
+pub use failure::{IsStatus, Words, read_detail};
 pub use field::{Field, One};
 pub use key::Key;
 pub use list::{Many, Maybe};

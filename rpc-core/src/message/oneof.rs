@@ -4,6 +4,7 @@ use super::{
     Element,
     derived::{Reading, Slots},
     error::malformed,
+    room,
 };
 use crate::schema::{Alternatives, Catalog, Type};
 use bytes::{Buf, BufMut};
@@ -136,6 +137,8 @@ impl<E: Oneof> Element<AsOneof> for E {
 
     #[inline]
     fn absent() -> Result<Self, DecodeError> {
+        // As for structs: a default that holds another default does not compile.
+        let _ = const { <E as Oneof>::REQUIRED };
         E::fallback()?.ok_or_else(|| malformed(format!("missing; it has to be a variant of {}", E::NAME)))
     }
 
@@ -159,12 +162,14 @@ impl<E: Oneof> Element<AsOneof> for E {
 
     #[inline]
     fn read<B: Buf>(wire: WireType, buffer: &mut B, context: DecodeContext) -> Result<Self, DecodeError> {
+        let _level = room::level()?;
         let mut reading = Reading(Variant::<E>(None));
         encoding::message::merge(wire, &mut reading, buffer, context)?;
         reading.0.finish()
     }
 
     fn merge<B: Buf>(&mut self, wire: WireType, buffer: &mut B, context: DecodeContext) -> Result<(), DecodeError> {
+        let _level = room::level()?;
         encoding::message::merge(wire, &mut Reading(Existing(self)), buffer, context)
     }
 

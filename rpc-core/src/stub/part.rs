@@ -52,13 +52,20 @@ pub struct StreamOf<K>(std::marker::PhantomData<fn() -> K>);
 // An error is about the type that somebody wrote, and not about how its kind is found out.
 #[diagnostic::do_not_recommend]
 impl<K: 'static, T: Field<K>> Part<Single<K>> for T {
-    const STREAM: bool = false;
+    const STREAM: bool = {
+        let _ = T::REQUIRED;
+        false
+    };
 
     const ARGUMENT: Argument<T> = Argument(Codec::Field(FieldCodec {
         encoded_len: T::encoded_len,
         encode: T::encode,
         read_into: T::read_into,
-        finish: T::finish,
+        finish: {
+            // A generic message that cannot exist without another of itself is found here, where its type is known.
+            let _ = T::REQUIRED;
+            T::finish
+        },
         key: |value| match T::is_ordered() {
             true => key::hash(|bytes| value.encode(1, bytes)),
             false => key::hash_in_any_order(|bytes| value.encode(1, bytes)),

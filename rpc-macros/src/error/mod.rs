@@ -145,12 +145,12 @@ fn from_arm(variant: &Business, container: &Container) -> TokenStream {
     let contract = &container.contract;
     let private = emit!(#contract::codec);
     let (_, arguments, _) = container.generics.split_for_impl();
-    let finish = fields.finish(&emit!(Self::#ident), &emit!(slots.0), container);
+    let finish = fields.finish(&emit!(Self::#ident), &emit!(slots), container);
     emit! {
         #name => {
             let read = || -> ::core::result::Result<Self, #private::DecodeError> {
-                let mut slots = #contract::message::Reading(<#slots #arguments as ::core::default::Default>::default());
-                #private::Message::merge(&mut slots, &*detail.value)?;
+                #[allow(unused_variables)]
+                let slots = #contract::message::read_detail::<#slots #arguments>(detail)?;
                 ::core::result::Result::Ok(#finish)
             };
             if let ::core::result::Result::Ok(error) = read() {

@@ -4,6 +4,7 @@ use super::{
     container::Container,
     emit,
     fields::place,
+    structure::is_boxed,
     variant::{Shape, Variant, parse},
 };
 use crate::{names::snake, report::Report};
@@ -27,6 +28,16 @@ use syn::{DataEnum, Type, ext::IdentExt};
 /// ```
 pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report) -> TokenStream {
     let (variants, default) = parse(container, data, report);
+    for field in default.iter().flat_map(|index| &data.variants[*index].fields) {
+        if is_boxed(&field.ty, container) {
+            let why = format!(
+                "a `{0}` that was not sent would hold another one, without end: mark another variant `default`, or make \
+                 this an `Option<Box<{0}>>`",
+                container.ident
+            );
+            report.at(&field.ty, why);
+        }
+    }
     let slots = variants.iter().filter_map(|variant| match &variant.shape {
         Shape::Named(fields, ident) => Some(fields.slots(ident, container)),
         _ => None,

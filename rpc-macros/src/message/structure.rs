@@ -128,12 +128,13 @@ fn message(fields: &Fields, container: &Container) -> TokenStream {
 }
 
 /// Whether a type is `Box<Self>`. What holds itself by way of others is found by the constant `REQUIRED`.
-fn is_boxed(ty: &Type, container: &Container) -> bool {
+pub(super) fn is_boxed(ty: &Type, container: &Container) -> bool {
     let Type::Path(path) = ty else { return false };
     let Some(segment) = path.path.segments.last().filter(|segment| segment.ident == "Box") else { return false };
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return false };
     matches!(arguments.args.first(), Some(GenericArgument::Type(Type::Path(inner)))
-        if inner.path.is_ident("Self") || inner.path.is_ident(&container.ident))
+        if inner.path.is_ident("Self")
+            || inner.path.segments.len() == 1 && inner.path.segments[0].ident == container.ident)
 }
 
 /// A message of nothing, for a type whose derive has failed.

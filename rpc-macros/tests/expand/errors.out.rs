@@ -175,14 +175,14 @@ const _: () = {
                             Self,
                             __rpc::codec::DecodeError,
                         > {
-                            let mut slots = __rpc::message::Reading(
-                                <__OrderErrorNotFoundSlots as ::core::default::Default>::default(),
-                            );
-                            __rpc::codec::Message::merge(&mut slots, &*detail.value)?;
+                            #[allow(unused_variables)]
+                            let slots = __rpc::message::read_detail::<
+                                __OrderErrorNotFoundSlots,
+                            >(detail)?;
                             ::core::result::Result::Ok(Self::NotFound {
                                 number: <String as __rpc::message::Field<
                                     _,
-                                >>::finish(slots.0.field_0)
+                                >>::finish(slots.field_0)
                                     .map_err(|error| __rpc::message::at(
                                         error,
                                         "OrderError.NotFound",
@@ -199,10 +199,10 @@ const _: () = {
                             Self,
                             __rpc::codec::DecodeError,
                         > {
-                            let mut slots = __rpc::message::Reading(
-                                <__OrderErrorClosedSlots as ::core::default::Default>::default(),
-                            );
-                            __rpc::codec::Message::merge(&mut slots, &*detail.value)?;
+                            #[allow(unused_variables)]
+                            let slots = __rpc::message::read_detail::<
+                                __OrderErrorClosedSlots,
+                            >(detail)?;
                             ::core::result::Result::Ok(Self::Closed {})
                         };
                         if let ::core::result::Result::Ok(error) = read() {
