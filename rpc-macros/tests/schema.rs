@@ -188,6 +188,22 @@ fn the_test_of_a_committed_file_is_told_the_names_as_well() {
 mod twice {
     use rpc::prelude::*;
 
+    #[rpc_service(package = "b", name = "There")]
+    pub trait Theres {
+        async fn back(&self) -> Result<Back, Status>;
+    }
+
+    #[rpc_service(package = "a")]
+    pub trait Shops {
+        async fn which(&self, street: String) -> Result<String, Status>;
+    }
+
+    #[rpc_service(package = "a")]
+    pub trait Bare {
+        #[rpc(bare)]
+        async fn count(&self, up_to: u64) -> Result<u64, Status>;
+    }
+
     pub mod other {
         #[derive(rpc::Message, Debug)]
         pub struct Order {
@@ -227,6 +243,31 @@ fn names_that_meet_and_packages_in_a_circle_are_reported_together() {
     assert!(error.contains("a.proto and b.proto"), "{error}");
 }
 
+#[test]
+fn what_is_no_message_cannot_be_bare() {
+    let error = twice::BareClient::SERVICE.schema().unwrap_err().to_string();
+    assert!(error.contains("`BareCountRequest` is no message") && error.contains("remove `bare`"), "{error}");
+}
+
+#[test]
+fn a_service_called_as_a_message_is_reported() {
+    let error = twice::TheresClient::SERVICE.schema().unwrap_err().to_string();
+    assert!(error.contains("`b.There` is the name of a service and of schema::twice::There"), "{error}");
+}
+
+/// Its messages are named after the service as it is served.
+#[test]
+fn a_trait_served_twice_in_one_package_is_described_twice() {
+    let night = twice::ShopsClient::SERVICE.named("a.Night");
+    let schema = Schema::builder().service(twice::ShopsClient::SERVICE).service(night).build().unwrap();
+    let proto = schema.proto();
+    for name in ["Shops", "Night"] {
+        let method = format!("service {name} {{\n  rpc Which({name}WhichRequest) returns ({name}WhichResponse);");
+        assert!(proto.contains(&method), "{method} in\n{proto}");
+        assert!(proto.contains(&format!("message {name}WhichRequest {{\n  string street = 1;")), "{proto}");
+    }
+}
+
 /// Three programs: as it is, with other words, and with another wire.
 mod versions {
     macro_rules! version {
@@ -263,4 +304,86 @@ fn a_fingerprint_follows_the_wire_and_not_the_words() {
     assert_ne!(one, of::<versions::list::OrdersClient>());
     // For ever: programs of different versions compare theirs.
     assert_eq!(format!("{one:016x}"), "55bbc99150ddc13d");
+}
+
+/// Programs whose method fails in one way or another.
+mod failing {
+    macro_rules! version {
+        ($module:ident, $code:ident $failure:ident { $(#[$mark:meta])* $field:ident: $ty:ty }) => {
+            pub mod $module {
+                use rpc::prelude::*;
+
+                #[derive(RpcError, thiserror::Error, Debug)]
+                #[rpc(package = "failing")]
+                pub enum OrderError {
+                    #[error("no")]
+                    #[rpc(code = $code)]
+                    $failure { $(#[$mark])* $field: $ty },
+                    #[error(transparent)]
+                    Rpc(#[from] Status),
+                }
+
+                #[rpc_service(package = "failing")]
+                pub trait Orders {
+                    async fn find(&self) -> Result<String, OrderError>;
+                }
+            }
+        };
+    }
+    version!(one, NotFound Gone { number: String });
+    version!(renamed, NotFound Gone { numero: String });
+    version!(moved, NotFound Gone { #[rpc(tag = 2)] number: String });
+    version!(wider, NotFound Gone { number: u64 });
+    version!(named, NotFound Lost { number: String });
+    version!(coded, Aborted Gone { number: String });
+}
+
+/// The clients of before would take a detail that they cannot read for some failure that nobody declared.
+#[test]
+fn a_fingerprint_follows_what_travels_with_an_error() {
+    fn of<C: Client>() -> u64 {
+        C::SERVICE.schema().unwrap().fingerprint().number()
+    }
+    let one = of::<failing::one::OrdersClient>();
+    assert_eq!(one, of::<failing::renamed::OrdersClient>());
+    assert_ne!(one, of::<failing::moved::OrdersClient>());
+    assert_ne!(one, of::<failing::wider::OrdersClient>());
+    assert_ne!(one, of::<failing::named::OrdersClient>());
+    assert_ne!(one, of::<failing::coded::OrdersClient>());
+}
+
+/// What prost generated, declared in Rust, for its descriptors.
+mod maps {
+    macro_rules! version {
+        ($module:ident: $latitude:ident $ty:ty) => {
+            pub mod $module {
+                use rpc::prelude::*;
+
+                #[derive(Message, Debug)]
+                pub struct Location {
+                    pub $latitude: $ty,
+                    pub longitude: f64,
+                }
+
+                #[rpc_service(package = "maps.v1")]
+                pub trait Maps {
+                    async fn find(&self) -> Result<Location, Status>;
+                }
+            }
+        };
+    }
+    version!(one: latitude f64);
+    version!(renamed: breite f64);
+    version!(narrow: latitude f32);
+}
+
+#[test]
+fn a_fingerprint_knows_what_is_in_messages_that_prost_generated() {
+    fn of<Maps: Client>() -> u64 {
+        let maps = Maps::SERVICE.schema().unwrap().file_descriptor_set();
+        Schema::builder().service(OrdersClient::SERVICE).descriptors(&maps).build().unwrap().fingerprint().number()
+    }
+    let one = of::<maps::one::MapsClient>();
+    assert_eq!(one, of::<maps::renamed::MapsClient>());
+    assert_ne!(one, of::<maps::narrow::MapsClient>());
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{Code, RpcError};
 use std::{
     any::{TypeId, type_name},
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 /// An enum that prost generated, and what it is called in protobuf.
@@ -24,6 +24,9 @@ pub(super) struct ForeignEnum {
     /// Whether it has this number.
     pub(super) has: fn(i32) -> bool,
 }
+
+/// How methods fail, by their paths.
+pub(super) type Errors = BTreeMap<String, Vec<(Code, String)>>;
 
 /// What has been described so far. Types describe themselves into it, each once.
 #[derive(Debug, Default)]
@@ -36,10 +39,14 @@ pub struct Catalog {
     pub(super) enums: HashMap<TypeId, ForeignEnum>,
     /// Which packages have methods that fail with which details, by their full names. No field refers to those.
     pub(super) raised: BTreeSet<(String, String)>,
+    /// How methods fail, by their paths: the codes, and the full names of the details.
+    pub(super) errors: Errors,
     /// What cannot be described, a sentence each.
     pub(super) problems: Vec<String>,
     /// The package of what is being described.
     package: String,
+    /// What the names of the messages begin with that are made for the method that is being described.
+    pub(super) method: String,
     /// A type may be described in several packages, if it names none.
     described: HashMap<(TypeId, String), String>,
     /// Who has a full name.
@@ -212,6 +219,13 @@ impl Catalog {
         full_name
     }
 
+    /// `bare` where there is no message to be sent as it is.
+    pub(crate) fn not_bare(&mut self, name: &str) {
+        self.problems.push(format!(
+            "the only argument of `{name}` is no message, which `bare` would send as it is: remove `bare`, or take a struct"
+        ));
+    }
+
     /// A place for a message before those that it refers to: files are read from the top.
     fn reserve(&mut self) -> usize {
         let messages = &mut self.file().message_type;
@@ -238,7 +252,7 @@ impl Catalog {
         full_name
     }
 
-    fn own(&mut self, full_name: &str, owner: &'static str) {
+    pub(super) fn own(&mut self, full_name: &str, owner: &'static str) {
         if let Some(other) = self.owners.insert(full_name.to_owned(), owner) {
             let problem = format!(
                 "`{full_name}` is the name of {other} and of {owner}: give one another with `#[rpc(name = \"..\")]` or \

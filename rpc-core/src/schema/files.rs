@@ -6,6 +6,7 @@ use super::{
     foreign::Foreigners,
     names,
 };
+use prost::Message;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The files with their names and imports, each after those it imports.
@@ -146,6 +147,14 @@ impl File {
         match self {
             Self::Own(file) => &file.name,
             Self::Foreign(file) => &file.name,
+        }
+    }
+
+    /// What it declares, if it was handed over.
+    pub(super) fn foreign(&self) -> Option<FileDescriptorProto> {
+        match self {
+            Self::Own(_) => None,
+            Self::Foreign(file) => FileDescriptorProto::decode(&*file.bytes).ok(),
         }
     }
 

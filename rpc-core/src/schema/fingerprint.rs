@@ -1,6 +1,7 @@
 //! One number for a schema.
 
 use super::{
+    catalog::Errors,
     descriptor::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto},
     names,
 };
@@ -10,9 +11,10 @@ use std::{collections::HashMap, fmt, hash::Hasher};
 /// A number that two programs share if their services look the same on the wire.
 ///
 /// Decided by: the names of services and methods, which directions stream, and the numbers, the types and the lists among
-/// the fields of every message that can be reached, and the numbers in enums. Not by: names of messages, fields and
-/// values, documentation, the order in which things are declared, nor whether a field is optional. It informs; nothing is
-/// routed by it.
+/// the fields of every message that can be reached, those that prost generated and the details of errors among them; the
+/// numbers in enums; and the codes of errors and the names of their details, which travel. Not by: names of other
+/// messages, of fields and values, documentation, the order in which things are declared, nor whether a field is optional.
+/// It informs; nothing is routed by it.
 ///
 /// FNV-1a over 64 bits of a text that is made for it; the same in every process and on every machine, for this version
 /// of the framework and later ones.
@@ -25,21 +27,26 @@ impl Fingerprint {
         self.0
     }
 
-    pub(super) fn of<'a>(files: impl Iterator<Item = &'a FileDescriptorProto>) -> Self {
+    pub(super) fn of<'a>(files: impl Iterator<Item = &'a FileDescriptorProto>, errors: &Errors) -> Self {
         let mut facts = Facts::default();
         let mut methods = Vec::new();
         for file in files {
             facts.file(file);
             for service in &file.service {
                 let name = names::join(&file.package, &service.name);
-                methods.extend(service.method.iter().map(|method| (format!("{name}/{}", method.name), method)));
+                methods.extend(service.method.iter().map(|method| (format!("/{name}/{}", method.name), method)));
             }
         }
         methods.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (path, method) in methods {
-            facts.write(&format!("method {path} {} {}\n", method.client_streaming, method.server_streaming));
+            let (there, back) = (method.client_streaming, method.server_streaming);
+            facts.write(&format!("method {} {there} {back}\n", &path[1..]));
             facts.visit(&method.input_type);
             facts.visit(&method.output_type);
+            for (code, detail) in errors.get(&path).into_iter().flatten() {
+                facts.write(&format!("error {} {detail}\n", code.number()));
+                facts.visit(&format!(".{detail}"));
+            }
         }
         Self(facts.hash.finish())
     }
@@ -72,6 +79,7 @@ impl<'a> Facts<'a> {
         for message in messages {
             let name = format!("{scope}.{}", message.name);
             self.declare(&name, &message.nested_type);
+            self.enums.extend(message.enum_type.iter().map(|choice| (format!("{name}.{}", choice.name), choice)));
             self.messages.insert(name, message);
         }
     }

@@ -31,7 +31,7 @@ pub use shape::{Alternatives, Choice, Failure, Failures, Holds, Member, Reserved
 pub use types::{FieldType, Scalar, Type};
 
 use crate::{ServiceDescriptor, message::ProstEnum};
-use catalog::ForeignEnum;
+use catalog::{Errors, ForeignEnum};
 use descriptor::FileDescriptorProto;
 use foreign::Foreign;
 use prost::Message;
@@ -46,6 +46,7 @@ pub struct Schema {
     services: Vec<&'static str>,
     /// Those that others are needed by come first.
     files: Vec<File>,
+    errors: Errors,
 }
 
 #[derive(Clone, Debug)]
@@ -93,9 +94,12 @@ impl Schema {
         self.own().find(|file| file.package == package).map(print::print).unwrap_or_default()
     }
 
-    /// One number for all that decides whether two programs understand each other's bytes. See [`Fingerprint`].
+    /// One number for what decides whether two programs understand each other's bytes: see [`Fingerprint`] for all of
+    /// it.
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(self.own())
+        // What was handed over has been read before.
+        let foreign: Vec<_> = self.files.iter().filter_map(File::foreign).collect();
+        Fingerprint::of(self.own().chain(&foreign), &self.errors)
     }
 
     fn own(&self) -> impl Iterator<Item = &FileDescriptorProto> {
@@ -132,16 +136,17 @@ impl SchemaBuilder {
     /// The schema.
     ///
     /// # Errors
-    /// When two types have one name, when a message or an enum that prost generated is in none of the files handed over,
-    /// when an enum of prost's has no name or one of another enum, and when packages refer to each other both ways, which
-    /// protobuf cannot say. All of it is reported at once.
+    /// When two types have one name, or a type that of a service, when a message or an enum that prost generated is in none
+    /// of the files handed over, when an enum of prost's has no name or one of another enum, and when packages refer to each
+    /// other both ways, which protobuf cannot say. All of it is reported at once.
     pub fn build(self) -> Result<Schema, SchemaError> {
         let mut catalog = Catalog::with_enums(self.enums);
         for service in &self.services {
             catalog.service(service);
         }
         let services = self.services.iter().map(|service| service.name).collect();
-        Ok(Schema { services, files: files::arrange(catalog, &self.sets)? })
+        let errors = std::mem::take(&mut catalog.errors);
+        Ok(Schema { services, files: files::arrange(catalog, &self.sets)?, errors })
     }
 }
 

@@ -50,14 +50,13 @@ impl Sent {
 
 /// What generated code says of a method: it knows the types of its arguments and of its reply.
 pub fn signature<L: List, R>(catalog: &mut Catalog, arguments: &Arguments<L>, reply: &Reply<R>) -> Signature {
-    let request = arguments.message();
-    let input = arguments.describe(catalog);
+    let prefix = catalog.method.clone();
+    let input = arguments.describe(catalog, &format!("{prefix}Request"));
     let mut sent = reply.describe(catalog);
     let mut errors = std::mem::take(&mut sent.errors);
     errors.sort();
     errors.dedup();
-    let name = format!("{}Response", request.strip_suffix("Request").unwrap_or(request));
-    let output = sent.whole(catalog, &name);
+    let output = sent.whole(catalog, &format!("{prefix}Response"));
     Signature { input, output, errors }
 }
 
@@ -65,18 +64,20 @@ impl Catalog {
     /// Describes a service and all that its methods refer to.
     pub(super) fn service(&mut self, service: &'static ServiceDescriptor) {
         let package = names::parent(service.name);
+        let own = service.name.rsplit('.').next().unwrap_or_default();
+        self.own(service.name, "a service");
         self.within(package, |catalog| {
-            let mut described = ServiceDescriptorProto {
-                name: service.name.rsplit('.').next().unwrap_or_default().to_owned(),
-                docs: service.docs.to_owned(),
-                ..Default::default()
-            };
+            let mut described =
+                ServiceDescriptorProto { name: own.to_owned(), docs: service.docs.to_owned(), ..Default::default() };
             for method in service.methods {
                 match method.schema {
                     Some(schema) => {
+                        // As the service is served: a trait that is served twice has its messages twice.
+                        catalog.method = format!("{own}{}", method.name);
                         let signature = schema(catalog);
                         let details = signature.errors.iter().map(|(_, detail)| (package.to_owned(), detail.clone()));
                         catalog.raised.extend(details);
+                        catalog.errors.insert(method.path.to_owned(), signature.errors.clone());
                         described.method.push(describe(method, signature, package));
                     }
                     None => catalog.problems.push(format!("the method {method} was written by hand, without a schema")),

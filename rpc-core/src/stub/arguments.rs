@@ -106,7 +106,8 @@ impl<L: List> Arguments<L> {
         matches!(self.form, Form::Stream)
     }
 
-    /// The name of the request message.
+    /// The name of the request message, as the trait has it. In a schema it begins with the name of the service as it is
+    /// served.
     pub const fn message(&self) -> &'static str {
         self.message
     }
@@ -116,16 +117,21 @@ impl<L: List> Arguments<L> {
         self.parameters
     }
 
-    /// Describes the request, or each in a stream of them; gives the full name of the message.
-    pub(crate) fn describe(&self, catalog: &mut Catalog) -> String {
+    /// Describes the request, or each in a stream of them, as the message `name` if it is none by itself; gives its full
+    /// name.
+    pub(crate) fn describe(&self, catalog: &mut Catalog, name: &str) -> String {
         match self.form {
-            Form::Fields => catalog.made(self.message, self.reserved, |catalog| {
+            Form::Fields => catalog.made(name, self.reserved, |catalog| {
                 let sent = L::describe(self, catalog);
                 self.parameters.iter().zip(sent).map(|(of, sent)| (of.name, of.tag, sent.field)).collect()
             }),
             Form::Bare | Form::Stream => {
                 let sent = L::describe(self, catalog).pop();
-                sent.map_or_else(String::new, |sent| sent.whole(catalog, self.message))
+                if self.form == Form::Bare && sent.as_ref().is_some_and(|sent| !sent.bare) {
+                    // Whether a type is a message is known to its functions, which no constant can ask.
+                    catalog.not_bare(name);
+                }
+                sent.map_or_else(String::new, |sent| sent.whole(catalog, name))
             }
         }
     }
