@@ -1,7 +1,12 @@
 //! What is known of a method before any call.
 
 use crate::schema::{Catalog, Signature};
-use std::{fmt, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 /// A method of a service, described once, at compile time, by generated code.
 ///
@@ -214,9 +219,24 @@ impl ServiceDescriptor {
     }
 
     /// The same service under another full name, as in `baedal.night.v1.Orders`: for a server that serves one trait
-    /// twice. It lives for ever, as descriptors do, so make it once and keep it.
+    /// twice. It is made once for each name and lives for ever, as descriptors do: names are for programs to choose, and
+    /// not for their peers.
     pub fn named(&self, name: impl Into<String>) -> &'static Self {
-        let name: &'static str = String::leak(name.into());
+        /// Whose other name it is. The same methods may be declared to be carried by other transports.
+        type Of = (&'static str, usize, Option<&'static str>);
+        /// No state: whoever asks gets what it would get without, and the memory of it is taken once.
+        static NAMED: Mutex<BTreeMap<(String, Of), &'static ServiceDescriptor>> = Mutex::new(BTreeMap::new());
+        let key = (name.into(), (self.name, self.methods.as_ptr().addr(), self.only_over));
+        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = named.get(&key) {
+            return known;
+        }
+        let descriptor = self.leaked(String::leak(key.0.clone()));
+        named.insert(key, descriptor);
+        descriptor
+    }
+
+    fn leaked(&self, name: &'static str) -> &'static Self {
         let methods = self.methods.iter().map(|method| {
             let path: &'static str = String::leak(format!("/{name}/{}", method.name));
             let method: &'static Method = Box::leak(Box::new(Method { service: name, path, ..**method }));
@@ -228,5 +248,22 @@ impl ServiceDescriptor {
     /// The method that is called as `method` is, if there is one.
     pub(crate) fn like(&self, method: &Method) -> Option<&'static Method> {
         self.methods.iter().copied().find(|other| other.name == method.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_name_of_a_service_is_made_once() {
+        const GREET: &Method = &Method::new("demo.Greeter", "Greet", "/demo.Greeter/Greet", Kind::Unary);
+        const GREETER: &ServiceDescriptor = &ServiceDescriptor::new("demo.Greeter", &[GREET], "");
+        let host = GREETER.named("demo.Host");
+        assert!(std::ptr::eq(host, GREETER.named("demo.Host".to_owned())));
+        assert_eq!((host.name, host.methods[0].path), ("demo.Host", "/demo.Host/Greet"));
+        assert_eq!(GREETER.named("demo.Guest").name, "demo.Guest");
+        let there = GREETER.only_over("tarpc").named("demo.Host");
+        assert_eq!((there.only_over, host.only_over), (Some("tarpc"), None));
     }
 }
