@@ -272,6 +272,19 @@ mod tests {
     use bytes::Bytes;
     use std::sync::Arc;
 
+    /// A handler or a layer holds references to these over an await, and its future has to be `Send`.
+    #[test]
+    fn whatever_a_call_is_made_of_may_be_shared() {
+        fn shared<T: Send + Sync>() {}
+        shared::<crate::Request>();
+        shared::<crate::Response>();
+        shared::<Body>();
+        shared::<PayloadStream>();
+        shared::<crate::Streaming<u8, crate::Status>>();
+        shared::<crate::Context>();
+        shared::<crate::Status>();
+    }
+
     fn stream_of(count: usize) -> Body {
         let items = (0..count).map(|_| Ok(Payload::Encoded(Bytes::new())));
         Body::Stream(PayloadStream::new(futures_util::stream::iter(items)))
