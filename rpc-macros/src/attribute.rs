@@ -4,8 +4,10 @@ use crate::report::{Report, list, nearest, suggestion};
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
 use syn::{
+    Attribute, Meta,
     ext::IdentExt,
     parse::{Parse, ParseStream, Parser},
+    parse_quote,
 };
 
 /// A key in an `#[rpc(..)]`, and what stands between it and the next comma. What is wrong with one key leaves the others
@@ -65,14 +67,14 @@ impl Key {
 }
 
 /// Whether an attribute is `#[rpc(..)]`. Whoever emits the item again must leave it out.
-pub(crate) fn is_ours(attribute: &syn::Attribute) -> bool {
+pub(crate) fn is_ours(attribute: &Attribute) -> bool {
     attribute.path().is_ident("rpc")
 }
 
 /// Calls `each` with every key inside every `#[rpc(..)]`, in order; an error of it is reported. A key that is not in
 /// `known`, and an `rpc` hidden in a `cfg_attr`, are mistakes.
 pub(crate) fn each(
-    attributes: &[syn::Attribute],
+    attributes: &[Attribute],
     known: &[&str],
     report: &mut Report,
     mut each: impl FnMut(&str, &Key, &mut Report) -> syn::Result<()>,
@@ -87,7 +89,7 @@ pub(crate) fn each(
         if !is_ours(attribute) {
             continue;
         }
-        let syn::Meta::List(list) = &attribute.meta else {
+        let Meta::List(list) = &attribute.meta else {
             report.at(attribute, format!("write `#[rpc(key)]` or `#[rpc(key = value)]`{}", suggestion("", known)));
             continue;
         };
@@ -145,7 +147,40 @@ pub(crate) fn contract(path: Option<&syn::Path>) -> TokenStream {
 }
 
 /// Whether a `cfg_attr` would put an `rpc` attribute in place: attributes reach a macro with their `cfg_attr` unexpanded.
-pub(crate) fn mentions_rpc(attribute: &syn::Attribute) -> bool {
-    let syn::Meta::List(list) = &attribute.meta else { return false };
-    list.tokens.clone().into_iter().any(|token| matches!(token, proc_macro2::TokenTree::Ident(word) if word == "rpc"))
+pub(crate) fn mentions_rpc(attribute: &Attribute) -> bool {
+    let Meta::List(list) = &attribute.meta else { return false };
+    list.tokens.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "rpc"))
+}
+
+/// The part of an attribute that decides whether an item is there: `cfg`, also where a `cfg_attr` would put one. What else
+/// that would put stays where it was written.
+pub(crate) fn condition(attribute: &Attribute) -> Option<Attribute> {
+    fn of(meta: &Meta) -> Option<Meta> {
+        if meta.path().is_ident("cfg") {
+            return Some(meta.clone());
+        }
+        let (predicate, put) = conditional(meta)?;
+        let kept: Vec<_> = put.iter().filter_map(of).collect();
+        (!kept.is_empty()).then(|| parse_quote!(cfg_attr(#predicate, #(#kept),*)))
+    }
+    Some(Attribute { meta: of(&attribute.meta)?, ..attribute.clone() })
+}
+
+/// Whether a `cfg_attr` would put an attribute of this name in place.
+pub(crate) fn would_put(attribute: &Attribute, name: &str) -> bool {
+    fn within(meta: &Meta, name: &str) -> bool {
+        let put = conditional(meta).map(|(_, put)| put).unwrap_or_default();
+        put.iter().any(|meta| meta.path().is_ident(name) || within(meta, name))
+    }
+    within(&attribute.meta, name)
+}
+
+/// The predicate of a `cfg_attr`, and what it would put.
+fn conditional(meta: &Meta) -> Option<(TokenStream, Vec<Meta>)> {
+    let Meta::List(list) = meta else { return None };
+    if !list.path.is_ident("cfg_attr") {
+        return None;
+    }
+    let mut parts = between_commas(list.tokens.clone()).into_iter();
+    Some((parts.next()?, parts.filter_map(|part| syn::parse2(part).ok()).collect()))
 }

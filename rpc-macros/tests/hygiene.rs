@@ -29,15 +29,16 @@ impl hostile::service::Names for Everything {
     async fn call(&self, a: u32, b: u32, c: u32, d: u32, e: u32, f: u32) -> hostile::shadows::Result<u32> {
         Ok(a * 100_000 + b * 10_000 + c * 1000 + d * 100 + e * 10 + f)
     }
-    async fn clone(&self, self_: u32) -> hostile::shadows::Result<u32> {
-        Ok(self_)
-    }
     async fn fmt(&self, formatter: u32) -> hostile::shadows::Result<u32> {
         Ok(formatter)
     }
     async fn descriptor(&self, arguments: u32, reply: u32) -> hostile::shadows::Result<u32> {
         Ok(arguments - reply)
     }
+    async fn twice(&self) -> hostile::shadows::Result<u32> {
+        Ok(2)
+    }
+
     async fn service(&self, names: Streaming<u32>) -> hostile::shadows::Result<Streaming<u32>> {
         Ok(names)
     }
@@ -65,7 +66,7 @@ async fn every_name_reaches_its_method() {
     assert_eq!(names.payload(3).await.unwrap(), 3);
     assert_eq!(names.from_channel(4).await.unwrap(), 4);
     assert_eq!(names.call(1, 2, 3, 4, 5, 6).await.unwrap(), 123_456);
-    assert_eq!(Names::clone(&names, 5).await.unwrap(), 5);
+    assert_eq!(names.twice().await.unwrap(), 2);
     assert_eq!(names.fmt(6).await.unwrap(), 6);
     assert_eq!(names.descriptor(9, 2).await.unwrap(), 7);
     let mut stream = names.service(Streaming::from_iter([8])).await.unwrap();

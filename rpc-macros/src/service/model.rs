@@ -141,6 +141,11 @@ impl Method {
         report: &mut Report,
     ) -> Self {
         let ident = &method.sig.ident;
+        for attribute in method.attrs.iter().filter(|attribute| attribute::would_put(attribute, "deprecated")) {
+            let text = "whether a method is deprecated stands in the schema, the same for everybody: write \
+                        `#[deprecated]` without `cfg_attr`, or two methods under `cfg`";
+            report.at(attribute, text);
+        }
         let name = match &attributes.name {
             Some(name) => checked(name, false, "name", report),
             None => {
@@ -180,7 +185,7 @@ impl Method {
             // As generated code calls the contract between the macros and the core.
             reserved: attributes.reserved.schema(&quote!(__rpc), str::to_owned),
             docs: docs(&method.attrs),
-            cfgs: method.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect(),
+            cfgs: method.attrs.iter().filter_map(attribute::condition).collect(),
             output: match &method.sig.output {
                 ReturnType::Type(_, output) => (**output).clone(),
                 ReturnType::Default => parse_quote!(()),

@@ -11,10 +11,13 @@ use syn::{
 /// More make a call that nobody can read, and no tuple in the standard library is longer.
 pub(super) const MOST_ARGUMENTS: usize = 12;
 
-/// The methods of `rpc::Client`, as a test sees. One of the service's with such a name could not be called by it alone:
-/// the prelude brings both into scope, and the compiler would ask which is meant.
-const METHODS_OF_CLIENTS: [&str; 8] = [
+/// What callers write at every client already: the methods of `rpc::Client`, as a test sees, `clone`, and `discover`. One of
+/// the service's with such a name could not be called by it alone, and neither could these: the prelude brings both into
+/// scope, and the compiler would ask which is meant.
+const TAKEN: [&str; 10] = [
     "channel",
+    "clone",
+    "discover",
     "with_hedge",
     "with_metadata",
     "with_metadata_bytes",
@@ -111,10 +114,10 @@ fn check_signature(signature: &Signature, report: &mut Report) {
         report.at(clause, "a method of a service has no `where` clause; remove it");
     }
     let name = signature.ident.unraw().to_string();
-    if METHODS_OF_CLIENTS.contains(&&*name) {
+    if TAKEN.contains(&&*name) {
         let wire = names::upper_camel(&signature.ident);
         let text = format!(
-            "every client has a method `{name}` already; rename this one, and keep its name on the wire with \
+            "every client has a function `{name}` already; rename this one, and keep its name on the wire with \
              `#[rpc(name = \"{wire}\")]`"
         );
         report.at(&signature.ident, text);
@@ -277,19 +280,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_method_of_the_client_trait_is_known() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../rpc-core/src/client/channel.rs");
-        let file = syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap();
-        let client = file.items.iter().find_map(|item| match item {
-            syn::Item::Trait(item) if item.ident == "Client" => Some(item),
-            _ => None,
-        });
-        let methods = client.unwrap().items.iter().filter_map(|member| match member {
-            TraitItem::Fn(method) => method.sig.receiver().map(|_| method.sig.ident.to_string()),
-            _ => None,
-        });
-        let mut known: Vec<String> = methods.collect();
+    fn every_function_of_the_traits_of_clients_is_known() {
+        let mut known = vec!["clone".to_owned()];
+        for (path, name) in [("rpc-core/src/client/channel.rs", "Client"), ("rpc/src/discover.rs", "Discover")] {
+            let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
+            let file = syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap();
+            let found = file.items.iter().find_map(|item| match item {
+                syn::Item::Trait(item) if item.ident == name => Some(item),
+                _ => None,
+            });
+            known.extend(found.unwrap().items.iter().filter_map(|member| match member {
+                // `from_channel` is for those who make clients, and can say whose they mean.
+                TraitItem::Fn(method) => Some(method.sig.ident.to_string()).filter(|name| name != "from_channel"),
+                _ => None,
+            }));
+        }
         known.sort_unstable();
-        assert_eq!(known, METHODS_OF_CLIENTS);
+        assert_eq!(known, TAKEN);
     }
 }

@@ -77,8 +77,6 @@ pub mod service {
         async fn from_channel(&self, from_channel: T) -> Result<T>;
         /// Called as the method of `Service` is.
         async fn call(&self, request: T, context: T, key: T, body: T, response: T, handler: T) -> Result<T>;
-        /// Called as the method of `Clone` is.
-        async fn clone(&self, self_: T) -> Result<T>;
         /// Called as the method of `Debug` is.
         async fn fmt(&self, formatter: T) -> Result<T>;
         /// Called as the method of `NamedService` is.
@@ -88,6 +86,12 @@ pub mod service {
         /// Nobody should call it.
         #[deprecated = "call another"]
         async fn old(&self) -> Result<()>;
+        /// Not here either.
+        #[cfg_attr(test, cfg(not(test)), doc = "More of it.")]
+        async fn nowhere(&self, nothing: Nothing) -> Result<Nothing>;
+        /// Here, in two steps.
+        #[cfg_attr(test, cfg_attr(test, cfg(test)))]
+        async fn twice(&self) -> Result<T>;
         /// Only here.
         #[cfg(test)]
         #[rpc(idempotent)]
