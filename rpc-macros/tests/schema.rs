@@ -375,13 +375,19 @@ mod maps {
     version!(one: latitude f64);
     version!(renamed: breite f64);
     version!(narrow: latitude f32);
+
+    /// With what prost generated itself.
+    #[rpc::rpc_service(package = "maps.v2")]
+    pub trait Maps {
+        async fn find(&self) -> Result<super::everything::Location, rpc::Status>;
+    }
 }
 
 #[test]
 fn a_fingerprint_knows_what_is_in_messages_that_prost_generated() {
-    fn of<Maps: Client>() -> u64 {
-        let maps = Maps::SERVICE.schema().unwrap().file_descriptor_set();
-        Schema::builder().service(OrdersClient::SERVICE).descriptors(&maps).build().unwrap().fingerprint().number()
+    fn of<C: Client>() -> u64 {
+        let set = C::SERVICE.schema().unwrap().file_descriptor_set();
+        Schema::builder().service(maps::MapsClient::SERVICE).descriptors(&set).build().unwrap().fingerprint().number()
     }
     let one = of::<maps::one::MapsClient>();
     assert_eq!(one, of::<maps::renamed::MapsClient>());
