@@ -5,7 +5,7 @@ use crate::{
     frames::{self, Frames},
     headers,
     upload::{self, Progress},
-    watched::Pulse,
+    watched::{Pulse, advance},
 };
 use bytes::Bytes;
 use h2::{SendStream, client::SendRequest};
@@ -16,7 +16,10 @@ use http::{
 use rpc_core::{
     Body, Context, Delivery, Method, Request, Response, Service, Status, Tasks, transport::ConnectionState,
 };
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 use tokio::{sync::watch, time::Instant};
 
 /// Makes calls on one connection.
@@ -27,9 +30,13 @@ pub(crate) struct Caller {
     /// The instance that is expected at the other end.
     pub(crate) instance: Option<HeaderValue>,
     pub(crate) max_message: usize,
-    pub(crate) state: watch::Receiver<ConnectionState>,
+    pub(crate) state: watch::Sender<ConnectionState>,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) tasks: Tasks,
+    /// How many calls there were.
+    pub(crate) calls: AtomicU32,
+    /// How many there may be.
+    pub(crate) max_calls: u32,
 }
 
 /// The body of a request.
@@ -61,6 +68,21 @@ impl Caller {
         })
     }
 
+    /// Counts a call. The last one that the connection can take is taken, and makes room for another connection.
+    fn number(&self) -> Result<(), Status> {
+        let before = self.calls.fetch_add(1, Ordering::Relaxed);
+        if before + 1 >= self.max_calls {
+            return self.numbers_end(before);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn numbers_end(&self, before: u32) -> Result<(), Status> {
+        advance(&self.state, ConnectionState::Draining);
+        if before < self.max_calls { Ok(()) } else { Err(leaving()) }
+    }
+
     fn send(
         &self,
         upload: Upload,
@@ -85,12 +107,13 @@ impl Service for Caller {
         let method = request.method;
         let never_sent = |status: Status| status.with_delivery(Delivery::NeverSent);
         if *self.state.borrow() != ConnectionState::Open {
-            return Err(never_sent(Status::unavailable("the server is leaving and takes no more calls here")));
+            return Err(leaving());
         }
         let upload = self.upload(request.body).map_err(never_sent)?;
         let deadline = request.context.deadline();
         let request = self.request(method, &request.context).map_err(never_sent)?;
         let in_flight = self.pulse.begin();
+        self.number()?;
         // Through a handle of its own: one that is shared would let only one call at a time wait for room.
         let (response, to) = self.requests.clone().send_request(request, false).map_err(failure::unsent)?;
         // That the message cannot be sent may mean that the answer is here already, and the stream closed with it: a server
@@ -99,4 +122,9 @@ impl Service for Caller {
         let response = response.await.map_err(|error| failure::sending(error, &progress))?;
         answer::read(response, method, (progress, in_flight), self.max_message).await
     }
+}
+
+#[cold]
+fn leaving() -> Status {
+    Status::unavailable("the connection takes no more calls").with_delivery(Delivery::NeverSent)
 }
