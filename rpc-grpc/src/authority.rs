@@ -95,6 +95,8 @@ impl Names {
     const CONTINUATION: u8 = 9;
     /// The longest value that is read on in.
     const LONGEST: usize = 4096;
+    /// Where the last byte of such a length stands.
+    const LAST_SHIFT: u32 = 7;
 
     fn change(&mut self, mut bytes: &mut [u8]) {
         loop {
@@ -138,6 +140,8 @@ impl Place {
                 let length = so_far + (usize::from(*byte & 0x7f) << shift);
                 match *byte & 0x80 {
                     _ if length > Names::LONGEST => Self::Before(0),
+                    // Zeros, which make it no longer and go on for ever.
+                    0x80 if shift >= Names::LAST_SHIFT => Self::Before(0),
                     0 => Self::Inside(length),
                     _ => Self::LongLength { so_far: length, shift: shift + 7 },
                 }
@@ -155,6 +159,7 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::{collection::vec, prelude::*};
 
     fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
@@ -198,14 +203,51 @@ mod tests {
 
     #[test]
     fn an_absurd_length_is_passed_over() {
-        for length in
-            [&b"\x7f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"[..], b"\x7f\xff\xff\xff\x7f", b"\x85"]
-        {
+        let zeros = [b"\x7f".to_vec(), vec![0x80; 11], b"\x01".to_vec()].concat();
+        for length in [
+            &b"\x7f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"[..],
+            b"\x7f\xff\xff\xff\x7f",
+            b"\x7f\x80\x80\x01",
+            &zeros,
+            b"\x85",
+        ] {
             let block = [b"@\x0a:authority", length, b"%2F%2F"].concat();
             let mut bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(1, &block)].concat();
             let sent = bytes.clone();
             Names::default().change(&mut bytes);
             assert_eq!(bytes, sent);
+        }
+    }
+
+    /// Bytes of which header blocks are made that get somewhere.
+    fn blocks() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            3 => Just(Names::NAME.to_vec()),
+            2 => Just(vec![0x7f]),
+            2 => vec(prop_oneof![40 => Just(0x80), 1 => Just(0xff), 1 => any::<u8>()], 0..32),
+            1 => Just(b"%2F".to_vec()),
+            1 => vec(any::<u8>(), 0..200),
+        ];
+        vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_peer_writes_is_a_panic_and_only_percent_signs_change(
+            frames in vec((any::<u8>(), blocks()), 0..6),
+            rest in vec(any::<u8>(), 0..40),
+            piece in 1usize..64,
+        ) {
+            let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+            for (kind, block) in frames {
+                sent.extend(frame(if kind % 4 == 0 { kind } else { Names::HEADERS + kind % 2 * 8 }, &block));
+            }
+            sent.extend(rest);
+            let (mut names, mut got) = (Names::default(), sent.clone());
+            got.chunks_mut(piece).for_each(|bytes| names.change(bytes));
+            for (sent, got) in sent.iter().zip(&got) {
+                prop_assert!(sent == got || (*sent, *got) == (b'%', b'.'));
+            }
         }
     }
 }
