@@ -6,7 +6,7 @@ use rpc_conformance::{
     lab::{Bench, Lab, LabClient, LabServer},
 };
 use rpc_core::{
-    Address, Observers,
+    Address, Io, Observers,
     client::Channel,
     observer::{Event, Tracing},
     registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
@@ -115,6 +115,38 @@ async fn those_who_stop_in_their_handshake_hold_up_nobody() {
         let _ = timeout(Duration::from_secs(10) + SOON, io.read_to_end(&mut Vec::new())).await.expect("it is closed");
     }
     assert!(begun.elapsed() > Duration::from_secs(9), "closed after {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_silent_behind_the_handshake_is_closed_and_was_never_a_connection() {
+    let tls = Tls::new(&columns::wires());
+    let counters = Arc::new(Counters::default());
+    let running = server(Some(&tls), counters.clone().into()).await;
+    let Encryption::Tls { connector, .. } = &tls.encryption else { panic!("it is TLS") };
+    let mut silent = Vec::new();
+    let begun = Instant::now();
+    for (alpn, word) in
+        [(Some("h2"), &b""[..]), (Some("h2"), b"PRI * HTTP/2.0"), (Some("rpc-tarpc/1"), b""), (None, b"")]
+    {
+        let io = Io::new(TcpStream::connect(running.address().to_string()).await.unwrap());
+        let mut secured = connector.connect(io, "127.0.0.1", alpn).await.unwrap();
+        assert_eq!(secured.alpn.as_deref(), alpn);
+        secured.io.write_all(word).await.unwrap();
+        secured.io.flush().await.unwrap();
+        silent.push(secured.io);
+    }
+    let lab = client(running.address(), tls.encryption.clone(), &Arc::default());
+    for wire in ["grpc", "tarpc"] {
+        lab.with_transport(Transports::Only(wire)).with_timeout(SOON).reflect().await.unwrap();
+    }
+    for mut io in silent {
+        // With an alert or without: it is over.
+        let _ = timeout(Duration::from_secs(10) + SOON, io.read_to_end(&mut Vec::new())).await.expect("it is closed");
+    }
+    assert!(begun.elapsed() > Duration::from_secs(9), "closed after {:?}", begun.elapsed());
+    drop(lab);
+    assert!(running.shutdown(SOON).await);
+    assert_eq!(counters.snapshot().of(Event::Accepted), 4, "two clients have come, and gone");
 }
 
 /// Listens to the log of the whole process, so that it is the only one that does.

@@ -264,7 +264,7 @@ impl Port {
         let agreed = secured.alpn.as_deref();
         let agreed = self.transports.iter().find(|transport| agreed.is_some() && transport.alpn() == agreed).cloned();
         let transport = match agreed {
-            Some(transport) => transport,
+            Some(transport) => visitor::begins(&mut secured.io, &*transport, &door).await.then_some(transport)?,
             None => visitor::recognise(&mut secured.io, &door).await?,
         };
         Some((transport, secured))

@@ -71,6 +71,24 @@ pub(crate) async fn recognise(io: &mut Io, door: &Door<'_>) -> Option<Arc<dyn Tr
     found
 }
 
+/// Waits for the first word of a visitor with whom TLS has agreed on what is spoken, and gives it back to the stream. False
+/// for one who says nothing: that it can shake hands is no reason to keep a place for it. Whether the word is a good one the
+/// protocol says itself.
+pub(crate) async fn begins(io: &mut Io, agreed: &dyn Transport, door: &Door<'_>) -> bool {
+    let mut seen = BytesMut::with_capacity(ENOUGH);
+    let begun = timeout_at(door.until, async {
+        while seen.is_empty() || (seen.len() < ENOUGH && agreed.recognises(&seen) == Recognition::NeedMore) {
+            if io.read_ahead(&mut seen).await.unwrap_or(0) == 0 {
+                return false;
+            }
+        }
+        true
+    });
+    let begun = begun.await.unwrap_or(false);
+    io.unread(seen.freeze());
+    begun
+}
+
 /// Shakes hands with a visitor who has to speak TLS. `None` for one who does not, or with whom it fails: it has been
 /// answered, where an answer helps.
 pub(crate) async fn secure(mut io: Io, acceptor: &dyn TlsAcceptor, door: &Door<'_>) -> Option<Secured> {
@@ -336,6 +354,38 @@ mod tests {
         assert_eq!(recognised.await.0, None);
         assert_eq!(begun.elapsed(), PATIENCE);
         drop(far);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_agreed_on_a_protocol_has_to_begin_with_it_all_the_same() {
+        let (observers, notices, grpc) = (Observers::default(), Notices::default(), Magic("grpc", b"PRI * HTTP/2.0"));
+        for (words, begun) in [
+            (&[][..], false),
+            (&[&b"PRI"[..]], false),
+            (&[b"P", b"RI *", b" HTTP/2.0"], true),
+            (&[b"PRI * HTTP/2.0 and more"], true),
+            // What that is says the protocol, which may have an answer.
+            (&[b"GET"], true),
+        ] {
+            let (mut far, near) = tokio::io::duplex(1024);
+            let mut io = Io::new(near);
+            let (now, security) = (Instant::now(), Security::Tls);
+            let until = now + PATIENCE;
+            let (observers, notices) = (&observers, &notices);
+            let door = Door { transports: &[], security, peer: None, observers, notices, until };
+            let speak = async {
+                for word in words {
+                    far.write_all(word).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            };
+            assert_eq!(tokio::join!(begins(&mut io, &grpc, &door), speak).0, begun, "{words:?}");
+            assert_eq!(now.elapsed(), if begun { Duration::ZERO } else { PATIENCE }, "{words:?}");
+            drop(far);
+            let mut all = Vec::new();
+            io.read_to_end(&mut all).await.unwrap();
+            assert_eq!(all, words.concat());
+        }
     }
 
     /// Takes what begins as TLS does for a handshake, and whatever follows for what was encrypted.
