@@ -145,6 +145,7 @@ pub(crate) struct Messages {
     /// Received and not looked at yet.
     chunk: Bytes,
     partial: Partial,
+    received: u64,
     trailers: Option<HeaderMap>,
 }
 
@@ -196,7 +197,7 @@ impl Messages {
     const TRUST: usize = 64 * 1024;
 
     pub(crate) fn new(body: RecvStream, limit: usize) -> Self {
-        Self { body, limit, chunk: Bytes::new(), partial: NOTHING, trailers: None }
+        Self { body, limit, chunk: Bytes::new(), partial: NOTHING, received: 0, trailers: None }
     }
 
     /// What came behind the last message, once [`poll_next`](Self::poll_next) has said that it was the last.
@@ -209,16 +210,32 @@ impl Messages {
         std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// The only message; returns when it is known that nothing comes behind it.
-    pub(crate) async fn only(&mut self) -> Result<Bytes, Fault> {
-        let message = self.next().await?.ok_or(Fault::Missing)?;
-        if self.chunk.is_empty() && self.body.is_end_stream() {
-            return Ok(message);
+    /// The only message; ready when it is known that nothing comes behind it. Meanwhile it is kept in `first`.
+    pub(crate) fn poll_only(&mut self, first: &mut Option<Bytes>, cx: &mut Context<'_>) -> Poll<Result<Bytes, Fault>> {
+        let message = match first.take() {
+            Some(message) => message,
+            None => {
+                let message = ready!(self.poll_next(cx))?.ok_or(Fault::Missing)?;
+                if self.chunk.is_empty() && self.body.is_end_stream() {
+                    return Poll::Ready(Ok(message));
+                }
+                message
+            }
+        };
+        match self.poll_next(cx) {
+            Poll::Ready(Ok(None)) => Poll::Ready(Ok(message)),
+            Poll::Ready(Ok(Some(_))) => Poll::Ready(Err(Fault::Surplus)),
+            Poll::Ready(Err(fault)) => Poll::Ready(Err(fault)),
+            Poll::Pending => {
+                *first = Some(message);
+                Poll::Pending
+            }
         }
-        match self.next().await? {
-            None => Ok(message),
-            Some(_) => Err(Fault::Surplus),
-        }
+    }
+
+    /// How many bytes have come so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
     }
 
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Fault>> {
@@ -230,6 +247,7 @@ impl Messages {
                 Some(data) => {
                     // Only what was looked at makes room for more: `chunk` is empty here.
                     self.body.flow_control().release_capacity(data.len()).map_err(Fault::Broken)?;
+                    self.received += data.len() as u64;
                     self.chunk = data;
                 }
                 None if matches!(self.partial, Partial::Prefix { filled: 0, .. }) => {

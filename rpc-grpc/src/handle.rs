@@ -19,7 +19,9 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A call's outcome on its way out.
 pub(crate) enum Answer {
@@ -42,14 +44,7 @@ pub(crate) enum ReplyBody {
 /// dropped, and what may not be dropped is kept by the layers above.
 pub(crate) async fn handle(shared: Arc<Shared>, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>) {
     if let Some(status) = refusal(&request) {
-        let mut response = http::Response::new(());
-        *response.status_mut() = status;
-        if status == StatusCode::METHOD_NOT_ALLOWED {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-        }
-        // An error: the caller has left, as in every other place where something is sent.
-        let _ = respond.send_response(response, true);
-        return;
+        return refuse(status, request.method(), &mut respond);
     }
     if shared.stopped.is_cancelled() {
         return fail(&draining().with_delivery(Delivery::Unprocessed), &mut respond);
@@ -91,6 +86,27 @@ fn refusal(request: &http::Request<RecvStream>) -> Option<StatusCode> {
     }
 }
 
+/// Says in one sentence what this port is, to whoever came with a browser or `curl`.
+#[cold]
+fn refuse(status: StatusCode, method: &http::Method, respond: &mut SendResponse<Bytes>) {
+    const SENTENCE: &str = "This is the port of an RPC server. Over HTTP/2 it speaks gRPC: call it with an RPC client, \
+                            not with a browser.\n";
+    let mut response = http::Response::new(());
+    *response.status_mut() = status;
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    }
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(SENTENCE.len()));
+    let headers_alone = method == http::Method::HEAD;
+    // An error: the caller has left, as in every other place where something is sent.
+    if let Ok(mut body) = respond.send_response(response, headers_alone)
+        && !headers_alone
+    {
+        let _ = body.send_data(Bytes::from_static(SENTENCE.as_bytes()), true);
+    }
+}
+
 /// What is said to calls that are left when a server stops.
 fn draining() -> Status {
     Status::unavailable("server draining")
@@ -116,13 +132,7 @@ async fn call(shared: &Shared, request: http::Request<RecvStream>) -> Result<Ans
     let body = if method.kind.request_streams() {
         Body::Stream(PayloadStream::new(Requests(Some(messages))))
     } else {
-        let message = match context.deadline() {
-            None => messages.only().await,
-            Some(deadline) => tokio::time::timeout_at(deadline, messages.only())
-                .await
-                .map_err(|_| Status::deadline_exceeded("the deadline passed while the request was coming"))?,
-        };
-        Body::Message(Payload::Encoded(message.map_err(fault)?))
+        Body::Message(Payload::Encoded(message(&mut messages, context.deadline()).await?))
     };
     let response = shared.routes.service.call(Request::new(method, context, body)).await?;
     let body = match response.body {
@@ -130,6 +140,40 @@ async fn call(shared: &Shared, request: http::Request<RecvStream>) -> Result<Ans
         Body::Stream(stream) => ReplyBody::Stream(stream),
     };
     Ok(Answer::Own(Reply { metadata: response.metadata, body }))
+}
+
+/// How long nothing of a request may come whose message is not complete. Pings are answered by whoever never sends it,
+/// too, so that without a deadline it would hold its place for ever. Far more than any network needs to repeat what it
+/// lost: TCP tries again within some seconds, and twice as late each time. Who is slow is not late, as long as bytes
+/// come.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// The only message of a request, if it comes in time.
+async fn message(messages: &mut Messages, deadline: Option<Instant>) -> Result<Bytes, Status> {
+    let (mut first, mut seen) = (None, 0);
+    // Most have come by now, and need no timer.
+    let mut timer = pin!(None::<Sleep>);
+    poll_fn(|cx| {
+        if let Poll::Ready(message) = messages.poll_only(&mut first, cx) {
+            return Poll::Ready(message.map_err(fault));
+        }
+        let received = messages.received();
+        if timer.is_none() || received > seen {
+            let stalled = Instant::now() + STALLED;
+            timer.set(Some(sleep_until(deadline.map_or(stalled, |deadline| deadline.min(stalled)))));
+            seen = received;
+        }
+        if let Some(timer) = timer.as_mut().as_pin_mut() {
+            ready!(timer.poll(cx));
+        }
+        Poll::Ready(Err(match deadline {
+            Some(deadline) if deadline <= Instant::now() => {
+                Status::deadline_exceeded("the deadline passed while the request was coming")
+            }
+            _ => Status::deadline_exceeded(format!("nothing more of the request has come for {STALLED:?}")),
+        }))
+    })
+    .await
 }
 
 /// Sends a reply, and the outcome behind it.

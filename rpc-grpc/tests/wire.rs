@@ -4,7 +4,7 @@ mod common;
 
 use bytes::Bytes;
 use common::*;
-use h2::{Reason, RecvStream, SendStream, client, server};
+use h2::{Reason, RecvStream, SendStream, server};
 use http::{HeaderMap, Request, Response, StatusCode};
 use rpc_core::{
     Address, Body, Code, Delivery, Io, Payload, PayloadStream, Status, Tasks,
@@ -54,6 +54,8 @@ enum Then {
 fn grpc() -> Response<()> {
     Response::builder().header("content-type", "application/grpc").body(()).unwrap()
 }
+
+type Pair = (&'static str, &'static str);
 
 fn trailers(pairs: &[Pair]) -> HeaderMap {
     pairs
@@ -334,82 +336,6 @@ async fn who_does_not_speak_http2_is_found_out_before_a_call_is_sent() {
         let error = Grpc::default().connect(io, ConnectTarget::new("ssh"), tasks.clone()).await.unwrap_err();
         assert_eq!((error.code(), error.delivery()), (Code::Unavailable, Delivery::NeverSent));
         assert_eq!(ProtocolRefused::caused(&error), refused, "{error:?}");
-    }
-}
-
-type Pair = (&'static str, &'static str);
-
-/// What our server answers to a request with these headers and this body.
-async fn answer_to(headers: &[Pair], body: &'static [u8]) -> (StatusCode, HeaderMap) {
-    let kitchen = Kitchen::new();
-    let running = serve(&kitchen, &Address::tcp("127.0.0.1", 0), Limits::default()).await;
-    let Address::Tcp { host, port } = running.address() else { panic!("TCP was asked for") };
-    let stream = TcpStream::connect((host.as_str(), *port)).await.unwrap();
-    let (mut requests, connection) = client::handshake(stream).await.unwrap();
-    let mut method = "POST";
-    let mut path = "/t.Kitchen/Echo";
-    let mut request = Request::builder();
-    for (name, value) in headers {
-        match *name {
-            "method" => method = value,
-            "path" => path = value,
-            name => request = request.header(name, *value),
-        }
-    }
-    let request = request.method(method).uri(format!("http://kitchen{path}")).body(()).unwrap();
-    let exchange = async {
-        let (response, mut upload) = requests.send_request(request, false).unwrap();
-        upload.send_data(Bytes::from_static(body), true).unwrap();
-        let (head, mut body) = response.await.unwrap().into_parts();
-        let mut all = head.headers;
-        while let Some(data) = body.data().await {
-            let data = data.unwrap();
-            body.flow_control().release_capacity(data.len()).unwrap();
-        }
-        all.extend(body.trailers().await.unwrap().unwrap_or_default());
-        (head.status, all)
-    };
-    tokio::select! {
-        answer = tokio::time::timeout(Duration::from_secs(20), exchange) => answer.expect("no answer"),
-        ended = connection => panic!("the connection ended: {ended:?}"),
-    }
-}
-
-#[tokio::test]
-async fn requests_of_nonsense_are_an_error_and_the_connection_lives() {
-    const GRPC: Pair = ("content-type", "application/grpc");
-    const GOOD: &[u8] = b"\0\0\0\0\x02\x18\x07";
-    let (status, headers) = answer_to(&[GRPC, ("te", "trailers")], GOOD).await;
-    assert_eq!((status, &headers["grpc-status"]), (StatusCode::OK, &"0".parse().unwrap()));
-    assert!(!headers.contains_key("date") && !headers.contains_key("content-length"), "{headers:?}");
-
-    assert_eq!(answer_to(&[GRPC, ("method", "GET")], b"").await.0, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(answer_to(&[], GOOD).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    assert_eq!(answer_to(&[("content-type", "application/json")], GOOD).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-
-    let cases: [(&[Pair], &[u8], Code); 10] = [
-        (&[GRPC, ("grpc-timeout", "soon")], GOOD, Code::InvalidArgument),
-        (&[GRPC, ("grpc-timeout", "123456789m")], GOOD, Code::InvalidArgument),
-        (&[GRPC, ("grpc-timeout", "0n")], GOOD, Code::DeadlineExceeded),
-        (&[GRPC, ("grpc-encoding", "gzip")], GOOD, Code::Unimplemented),
-        (&[GRPC, ("path", "/")], GOOD, Code::Unimplemented),
-        (&[GRPC, ("path", "/t.Kitchen/Echo/more")], GOOD, Code::Unimplemented),
-        (&[GRPC], b"", Code::InvalidArgument),
-        (&[GRPC], b"\0\0\0\0\x03\x18", Code::InvalidArgument),
-        (&[GRPC], b"\0\0\0\0\x02\x18\x07\0\0\0\0\x02\x18\x07", Code::InvalidArgument),
-        (&[GRPC], b"\0\xff\xff\xff\xff\x18\x07", Code::ResourceExhausted),
-    ];
-    for (headers, body, code) in cases {
-        let (status, answer) = answer_to(headers, body).await;
-        let number = answer["grpc-status"].to_str().unwrap().parse::<u8>().unwrap();
-        assert_eq!(
-            (status, Code::from_number(number)),
-            (StatusCode::OK, Some(code)),
-            "{headers:?} {body:?} {answer:?}"
-        );
-        assert_eq!(answer.get("grpc-accept-encoding").is_some(), code == Code::Unimplemented, "{answer:?}");
-        let unprocessed = headers.iter().any(|(name, _)| *name == "path");
-        assert_eq!(answer.contains_key("rpc-unprocessed"), unprocessed, "{headers:?}");
     }
 }
 

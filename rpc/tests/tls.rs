@@ -93,6 +93,34 @@ async fn a_file_says_it_all_and_the_handler_knows_who_calls() {
 }
 
 #[tokio::test]
+async fn a_server_agrees_on_the_protocols_that_it_speaks_before_anything_is_said() {
+    // Not for our own clients, which are known by their first bytes as well: grpc-go leaves a server that does not.
+    let (desk, registry) = (Desk::new(), Arc::new(Memory::new()));
+    for (protocols, agreed) in [
+        ("[\"grpc\", \"tarpc\"]", &["h2", "rpc-tarpc/1"][..]),
+        ("[\"grpc\"]", &["h2"]),
+        ("[\"tarpc\"]", &["rpc-tarpc/1"]),
+    ] {
+        let server = app(desk.config(&format!("{SERVER}protocols = {protocols}\n")), &registry);
+        let running = server.server().service(GateServer::new(Porter)).start().await.unwrap();
+        let connector = ClientTls::new(desk.path().join("ca.pem")).connector().unwrap();
+        for alpn in ["h2", "rpc-tarpc/1"] {
+            let io = tokio::net::TcpStream::connect(running.address().to_string()).await.unwrap();
+            let secured = connector.connect(rpc_core::Io::new(io), "127.0.0.1", Some(alpn)).await;
+            assert_eq!(
+                secured.map_err(|error| error.cause()).map(|secured| secured.alpn),
+                match agreed.contains(&alpn) {
+                    true => Ok(Some(alpn.to_owned())),
+                    false => Err(rpc_core::tls::TlsFailure::Protocol),
+                },
+                "{alpn} of {protocols}"
+            );
+        }
+        running.shutdown().await;
+    }
+}
+
+#[tokio::test]
 async fn neither_side_falls_back_to_plain_text() {
     let (desk, registry) = (Desk::new(), Arc::new(Memory::new()));
     let encrypted = app(desk.config(SERVER), &registry);

@@ -78,6 +78,11 @@ impl Kitchen {
         AtWork(self.at_work.clone())
     }
 
+    /// How many handlers are at work.
+    pub fn at_work(&self) -> usize {
+        *self.at_work.borrow()
+    }
+
     /// Waits until this many handlers are at work.
     pub async fn busy(&self, count: usize) {
         let mut receiver = self.at_work.subscribe();
