@@ -15,7 +15,7 @@ use crate::{
     tls::Security,
     transport::Transport,
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -70,8 +70,29 @@ pub(crate) enum Listing {
     Listed,
     /// It is not any more, and nor are most others, all at once. Its connections are used for as long as they last.
     Missing,
-    /// It is not any more. Its connections are used only while no listed server has one.
-    Gone,
+    /// It is not any more. Its connections are used only while no listed server has one; until then, or for longer while
+    /// that is so, they stay open for calls in flight, and for its return.
+    Gone {
+        until: Instant,
+    },
+}
+
+impl Listing {
+    /// For how long the connections of a server are kept that has left the list. A session at the registry that ended
+    /// early is a new one within seconds, and so is what a server lost that was cut off from the registry only.
+    pub(crate) const DEPARTURE: Duration = Duration::from_secs(30);
+
+    pub(crate) fn is_gone(self) -> bool {
+        matches!(self, Self::Gone { .. })
+    }
+
+    /// Until when it is kept, if it has left.
+    pub(crate) fn until(self) -> Option<Instant> {
+        match self {
+            Self::Gone { until } => Some(until),
+            _ => None,
+        }
+    }
 }
 
 /// One protocol of one server.

@@ -114,7 +114,7 @@ impl Fleet {
     fn apply(self: &Arc<Self>, snapshot: Arc<Snapshot>) {
         let mut unusable = 0;
         self.update(|roster| {
-            roster.apply(snapshot.clone());
+            roster.apply(snapshot.clone(), Instant::now());
             unusable = roster.unusable();
         });
         let listed = Listed {
@@ -270,9 +270,10 @@ impl Fleet {
     fn update(self: &Arc<Self>, change: impl FnOnce(&mut Roster)) {
         let settled = self.with_roster(|roster| {
             change(roster);
-            let settled = roster.settle();
+            let now = Instant::now();
+            let settled = roster.settle(now);
             // Under the lock, so that an older set never replaces a newer one.
-            self.ready.store(Arc::new(roster.ready(Instant::now())));
+            self.ready.store(Arc::new(roster.ready(now)));
             settled
         });
         for place in settled.connect {
@@ -298,8 +299,9 @@ impl Fleet {
     /// Does what is to be done about servers that fail or warm up. Gives when it is to be called next.
     fn tend(self: &Arc<Self>, now: Instant) -> Option<Instant> {
         let verdicts = self.with_roster(|roster| roster.tend(now, &self.alarm, || fastrand::u64(..)));
-        let (due, warming) = self.with_roster(|roster| (roster.due(now), roster.is_warming(now)));
-        if warming || !verdicts.is_empty() {
+        let (due, changing) =
+            self.with_roster(|roster| (roster.due(now), roster.is_warming(now) || roster.has_left(now)));
+        if changing || !verdicts.is_empty() {
             self.update(|_| {});
         }
         for Verdict { address, effect, reason } in verdicts {

@@ -124,7 +124,7 @@ impl Roster {
     }
 
     /// A list has come.
-    pub(crate) fn apply(&mut self, snapshot: Arc<Snapshot>) {
+    pub(crate) fn apply(&mut self, snapshot: Arc<Snapshot>, now: Instant) {
         self.snapshot = snapshot.clone();
         if self.closed {
             return;
@@ -151,8 +151,14 @@ impl Roster {
         for (id, endpoint) in &mut self.endpoints {
             // A list from before the registry went away proves no absence.
             let doubtful = snapshot.source == Source::Stale && endpoint.is_ready();
-            if !listed.contains(id.as_str()) && !doubtful {
-                endpoint.listing = if missing.contains(id) { Listing::Missing } else { Listing::Gone };
+            if listed.contains(id.as_str()) || doubtful {
+                continue;
+            }
+            if missing.contains(id) {
+                endpoint.listing = Listing::Missing;
+            } else if !endpoint.listing.is_gone() {
+                endpoint.listing = Listing::Gone { until: now + Listing::DEPARTURE };
+                self.wake = true;
             }
         }
     }
@@ -269,14 +275,21 @@ impl Roster {
     }
 
     /// Draws the consequences of all changes since the last time.
-    pub(crate) fn settle(&mut self) -> Settled {
+    pub(crate) fn settle(&mut self, now: Instant) -> Settled {
         let mut settled = Settled { wake: std::mem::take(&mut self.wake), ..Settled::default() };
-        // One that has left the list is kept while nobody else can be called. Calls in flight on it do not need this.
+        // One that has left the list is kept for a while, so that it is as it was when it comes back, and for as long as
+        // nobody else can be called. Calls in flight on it do not need this. Whose connection ends has left for good.
         let alone = !self.endpoints.values().any(|endpoint| endpoint.listing == Listing::Listed && endpoint.is_ready());
+        // However fast a registry changes its mind.
+        let mut room = subset::SIZE;
         self.endpoints.retain(|_, endpoint| match endpoint.listing {
             Listing::Listed => true,
             Listing::Missing => endpoint.is_ready(),
-            Listing::Gone => alone && endpoint.is_ready(),
+            Listing::Gone { until } => {
+                let is_kept = endpoint.is_ready() && (alone || (now < until && room > 0));
+                room = room.saturating_sub(usize::from(is_kept));
+                is_kept
+            }
         });
         let subset = self.subset();
         for (id, endpoint) in &mut self.endpoints {
@@ -295,12 +308,13 @@ impl Roster {
 
     /// The ids of the servers to connect to, unless it is all.
     fn subset(&self) -> Option<BTreeSet<String>> {
-        if self.endpoints.len() <= subset::SIZE {
+        let present = self.endpoints.iter().filter(|(_, endpoint)| !endpoint.listing.is_gone());
+        if present.clone().count() <= subset::SIZE {
             return None;
         }
         let use_of = |endpoint: &Endpoint| if endpoint.is_failing() { Use::None } else { Use::Good };
         let ranked = |(id, endpoint)| (self.order.hash_one(id), id, use_of(endpoint));
-        Some(subset::subset(self.endpoints.iter().map(ranked)).into_iter().cloned().collect())
+        Some(subset::subset(present.map(ranked)).into_iter().cloned().collect())
     }
 
     /// Lets go of servers that are outside of the subset, once those in it are connected.
@@ -310,7 +324,7 @@ impl Roster {
             return;
         }
         for (id, endpoint) in &mut self.endpoints {
-            if !subset.contains(id) && endpoint.demand == Demand::None {
+            if !subset.contains(id) && endpoint.demand == Demand::None && !endpoint.listing.is_gone() {
                 endpoint.rest();
             }
         }
@@ -333,7 +347,7 @@ impl Roster {
         let is_ready = |endpoint: &&Endpoint| link(endpoint).is_some_and(Link::is_ready);
         let any = self.endpoints.values().filter(is_ready).collect::<Vec<_>>();
         let mut ready = any.clone();
-        ready.retain(|endpoint| endpoint.listing != Listing::Gone);
+        ready.retain(|endpoint| !endpoint.listing.is_gone());
         // A server that has left the list but not gone is better than none.
         let is_gone = ready.is_empty() && !any.is_empty();
         if is_gone {
@@ -351,8 +365,7 @@ impl Roster {
         let choices = ready.iter().filter_map(|endpoint| endpoint.choice(link(endpoint), tenths(endpoint)));
         let probes = ejected.iter().filter(|endpoint| matches!(endpoint.standing, Standing::Probing { .. }));
         let probes = probes.filter_map(|endpoint| Some(endpoint.choice(link(endpoint), 1)?.live));
-        let members =
-            self.endpoints.values().filter(|endpoint| self.keyed && (endpoint.listing == Listing::Gone) == is_gone);
+        let members = self.endpoints.values().filter(|endpoint| self.keyed && endpoint.listing.is_gone() == is_gone);
         let shards = Shards::new(members.filter_map(|endpoint| endpoint.member(link(endpoint), spared)));
         Pool::new(choices.collect(), probes.collect(), self.keyed.then_some(shards))
     }
@@ -363,6 +376,11 @@ impl Roster {
 
     pub(crate) fn endpoints_mut(&mut self) -> impl Iterator<Item = &mut Endpoint> {
         self.endpoints.values_mut()
+    }
+
+    /// Whether the time is over of a server that has left.
+    pub(crate) fn has_left(&self, now: Instant) -> bool {
+        self.endpoints.values().any(|endpoint| endpoint.listing.until().is_some_and(|until| until <= now))
     }
 
     /// Whether some server has not got its whole share yet.

@@ -4,7 +4,7 @@ use crate::{
     Address,
     client::{
         alarm::{Alarm, Watch},
-        endpoint::{Endpoint, Listing},
+        endpoint::Endpoint,
         gate::Probe,
         outliers,
         roster::Roster,
@@ -38,7 +38,8 @@ impl Roster {
     /// When something is to be done next, without an alarm.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         let endpoints = self.endpoints().filter_map(|endpoint| endpoint.due(now));
-        endpoints.chain(self.watch.compare).min()
+        let departures = self.endpoints().filter_map(|endpoint| endpoint.listing.until()).filter(|until| *until > now);
+        endpoints.chain(departures).chain(self.watch.compare).min()
     }
 
     /// Does what is to be done at `now`; `random` makes the times of ejection differ.
@@ -70,7 +71,7 @@ impl Roster {
     /// Whether a server that fails may be ejected: never more than half, and only while somebody else does better,
     /// for where all fail alike it is not the server.
     fn may_eject(&self, id: u32) -> bool {
-        let used = || self.endpoints().filter(|endpoint| endpoint.listing != Listing::Gone && endpoint.is_used());
+        let used = || self.endpoints().filter(|endpoint| !endpoint.listing.is_gone() && endpoint.is_used());
         let ejected = used().filter(|endpoint| !endpoint.standing.is_admitted()).count();
         let does_better = |endpoint: &Endpoint| {
             endpoint.id != id && endpoint.load.trouble().run() == 0 && endpoint.load.answers() > 0

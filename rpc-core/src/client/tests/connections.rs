@@ -179,30 +179,6 @@ async fn reconnecting_slows_down_and_never_stops() {
     channel.call(&PLACE, empty(), None).await.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_server_that_left_the_list_is_a_last_resort() {
-    let (world, registry, mut records) = fleet(&["a:1", "b:1"]).await;
-    let channel = world.channel(&registry).build();
-    channel.ready(LIMIT).await.unwrap();
-    moment().await;
-    records.remove(0).close(LIMIT).await;
-    moment().await;
-    for _ in 0..20 {
-        channel.call(&PLACE, empty(), None).await.unwrap();
-    }
-    assert_eq!(world.calls("a:1"), 0);
-    // Nobody holds its connection any more.
-    world.connection("a:1").closed().await;
-
-    records.remove(0).close(LIMIT).await;
-    moment().await;
-    channel.call(&PLACE, empty(), None).await.unwrap();
-    assert_eq!(world.calls("b:1"), 21);
-    world.kill("b:1");
-    let status = channel.call(&PLACE, empty(), None).await.unwrap_err();
-    assert!(status.message().ends_with("no server of test.Orders is registered now; start one"), "{status}");
-}
-
 fn listed(addresses: &[&str], source: Source) -> Snapshot {
     let instances = addresses.iter().map(|address| Arc::new(instance(address))).collect();
     Snapshot::new(instances, Availability::Listed, source)

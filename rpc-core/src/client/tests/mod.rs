@@ -2,6 +2,7 @@
 
 mod calls;
 mod connections;
+mod departures;
 mod ejection;
 mod hedges;
 mod keys;
