@@ -43,6 +43,7 @@ pub mod framed;
 mod io;
 mod notices;
 pub mod observer;
+mod places;
 pub mod registry;
 mod spawn;
 mod tasks;

@@ -7,6 +7,8 @@ use crate::{Address, BoxFuture, BoxService, Delivery, Io, Method, Status, Tasks,
 use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 use tokio::sync::watch;
 
+pub use crate::places::{Place, Places};
+
 /// A protocol that carries calls.
 pub trait Transport: Send + Sync + 'static {
     /// Its name in configuration and metrics: `"grpc"`, `"tarpc"`.
@@ -141,7 +143,8 @@ impl ConnectionInfo {
 pub struct Limits {
     /// Bytes of one encoded message. 4 MiB by default, as in gRPC.
     pub max_message: usize,
-    /// Calls that are open on one connection at once, streams among them. 4096 by default.
+    /// Calls that are open on one connection at once, streams among them. 4096 by default. On a client one more waits until
+    /// another ends, see [`Places`].
     pub max_concurrent_calls: usize,
     /// Connections that a server has at once, without those that have not said yet what they speak. 10,000 by default. A
     /// client heeds it not.
@@ -167,6 +170,13 @@ impl Limits {
     pub fn with_max_concurrent_calls(mut self, calls: usize) -> Self {
         self.max_concurrent_calls = calls;
         self
+    }
+
+    /// How many calls a server lets be at work on one connection: twice as many as it says that it takes. A client has a
+    /// place free as soon as it drops a call, while here the handler has to be stopped first, and the next call would be
+    /// refused meanwhile. Who opens and cancels without end is bounded all the same.
+    pub fn accepted_calls(&self) -> usize {
+        self.max_concurrent_calls.saturating_mul(2)
     }
 
     /// With another limit for the connections of a server.
@@ -218,6 +228,9 @@ pub struct Connection {
     pub service: BoxService,
     /// What has become of it.
     pub state: watch::Receiver<ConnectionState>,
+    /// How many calls it takes at once, so that a call goes to a server that has a place for it. `Arc::default()` where
+    /// the wire sets no limit.
+    pub places: Arc<Places>,
 }
 
 /// What has become of a connection.

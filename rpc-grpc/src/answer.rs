@@ -5,12 +5,11 @@ use crate::{
     frames::{Fault, Messages},
     headers, trailers,
     upload::Progress,
-    watched::InFlight,
 };
 use futures_core::Stream;
 use h2::RecvStream;
 use http::{HeaderMap, StatusCode};
-use rpc_core::{Body, Code, Metadata, Method, Payload, PayloadStream, Response, Status, Trailers};
+use rpc_core::{Body, Code, Metadata, Method, Payload, PayloadStream, Response, Status, Trailers, transport::Place};
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
@@ -20,7 +19,7 @@ use std::{
 pub(crate) async fn read(
     response: http::Response<RecvStream>,
     method: &'static Method,
-    (progress, in_flight): (Progress, InFlight),
+    (progress, place): (Progress, Place),
     max_message: usize,
 ) -> Result<Response, Status> {
     let (head, body) = response.into_parts();
@@ -41,7 +40,7 @@ pub(crate) async fn read(
             messages: Some(messages),
             early: early.is_some(),
             progress,
-            in_flight: Some(in_flight),
+            place: Some(place),
             trailers: trailers.clone(),
         };
         return Ok(Response { metadata, body: Body::Stream(PayloadStream::new(replies).with_trailers(trailers)) });
@@ -102,7 +101,7 @@ struct Replies {
     /// The outcome stood in the headers, and was a good one.
     early: bool,
     progress: Progress,
-    in_flight: Option<InFlight>,
+    place: Option<Place>,
     trailers: Trailers,
 }
 
@@ -123,7 +122,7 @@ impl Stream for Replies {
     type Item = Result<Payload, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { messages, early, progress, in_flight, trailers } = &mut *self;
+        let Self { messages, early, progress, place, trailers } = &mut *self;
         let Some(source) = messages else { return Poll::Ready(None) };
         let end = match ready!(source.poll_next(cx)) {
             Ok(Some(message)) => return Poll::Ready(Some(Ok(Payload::Encoded(message)))),
@@ -132,7 +131,7 @@ impl Stream for Replies {
             Err(error) => Err(fault(error, progress)),
         };
         *messages = None;
-        *in_flight = None;
+        *place = None;
         progress.end();
         Poll::Ready(end.err().map(Err))
     }

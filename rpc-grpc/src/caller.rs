@@ -14,7 +14,8 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 use rpc_core::{
-    Body, Context, Delivery, Method, Request, Response, Service, Status, Tasks, transport::ConnectionState,
+    Body, Context, Delivery, Method, Request, Response, Service, Status, Tasks,
+    transport::{ConnectionState, Place},
 };
 use std::sync::{
     Arc,
@@ -80,7 +81,24 @@ impl Caller {
     #[cold]
     fn numbers_end(&self, before: u32) -> Result<(), Status> {
         advance(&self.state, ConnectionState::Draining);
+        // Those that wait for a place would be too late.
+        self.pulse.places.close();
         if before < self.max_calls { Ok(()) } else { Err(leaving()) }
+    }
+
+    /// A place for a call, unless the connection takes no more.
+    async fn place(&self, request: &Request) -> Result<Place, Status> {
+        if *self.state.borrow() == ConnectionState::Open {
+            let places = &self.pulse.places;
+            if let Some(place) = places.take() {
+                return Ok(place);
+            }
+            // Boxed: most calls find one.
+            if let Some(place) = Box::pin(places.wait(request)).await? {
+                return Ok(place);
+            }
+        }
+        Err(leaving())
     }
 
     fn send(
@@ -106,13 +124,10 @@ impl Service for Caller {
     async fn call(&self, request: Request) -> Result<Response, Status> {
         let method = request.method;
         let never_sent = |status: Status| status.with_delivery(Delivery::NeverSent);
-        if *self.state.borrow() != ConnectionState::Open {
-            return Err(leaving());
-        }
+        let place = self.place(&request).await?;
         let upload = self.upload(request.body).map_err(never_sent)?;
         let deadline = request.context.deadline();
         let request = self.request(method, &request.context).map_err(never_sent)?;
-        let in_flight = self.pulse.begin();
         self.number()?;
         // Through a handle of its own: one that is shared would let only one call at a time wait for room.
         let (response, to) = self.requests.clone().send_request(request, false).map_err(failure::unsent)?;
@@ -120,7 +135,7 @@ impl Service for Caller {
         // that refuses does so by the headers alone. What became of the call says its answer in any case.
         let progress = self.send(upload, to, deadline).unwrap_or_default();
         let response = response.await.map_err(|error| failure::sending(error, &progress))?;
-        answer::read(response, method, (progress, in_flight), self.max_message).await
+        answer::read(response, method, (progress, place), self.max_message).await
     }
 }
 

@@ -17,6 +17,8 @@ use rpc_core::{
     transport::{ConnectTarget, Connection, ConnectionState, ProtocolRefused},
 };
 use std::{
+    future::poll_fn,
+    pin::pin,
     sync::{Arc, atomic::AtomicU32},
     time::Duration,
 };
@@ -59,7 +61,7 @@ async fn connect_for(
     let default = if instance.is_some() { KEEP_ALIVE } else { KEEP_ALIVE_STRANGER };
     let (sender, state) = watch::channel(ConnectionState::Open);
     let (greeting, greeted) = oneshot::channel();
-    let pulse = Arc::<Pulse>::default();
+    let pulse = Pulse::new(FIRST_CALLS);
     let (requests, connection) = client::Builder::new()
         .initial_window_size(frames::STREAM_WINDOW)
         .initial_connection_window_size(frames::CONNECTION_WINDOW)
@@ -79,6 +81,7 @@ async fn connect_for(
         }
         Err(_) => return Err(refused("the server closed the connection before it said anything")),
     }
+    let places = pulse.places.clone();
     let caller = Caller {
         requests,
         scheme: scheme(target.security),
@@ -91,7 +94,7 @@ async fn connect_for(
         calls: AtomicU32::new(0),
         max_calls,
     };
-    Ok(Connection { service: caller.boxed(), state })
+    Ok(Connection { service: caller.boxed(), state, places })
 }
 
 /// Moves bytes until the connection ends, or its server turns out to be gone.
@@ -102,9 +105,16 @@ async fn drive(
     interval: Duration,
 ) {
     let Some(ping) = connection.ping_pong() else { return };
+    let mut connection = pin!(connection);
+    let driven = poll_fn(|cx| {
+        let driven = connection.as_mut().poll(cx);
+        // The server may say at any time that it takes more, or fewer.
+        pulse.places.set_limit(connection.max_concurrent_send_streams());
+        driven
+    });
     let ended = tokio::select! {
         biased;
-        ended = connection => ended,
+        ended = driven => ended,
         () = keep_alive::lost(ping, interval, KEEP_ALIVE_TIMEOUT, || pulse.is_waiting()) => {
             tracing::warn!("a server that calls wait for has not answered for {KEEP_ALIVE_TIMEOUT:?}; it is given up");
             Ok(())

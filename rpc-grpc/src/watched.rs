@@ -1,12 +1,15 @@
 //! A byte stream that shows what the server says of the connection as a whole.
 
-use rpc_core::{Io, transport::ConnectionState};
+use rpc_core::{
+    Io,
+    transport::{ConnectionState, Places},
+};
 use std::{
     io,
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
 };
@@ -16,31 +19,21 @@ use tokio::{
 };
 
 /// What is to be known of a connection without asking it.
-#[derive(Default)]
 pub(crate) struct Pulse {
     heard: AtomicBool,
-    calls: AtomicUsize,
+    /// Of calls. h2 would let them wait as well, but any number of them, and keeps those that were dropped meanwhile.
+    pub(crate) places: Arc<Places>,
 }
 
-/// A call on a connection, for as long as it lasts.
-pub(crate) struct InFlight(Arc<Pulse>);
-
 impl Pulse {
-    /// Counts a call.
-    pub(crate) fn begin(self: &Arc<Self>) -> InFlight {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        InFlight(self.clone())
+    /// Of a connection that takes so many calls before the server has said how many.
+    pub(crate) fn new(calls: usize) -> Arc<Self> {
+        Arc::new(Self { heard: AtomicBool::new(false), places: Places::new(calls) })
     }
 
     /// Whether calls wait for a server of which nothing was heard since this was asked last.
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.heard.swap(false, Ordering::Relaxed) && self.calls.load(Ordering::Relaxed) > 0
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+        !self.heard.swap(false, Ordering::Relaxed) && self.places.taken() > 0
     }
 }
 
@@ -79,6 +72,8 @@ impl Watched {
             }
             if kind == FrameHeads::GOAWAY {
                 advance(state, ConnectionState::Draining);
+                // After that: who waits is told, and looks why.
+                pulse.places.close();
             }
         });
         first
@@ -88,6 +83,7 @@ impl Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         advance(&self.state, ConnectionState::Closed);
+        self.pulse.places.close();
     }
 }
 

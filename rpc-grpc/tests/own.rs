@@ -11,7 +11,7 @@ use rpc_core::{
     transport::{ConnectTarget, ConnectionState, DrainPhase, Limits, Transport as _},
 };
 use rpc_grpc::Grpc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 fn anywhere() -> Address {
@@ -358,6 +358,33 @@ async fn many_calls_at_once_and_many_that_are_cancelled() {
     });
     futures_util::future::join_all(calls).await;
     bench.kitchen.busy(0).await;
+}
+
+#[tokio::test]
+async fn a_call_waits_for_a_place_and_is_forgotten_when_it_is_dropped() {
+    let bench = bench_at(&anywhere(), Limits::default().with_max_concurrent_calls(2)).await;
+    let Bench { kitchen, connection, .. } = &bench;
+    // What the server takes stands in its settings.
+    call(connection, &ECHO, body(order("", 0))).await.unwrap();
+    assert_eq!(connection.places.limit(), 2);
+    let mut open: Vec<_> = (0..2).map(|n| Box::pin(call(connection, &WAIT, body(order("", n))))).collect();
+    for call in &mut open {
+        assert!(futures_util::poll!(call).is_pending());
+    }
+    kitchen.busy(2).await;
+    let kept = Arc::new(Order { content: Bytes::from(vec![7; 1_000_000]), ..order("", 9) });
+    let message = Arc::downgrade(&kept);
+    let mut waiting = Box::pin(call(connection, &ECHO, Body::Message(Payload::Typed(kept))));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    assert!(message.upgrade().is_some(), "it was handed to HTTP/2, which keeps what is dropped");
+    drop(waiting);
+    assert!(message.upgrade().is_none(), "a call that was dropped is kept");
+    let mut waiting = Box::pin(call(connection, &ECHO, body(order("", 3))));
+    assert!(futures_util::poll!(&mut waiting).is_pending() && connection.places.is_full());
+    drop(open.pop());
+    assert_eq!(answered(waiting.await.unwrap()).count, 3);
+    drop(open);
+    kitchen.busy(0).await;
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use crate::{
 use bytes::BytesMut;
 use rpc_core::{
     Body, BoxFuture, Delivery, Io, Kind, Request, Response, Service, Status, Tasks,
-    framed::{Ended, Link, Malformed, OpenCall, Position, Side, draining, too_many_calls},
-    transport::{ConnectTarget, Connection, Limits},
+    framed::{Ended, Link, Malformed, Position, Side},
+    transport::{ConnectTarget, Connection, Limits, Place},
 };
 use std::sync::{
     Arc,
@@ -27,6 +27,7 @@ use tokio::time::Instant;
 pub(crate) async fn connect(mut io: Io, target: ConnectTarget, tasks: Tasks) -> Result<Connection, Status> {
     let (end, limits) = open(&mut io, &target).await?;
     let link = Link::new();
+    link.places().set_limit(limits.max_concurrent_calls);
     let wire = Wire::new(io, end, link.clone(), target.limits);
     let client::NewClient { client: channel, dispatch } = client::new(config(limits.max_concurrent_calls), wire);
     let ended = EndOnDrop(link.clone());
@@ -35,10 +36,10 @@ pub(crate) async fn connect(mut io: Io, target: ConnectTarget, tasks: Tasks) -> 
         let _ = dispatch.await;
         drop(ended);
     });
-    let state = link.state();
+    let (state, places) = (link.state(), link.places().clone());
     let line = Line { channel, link, contexts: Contexts::new(), outgoing: limits.max_message };
-    let client = Client { line, limits, streams: AtomicU64::new(1), tasks: tasks.handle() };
-    Ok(Connection { service: client.boxed(), state })
+    let client = Client { line, streams: AtomicU64::new(1), tasks: tasks.handle() };
+    Ok(Connection { service: client.boxed(), state, places })
 }
 
 /// tarpc's queue has room for as many calls as may be open, up to a point; behind it callers wait, they are not lost.
@@ -77,7 +78,6 @@ impl Drop for EndOnDrop {
 /// A connection as a service.
 struct Client {
     line: Line,
-    limits: Limits,
     /// The id of the next stream; 0 is none.
     streams: AtomicU64,
     tasks: Tasks,
@@ -86,7 +86,7 @@ struct Client {
 /// A call that is about to be made.
 enum Ready<'a> {
     Unary {
-        open: OpenCall,
+        place: Place,
         deadline: Option<Instant>,
         request: Req,
         position: Position,
@@ -102,11 +102,8 @@ impl Service for Client {
         async move {
             match ready? {
                 Ready::Other(call) => call.await,
-                Ready::Unary { open: _open, deadline, request, position } => {
-                    match self.line.request(deadline, request, &position).await? {
-                        Resp::Message { metadata, payload } => Ok(Response { metadata, body: Body::Message(payload) }),
-                        _ => Err(Status::internal("the server answered with a stream where one message was expected")),
-                    }
+                Ready::Unary { place: _place, deadline, request, position } => {
+                    message(self.line.request(deadline, request, &position).await?)
                 }
             }
         }
@@ -115,10 +112,33 @@ impl Service for Client {
 
 impl Client {
     fn prepare(&self, request: Request) -> Result<Ready<'_>, Status> {
-        let open = self.admit()?;
+        let link = &self.line.link;
+        if link.why().is_some() || link.is_draining() {
+            return Err(self.ended());
+        }
+        match link.places().take() {
+            Some(place) => self.begin(request, place),
+            None => Ok(Ready::Other(Box::pin(self.wait(request)))),
+        }
+    }
+
+    /// A call that has to wait for a place.
+    async fn wait(&self, request: Request) -> Result<Response, Status> {
+        match self.line.link.places().wait(&request).await? {
+            None => Err(self.ended()),
+            Some(place) => match self.begin(request, place)? {
+                Ready::Other(call) => call.await,
+                Ready::Unary { place: _place, deadline, request, position } => {
+                    message(self.line.request(deadline, request, &position).await?)
+                }
+            },
+        }
+    }
+
+    fn begin(&self, request: Request, place: Place) -> Result<Ready<'_>, Status> {
         if request.method.kind != Kind::Unary {
             let id = self.streams.fetch_add(1, Ordering::Relaxed);
-            return Ok(Ready::Other(Box::pin(stream::call(self.line.clone(), &self.tasks, id, request, open))));
+            return Ok(Ready::Other(Box::pin(stream::call(self.line.clone(), &self.tasks, id, request, place))));
         }
         let deadline = request.context.deadline();
         let position = Position::nowhere();
@@ -128,23 +148,23 @@ impl Client {
             stream: 0,
             body: CallBody::Message(request.body.message().map_err(never_sent)?),
             position: Some(position.clone()),
-            open: None,
+            place: None,
             session: None,
         };
-        Ok(Ready::Unary { open, deadline, request: Req::Call(Box::new(call)), position })
+        Ok(Ready::Unary { place, deadline, request: Req::Call(Box::new(call)), position })
     }
 
-    /// Takes a call, unless the connection is at its end or full.
-    fn admit(&self) -> Result<OpenCall, Status> {
-        let link = &self.line.link;
-        if let Some(why) = link.why() {
-            return Err(never_sent(why.clone()));
-        }
-        if link.is_draining() {
-            return Err(never_sent(draining()));
-        }
-        let limit = self.limits.max_concurrent_calls;
-        link.open(limit).ok_or_else(|| never_sent(too_many_calls(limit)))
+    /// Why the connection takes no more calls.
+    #[cold]
+    fn ended(&self) -> Status {
+        self.line.link.lost(Delivery::NeverSent)
+    }
+}
+
+fn message(answer: Resp) -> Result<Response, Status> {
+    match answer {
+        Resp::Message { metadata, payload } => Ok(Response { metadata, body: Body::Message(payload) }),
+        _ => Err(Status::internal("the server answered with a stream where one message was expected")),
     }
 }
 
@@ -185,10 +205,8 @@ impl Line {
                 Ok(error) => never_sent(error.0),
                 Err(source) => never_sent(Status::internal(source.to_string())),
             },
-            other => {
-                let status = self.link.why().cloned().unwrap_or_else(|| Status::unavailable(other.to_string()));
-                status.with_delivery(position.delivery(&self.link))
-            }
+            // That tarpc's own task has gone says less than why.
+            _ => self.link.lost(position.delivery(&self.link)),
         }
     }
 }

@@ -51,7 +51,7 @@ fn body(bytes: &[u8], kind: u8) -> Reader {
 }
 
 fn call(context: Context, stream: u64, body: CallBody) -> Req {
-    Req::Call(Box::new(Call { method: &FIND, context, stream, body, position: None, open: None, session: None }))
+    Req::Call(Box::new(Call { method: &FIND, context, stream, body, position: None, place: None, session: None }))
 }
 
 #[tokio::test(start_paused = true)]

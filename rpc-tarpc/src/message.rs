@@ -9,10 +9,7 @@ use crate::{
     items::Items,
     session::{Session, Turn},
 };
-use rpc_core::{
-    Context, Metadata, Method, Payload, Status,
-    framed::{OpenCall, Position},
-};
+use rpc_core::{Context, Metadata, Method, Payload, Status, framed::Position, transport::Place};
 use tarpc::RequestName;
 
 /// From the client.
@@ -38,7 +35,7 @@ pub struct Call {
     /// On the client: where the call stands in the stream of bytes.
     pub(crate) position: Option<Position>,
     /// On the server: counts the call until its handler has ended.
-    pub(crate) open: Option<OpenCall>,
+    pub(crate) place: Option<Place>,
     /// On the server: what pulls and pushes find.
     pub(crate) session: Option<Session>,
 }
@@ -159,7 +156,7 @@ impl Req {
             stream: 0,
             body: CallBody::Message(payload),
             position: None,
-            open: None,
+            place: None,
             session: None,
         }))
     }

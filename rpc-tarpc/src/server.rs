@@ -15,8 +15,8 @@ use bytes::BytesMut;
 use futures_util::{FutureExt, StreamExt};
 use rpc_core::{
     Body, Context, Delivery, Io, Method, Payload, Peer, Request, Service, Status, Tasks,
-    framed::{Eager, Ended, Link, Malformed, OpenCall, Side, draining, too_many_calls},
-    transport::{ConnectionInfo, Drain, DrainPhase, Limits, Routes},
+    framed::{Eager, Ended, Link, Malformed, Side, draining, too_many_calls},
+    transport::{ConnectionInfo, Drain, DrainPhase, Limits, Place, Routes},
 };
 use std::{
     future::poll_fn,
@@ -44,6 +44,7 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
     tracing::debug!(peer = ?info.peer, client = theirs.name, "a client of tarpc/1");
 
     let link = Link::new();
+    link.places().set_limit(info.limits.accepted_calls());
     let context = Context::default().with_peer(Peer::new("tarpc", info.peer).with_identity(info.identity));
     let end = ServerEnd {
         routes: routes.clone(),
@@ -138,7 +139,7 @@ async fn answer_push(push: Push, limit: usize) -> Resp {
 }
 
 async fn answer_call(routes: Routes, call: Box<Call>) -> Resp {
-    let Call { method, context, body, session, open: _open, .. } = *call;
+    let Call { method, context, body, session, place: _place, .. } = *call;
     let body = match (body, &session) {
         (CallBody::Message(payload), _) => Body::Message(payload),
         (CallBody::Pushed, Some(session)) => Body::Stream(session.pushed()),
@@ -187,7 +188,7 @@ impl ServerEnd {
     /// buffer, so that a flood of calls that are refused makes no tasks.
     fn admit(&self, call: IncomingCall, link: &Arc<Link>) -> Result<Result<Call, Status>, Malformed> {
         let unprocessed = |status: Status| status.with_delivery(Delivery::Unprocessed);
-        let taken = || -> Result<(&'static Method, Payload, OpenCall), Status> {
+        let taken = || -> Result<(&'static Method, Payload, Place), Status> {
             if link.is_draining() {
                 return Err(unprocessed(draining()));
             }
@@ -203,10 +204,10 @@ impl ServerEnd {
             }
             let payload = Payload::Encoded(call.message);
             payload.within(self.limits.max_message)?;
-            let limit = self.limits.max_concurrent_calls;
-            Ok((method, payload, link.open(limit).ok_or_else(|| unprocessed(too_many_calls(limit)))?))
+            let full = || unprocessed(too_many_calls(self.limits.max_concurrent_calls));
+            Ok((method, payload, link.places().take().ok_or_else(full)?))
         };
-        let (method, payload, open) = match taken() {
+        let (method, payload, place) = match taken() {
             Ok(taken) => taken,
             Err(status) => return Ok(Err(status)),
         };
@@ -216,7 +217,7 @@ impl ServerEnd {
         };
         let body = if call.pushed { CallBody::Pushed } else { CallBody::Message(payload) };
         let (context, stream) = (call.context, call.stream);
-        Ok(Ok(Call { method, context, stream, body, position: None, open: Some(open), session }))
+        Ok(Ok(Call { method, context, stream, body, position: None, place: Some(place), session }))
     }
 
     /// What comes in for tarpc, or what is answered at once.

@@ -9,8 +9,7 @@ use crate::{
 use futures_core::Stream;
 use rpc_core::{
     Batch, Body, BoxFuture, Context, Delivery, Metadata, Origin, Payload, PayloadStream, Request, Response, Status,
-    Tasks, Trailers,
-    framed::{OpenCall, Position},
+    Tasks, Trailers, framed::Position, transport::Place,
 };
 use std::{
     future::poll_fn,
@@ -32,13 +31,13 @@ const PUSHED: usize = 256;
 
 type Answer = BoxFuture<'static, Result<Resp, Status>>;
 
-/// Makes a call in which a side streams. `id` is the stream's, `open` counts the call.
+/// Makes a call in which a side streams. `id` is the stream's, `place` the call's.
 pub(crate) async fn call(
     line: Line,
     tasks: &Tasks,
     id: u64,
     request: Request,
-    open: OpenCall,
+    place: Place,
 ) -> Result<Response, Status> {
     let Request { method, context, body, .. } = request;
     let (body, pushed) = match body {
@@ -47,13 +46,13 @@ pub(crate) async fn call(
     };
     let position = Position::nowhere();
     let deadline = context.deadline();
-    let call = Call { method, context, stream: id, body, position: Some(position.clone()), open: None, session: None };
+    let call = Call { method, context, stream: id, body, position: Some(position.clone()), place: None, session: None };
     let reply = {
         let (line, position) = (line.clone(), position.clone());
         async move { line.request(deadline, Req::Call(Box::new(call)), &position).await }
     };
     if method.kind.response_streams() {
-        return replies(line, tasks, id, Box::pin(reply), pushed, open).await;
+        return replies(line, tasks, id, Box::pin(reply), pushed, place).await;
     }
     let reply = match pushed {
         Some(items) => reply_while_pushing(&line, id, reply, items).await?,
@@ -88,7 +87,7 @@ async fn replies(
     id: u64,
     mut call: Answer,
     pushed: Option<PayloadStream>,
-    open: OpenCall,
+    place: Place,
 ) -> Result<Response, Status> {
     let mut begun: Answer = Box::pin(pull(line.clone(), id, 0));
     let mut pushing = pushed.map(|items| Box::pin(push(line.clone(), id, items)));
@@ -126,7 +125,7 @@ async fn replies(
             end: StreamEnd::More,
             over: false,
             pump,
-            open: Some(open),
+            place: Some(place),
             trailers,
         },
     ))
@@ -226,7 +225,7 @@ struct Replies {
     end: StreamEnd,
     over: bool,
     pump: Option<Pump>,
-    open: Option<OpenCall>,
+    place: Option<Place>,
     trailers: Trailers,
 }
 
@@ -318,7 +317,7 @@ impl Replies {
     /// Lets everything go: a reader that keeps a stream which has ended keeps no call with it.
     fn finish(&mut self) {
         self.over = true;
-        self.open = None;
+        self.place = None;
         self.call = None;
         self.pull = None;
         self.pump = None;

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use futures_core::Stream;
 use futures_sink::Sink;
 use rpc_core::{
-    Io, Status,
+    Delivery, Io, Status,
     framed::{Beat, Ended, Link, Malformed, Pipe, Pulse, Side},
     transport::Limits,
 };
@@ -143,6 +143,7 @@ impl<E: End> Wire<E> {
         loop {
             if E::SIDE == Side::Server && self.pipe.is_full() {
                 self.paused = true;
+                self.poll_pulse(cx)?;
                 return Poll::Pending;
             }
             match self.parse()? {
@@ -168,7 +169,8 @@ impl<E: End> Wire<E> {
         let before = self.pipe.taken();
         let sent = self.pipe.poll_send(cx, &self.link);
         if self.paused && self.pipe.taken() != before {
-            // There was no room to answer in; now there may be.
+            // There was no room to answer in; now there may be. Who is not read and takes bytes is there.
+            self.pulse.hear();
             self.paused = false;
             cx.waker().wake_by_ref();
         }
@@ -210,8 +212,7 @@ impl<E: End> Sink<E::Out> for Wire<E> {
     fn start_send(self: Pin<&mut Self>, item: E::Out) -> Result<(), WireError> {
         let this = self.get_mut();
         if this.ended || this.broken.is_some() {
-            let gone = || Status::unavailable("the connection has ended");
-            return Err(WireError(this.link.why().cloned().unwrap_or_else(gone)));
+            return Err(WireError(this.link.lost(Delivery::NeverSent)));
         }
         let position = this.pipe.position();
         this.end.encode(item, &mut this.pipe.write, position).map_err(WireError)

@@ -6,7 +6,7 @@ mod common;
 use bytes::{Buf, BytesMut};
 use common::*;
 use rpc_core::{
-    Code, Context, Delivery, Io, Payload, Status, Tasks,
+    Code, Context, Delivery, Io, Origin, Payload, Status, Tasks,
     transport::{ConnectTarget, Connection, ConnectionState, DrainPhase, Limits, Transport},
 };
 use rpc_tarpc::{
@@ -255,6 +255,52 @@ async fn an_idle_connection_is_left_alone() {
     assert_eq!(*connection.state.borrow(), ConnectionState::Open);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_idle_answers_the_pings_of_its_server() {
+    let (near, _pipe) = pipe(Limits::default());
+    let tasks = Tasks::owner();
+    let connection = Tarpc::default().connect(Io::new(near), ConnectTarget::new("pipe"), tasks.handle()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(*connection.state.borrow(), ConnectionState::Open);
+    assert_eq!(call(&connection, &ECHO, "still there").await.unwrap(), "still there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_gone_is_noticed_and_its_handlers_end() {
+    let (mut near, pipe) = greeted().await;
+    let begun = Instant::now();
+    near.write_all(&frame(1, &call_body(1, "/t.v1.Test/Hang"))).await.unwrap();
+    pipe.seen.until_hanging(1).await;
+    let (kind, number) = read_frame(&mut near).await;
+    assert_eq!((kind, begun.elapsed().as_secs()), (4, 70));
+    near.write_all(&frame(5, &number)).await.unwrap();
+    assert_eq!(read_frame(&mut near).await.0, 4, "it asks again");
+    let asked = Instant::now();
+    // Half a frame is no answer.
+    near.write_all(&[0, 0, 2]).await.unwrap();
+    pipe.served.await.unwrap();
+    assert!((20..=90).contains(&asked.elapsed().as_secs()), "{:?}", asked.elapsed());
+    pipe.seen.until_hanging(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_no_answers_is_given_up() {
+    let (near, pipe) = greeted().await;
+    let (_reader, mut writer) = tokio::io::split(near);
+    let begun = Instant::now();
+    for id in 1.. {
+        let mut body = call_body(id, "/t.v1.Test/Echo");
+        body.extend_from_slice(&[7; 900]);
+        let request = frame(1, &body);
+        let sent = writer.write_all(&request);
+        if tokio::time::timeout(Duration::from_secs(1), sent).await.is_err() {
+            break;
+        }
+    }
+    pipe.served.await.unwrap();
+    assert!((60..=100).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+}
+
 /// A connection to our server of which the test has said the hello.
 async fn greeted() -> (DuplexStream, Pipe) {
     let (mut near, pipe) = pipe(Limits::default().with_max_message(1000));
@@ -399,6 +445,22 @@ async fn a_server_that_sends_garbage_fails_calls_and_no_more() {
         let error = waiting.await.unwrap().unwrap_err();
         assert_eq!((error.code(), error.delivery()), (Code::Unavailable, Delivery::Unknown), "{garbage:?}: {error}");
         until(&connection, ConnectionState::Closed).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_behind_a_reset_was_never_sent_whatever_the_reset_is_about() {
+    for code in [Code::Unavailable, Code::Internal] {
+        let (connection, mut far, _tasks) = scripted().await;
+        let waiting = spawn_call(&connection, &ECHO);
+        assert_eq!(read_frame(&mut far).await.0, 1);
+        far.write_all(&frame(7, &[code as u8, 0, 0, 3, b'b', b'y', b'e', 0, 0])).await.unwrap();
+        let error = waiting.await.unwrap().unwrap_err();
+        assert_eq!((error.code(), error.delivery(), error.origin()), (code, Delivery::Unknown, Origin::Local));
+        // Elsewhere it has not been, so that is where it goes.
+        let error = call(&connection, &ECHO, "").await.unwrap_err();
+        let sent = (error.code(), error.delivery(), error.origin());
+        assert_eq!(sent, (Code::Unavailable, Delivery::NeverSent, Origin::Local), "{error}");
     }
 }
 

@@ -160,7 +160,8 @@ impl Fleet {
             Nth::Later => journey.with_tried(|tried| pool.pick(draw, tried)),
             Nth::Beside => {
                 let live = journey.with_tried(|tried| pool.pick(draw, tried));
-                live.filter(|live| journey.is_elsewhere(live.endpoint))
+                // It does not wait, neither for a server nor for a place.
+                live.filter(|live| journey.is_elsewhere(live.endpoint) && !live.is_full())
             }
         };
         live.map(|live| (live.clone(), Purpose::Call))
@@ -342,7 +343,7 @@ impl Home for Fleet {
             place.endpoint,
             address,
             transport,
-            connection.service,
+            (connection.service, connection.places),
             place.load.clone(),
             (self.clock, self.alarm.clone()),
         );

@@ -75,6 +75,8 @@ enum Stage {
     Here,
     /// For a server that takes calls.
     Waiting { since: Instant, why: Diagnosis },
+    /// For a place on the connection to a server, where as many calls are open as it takes.
+    Queued { since: Instant, live: Arc<Live> },
     /// For the answer.
     Sent(Arc<Live>),
     /// Before the next attempt.
@@ -220,7 +222,27 @@ impl Journey {
 
     /// Whether it waits for a server, so that nothing has left on this attempt.
     pub(crate) fn is_waiting(&self) -> bool {
-        matches!(self.notes().stage, Stage::Waiting { .. } | Stage::Pausing)
+        matches!(self.notes().stage, Stage::Waiting { .. } | Stage::Queued { .. } | Stage::Pausing)
+    }
+
+    /// The connection that it was given to has no place for it yet, so that it has not left.
+    pub(crate) fn queues(&self) {
+        let mut notes = self.notes();
+        if let Stage::Sent(live) = &notes.stage {
+            notes.stage = Stage::Queued { since: Instant::now(), live: live.clone() };
+            self.attempts.store(self.attempts.load(Relaxed).saturating_sub(1), Relaxed);
+        }
+    }
+
+    /// It waits for that no longer.
+    pub(crate) fn leaves(&self) {
+        let mut notes = self.notes();
+        if let Stage::Queued { since, live } = &notes.stage {
+            let (waited, live) = (since.elapsed(), live.clone());
+            notes.waited += waited;
+            notes.stage = Stage::Sent(live);
+            self.attempts.store(self.attempts.load(Relaxed) + 1, Relaxed);
+        }
     }
 
     /// It goes to an endpoint.
@@ -243,7 +265,7 @@ impl Journey {
             return hedge.destination();
         }
         match &notes.stage {
-            Stage::Sent(live) => Some((live.address.clone(), live.transport)),
+            Stage::Sent(live) | Stage::Queued { live, .. } => Some((live.address.clone(), live.transport)),
             _ => None,
         }
     }
@@ -294,7 +316,7 @@ impl Journey {
         }
         let mut story = Vec::new();
         let mut waited = notes.waited;
-        if let Stage::Waiting { since, .. } = &notes.stage {
+        if let Stage::Waiting { since, .. } | Stage::Queued { since, .. } = &notes.stage {
             waited += since.elapsed();
         }
         if !round(waited).is_zero() {
@@ -310,6 +332,10 @@ impl Journey {
             Stage::Waiting { why, .. } => {
                 story.push(why.summary());
                 source = Some(why.clone().into());
+            }
+            Stage::Queued { live, .. } => {
+                story.push("as many calls were open as the connection takes".to_owned());
+                source = Some(format!("no place on the connection to {live}").into());
             }
             Stage::Sent(live) => {
                 story.push(format!("no answer over {}", live.transport));

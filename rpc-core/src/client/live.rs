@@ -11,6 +11,7 @@ use crate::{
         trouble::Blame,
         verdict::Verdict,
     },
+    transport::Places,
 };
 use std::{
     fmt,
@@ -29,6 +30,7 @@ pub(crate) struct Live {
     pub(crate) address: Address,
     pub(crate) transport: &'static str,
     pub(crate) service: BoxService,
+    places: Arc<Places>,
     load: Arc<Load>,
     clock: Clock,
     alarm: Arc<Alarm>,
@@ -41,16 +43,21 @@ impl Live {
         endpoint: u32,
         address: Address,
         transport: &'static str,
-        service: BoxService,
+        (service, places): (BoxService, Arc<Places>),
         load: Arc<Load>,
         (clock, alarm): (Clock, Arc<Alarm>),
     ) -> Self {
-        Self { endpoint, address, transport, service, load, clock, alarm, lost: AtomicBool::new(false) }
+        Self { endpoint, address, transport, service, places, load, clock, alarm, lost: AtomicBool::new(false) }
     }
 
     /// How many calls are in flight to the server.
     pub(crate) fn in_flight(&self) -> u32 {
         self.load.in_flight()
+    }
+
+    /// Whether a call would have to wait for a place on the connection.
+    pub(crate) fn is_full(&self) -> bool {
+        self.places.is_full()
     }
 
     /// Whether the server is to be probed, and by the caller.
@@ -258,7 +265,7 @@ pub(crate) mod tests {
     /// A connection to this endpoint.
     pub(crate) fn to(endpoint: u32, service: BoxService) -> Live {
         let address = "host:1".parse().unwrap();
-        Live::new(endpoint, address, "fast", service, Arc::default(), (Clock::new(), Arc::default()))
+        Live::new(endpoint, address, "fast", (service, Arc::default()), Arc::default(), (Clock::new(), Arc::default()))
     }
 
     impl Live {

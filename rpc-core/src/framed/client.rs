@@ -1,17 +1,17 @@
 //! The client's end: calls become frames.
 
 use super::{
-    Call, Codec, Credit, Frame, Link, Malformed, OpenCall, Pipe, Position, Side,
+    Call, Codec, Credit, Frame, Link, Malformed, Pipe, Position, Side,
     driver::{CloseOnDrop, Driver, Role},
     flow::{Flow, Inbox, Window},
     greeting::{self, Codecs},
-    mux::{Answer, Mux, Open, Party, draining, too_many_calls},
+    mux::{Answer, Mux, Open, Party},
     replies::{Pump, Replies},
     sending::{self, Sent},
 };
 use crate::{
     Body, Context, Delivery, Io, Metadata, Method, Payload, PayloadStream, Request, Response, Service, Status, Tasks,
-    transport::{ConnectTarget, Connection},
+    transport::{ConnectTarget, Connection, Place},
 };
 use std::{
     convert::Infallible,
@@ -40,9 +40,8 @@ pub async fn connect(io: Io, codec: impl Codec, target: ConnectTarget, tasks: Ta
 async fn connect_with(io: Io, mut codecs: Codecs, target: ConnectTarget, tasks: Tasks) -> Result<Connection, Status> {
     let (mut pipe, link) = (Pipe::new(io), Link::new());
     let theirs = greeting::greet(&mut pipe, &mut codecs, &link, &target).await?;
-    let max_calls = target.limits.max_concurrent_calls.min(theirs.limits.max_concurrent_calls);
-    let limits = target.limits.with_max_concurrent_calls(max_calls);
-    let mux = Arc::new(Mux::new(link, codecs.writes, &pipe, limits, &theirs));
+    link.places().set_limit(target.limits.max_concurrent_calls.min(theirs.limits.max_concurrent_calls));
+    let mux = Arc::new(Mux::new(link, codecs.writes, &pipe, target.limits, &theirs));
     let mut driver = Driver::new(mux.clone(), Caller, pipe, codecs.reads, target.limits.max_message);
     let closing = CloseOnDrop(mux.clone());
     tasks.spawn(async move {
@@ -52,9 +51,9 @@ async fn connect_with(io: Io, mut codecs: Codecs, target: ConnectTarget, tasks: 
             Err(why) => driver.give_up(why).await,
         }
     });
-    let state = mux.link.state();
+    let (state, places) = (mux.link.state(), mux.link.places().clone());
     let client = Client { mux, numbers: AtomicU64::new(1), tasks: tasks.handle() };
-    Ok(Connection { service: client.boxed(), state })
+    Ok(Connection { service: client.boxed(), state, places })
 }
 
 /// A connection as a service.
@@ -75,7 +74,7 @@ impl Drop for Client {
 
 impl Service for Client {
     async fn call(&self, request: Request) -> Result<Response, Status> {
-        let open = self.admit()?;
+        let place = self.place(&request).await?;
         let Request { method, context, body, .. } = request;
         let (message, items) = match body {
             Body::Stream(items) if method.kind.request_streams() => (None, Some(items)),
@@ -85,7 +84,7 @@ impl Service for Client {
             message.within(self.mux.max_outgoing).map_err(never_sent)?;
         }
         let deadline = context.deadline().map(|deadline| deadline + GRACE);
-        let (calling, answer) = self.begin(method, items.is_some(), open)?;
+        let (calling, answer) = self.begin(method, items.is_some(), place)?;
         let frame = Frame::Call(travelling(calling.id, method, &context, message));
         let opening = self.open(&calling, method, frame, answer, items);
         let opened = match deadline {
@@ -110,17 +109,19 @@ impl Service for Client {
 }
 
 impl Client {
-    /// Takes a call, unless the connection is at its end or full.
-    fn admit(&self) -> Result<OpenCall, Status> {
+    /// A place for a call, unless the connection is at its end.
+    async fn place(&self, request: &Request) -> Result<Place, Status> {
         let link = &self.mux.link;
-        if link.why().is_some() {
-            return Err(never_sent(self.mux.why()));
+        if link.why().is_none() && !link.is_draining() {
+            if let Some(place) = link.places().take() {
+                return Ok(place);
+            }
+            // Boxed: most calls find one.
+            if let Some(place) = Box::pin(link.places().wait(request)).await? {
+                return Ok(place);
+            }
         }
-        if link.is_draining() {
-            return Err(never_sent(draining()));
-        }
-        let limit = self.mux.max_calls;
-        link.open(limit).ok_or_else(|| never_sent(too_many_calls(limit)))
+        Err(link.lost(Delivery::NeverSent))
     }
 
     /// Makes a call known, so that its answer is.
@@ -128,7 +129,7 @@ impl Client {
         &self,
         method: &Method,
         sends: bool,
-        open: OpenCall,
+        place: Place,
     ) -> Result<(Calling, oneshot::Receiver<Answer>), Status> {
         let id = self.numbers.fetch_add(1, Ordering::Relaxed);
         let flow = Flow {
@@ -139,7 +140,7 @@ impl Client {
         let (sender, answer) = oneshot::channel();
         let entry = Open { party: Party::Caller(Some(sender)), flow: flow.clone() };
         self.mux.insert(id, entry).map_err(|_| never_sent(Status::internal("the numbers of calls have run out")))?;
-        Ok((Calling { mux: self.mux.clone(), id, flow, position: Position::nowhere(), _open: open }, answer))
+        Ok((Calling { mux: self.mux.clone(), id, flow, position: Position::nowhere(), _place: place }, answer))
     }
 
     /// Sends a call, and its items meanwhile, until the answer begins.
@@ -200,14 +201,14 @@ pub(super) struct Calling {
     pub(super) id: u64,
     pub(super) flow: Option<Arc<Flow>>,
     position: Position,
-    _open: OpenCall,
+    _place: Place,
 }
 
 impl Calling {
     /// The connection has ended before the call.
     #[cold]
     fn lost(&self) -> Status {
-        self.mux.why().with_delivery(self.position.delivery(&self.mux.link))
+        self.mux.link.lost(self.position.delivery(&self.mux.link))
     }
 
     /// The deadline has passed.

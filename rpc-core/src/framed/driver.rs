@@ -53,9 +53,17 @@ impl<R: Role> Driver<R> {
             }
             if self.is_full() {
                 let stalled_before = stalled(self);
+                let taken = self.pipe.taken();
                 let _ = self.poll_write(cx)?;
+                if stalled_before && self.pipe.taken() != taken {
+                    // Who is not read and takes bytes is there.
+                    self.pulse.hear();
+                }
                 match (stalled_before, stalled(self)) {
-                    (true, true) => return Poll::Pending,
+                    (true, true) => {
+                        self.poll_pulse(cx)?;
+                        return Poll::Pending;
+                    }
                     // There are frames that were not looked at.
                     (true, false) => continue,
                     (false, _) => {}

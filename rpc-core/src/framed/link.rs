@@ -1,11 +1,13 @@
 //! What the two ends of one connection's machinery share: the frames below, and the calls above them.
 
-use crate::{Delivery, Status, transport::ConnectionState};
-use futures_util::task::AtomicWaker;
+use crate::{
+    Code, Delivery, Status,
+    transport::{ConnectionState, Places},
+};
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Waker,
 };
@@ -14,16 +16,14 @@ use tokio::sync::watch;
 /// One connection, as calls and frames see it.
 #[derive(Debug)]
 pub struct Link {
-    /// Calls that are open, each once, however many frames or requests it is made of.
-    open: AtomicUsize,
+    /// Of calls, each of which has one, however many frames or requests it is made of.
+    places: Arc<Places>,
     /// Bytes of frames that the byte stream has taken.
     taken: AtomicU64,
     /// No new calls.
     draining: AtomicBool,
     /// Why it ended.
     ended: OnceLock<Status>,
-    /// Woken when the last call ends on a connection that drains.
-    idle: AtomicWaker,
     state: watch::Sender<ConnectionState>,
 }
 
@@ -31,11 +31,10 @@ impl Link {
     /// Of a connection that has just been made.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
-            open: AtomicUsize::new(0),
+            places: Arc::default(),
             taken: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             ended: OnceLock::new(),
-            idle: AtomicWaker::new(),
             state: watch::Sender::new(ConnectionState::Open),
         })
     }
@@ -45,23 +44,20 @@ impl Link {
         self.state.subscribe()
     }
 
-    /// Opens a call, if fewer than `limit` are open.
-    pub fn open(self: &Arc<Self>, limit: usize) -> Option<OpenCall> {
-        if self.open.fetch_add(1, Ordering::Relaxed) < limit {
-            return Some(OpenCall(self.clone()));
-        }
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        None
+    /// Its places for calls. Their number has no limit until one is set.
+    pub fn places(&self) -> &Arc<Places> {
+        &self.places
     }
 
     /// How many calls are open.
     pub fn calls(&self) -> usize {
-        self.open.load(Ordering::Acquire)
+        self.places.taken()
     }
 
-    /// Calls in flight end in peace, new ones go elsewhere.
+    /// Calls in flight end in peace, new ones and those that wait go elsewhere.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+        self.places.close();
         self.state.send_if_modified(|state| {
             let open = *state == ConnectionState::Open;
             if open {
@@ -81,13 +77,13 @@ impl Link {
         if !self.is_draining() {
             return false;
         }
-        self.idle.register(waker);
-        self.calls() == 0
+        self.places.is_idle(waker)
     }
 
     /// The end; the first reason counts.
     pub fn end(&self, why: Status) {
         let _ = self.ended.set(why);
+        self.places.close();
         self.state.send_if_modified(|state| {
             let was = *state;
             *state = ConnectionState::Closed;
@@ -100,21 +96,27 @@ impl Link {
         self.ended.get()
     }
 
+    /// What a call ends with that the connection ended before, as far as it got: a fact of this side, whoever ended it.
+    /// One that was never sent may always go elsewhere, whatever the last word was about.
+    pub fn lost(&self, delivery: Delivery) -> Status {
+        let status = match self.why() {
+            None if self.is_draining() => Status::unavailable("server draining"),
+            None => Status::unavailable("the connection has ended"),
+            Some(why) => {
+                let code = if delivery == Delivery::NeverSent { Code::Unavailable } else { why.code() };
+                let status = Status::new(code, why.message().to_owned());
+                match std::error::Error::source(why) {
+                    Some(source) => status.with_source(source.to_string()),
+                    None => status,
+                }
+            }
+        };
+        status.with_delivery(delivery)
+    }
+
     /// The byte stream has taken everything before this position.
     pub fn take(&self, position: u64) {
         self.taken.store(position, Ordering::Release);
-    }
-}
-
-/// A call that is open. Counts until it is dropped.
-#[derive(Debug)]
-pub struct OpenCall(Arc<Link>);
-
-impl Drop for OpenCall {
-    fn drop(&mut self) {
-        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 && self.0.is_draining() {
-            self.0.idle.wake();
-        }
     }
 }
 
@@ -178,8 +180,9 @@ mod tests {
     #[test]
     fn calls_are_counted_and_limited() {
         let link = Link::new();
-        let one = link.open(1).unwrap();
-        assert!(link.open(1).is_none());
+        link.places().set_limit(1);
+        let one = link.places().take().unwrap();
+        assert!(link.places().take().is_none());
         assert_eq!(link.calls(), 1);
         drop(one);
         assert_eq!(link.calls(), 0);

@@ -49,8 +49,8 @@
 //!
 //! - **Greeting.** Both sides begin with a hello that has their limits; who does not answer it speaks another protocol
 //!   ([`ProtocolRefused`](crate::transport::ProtocolRefused)), who answers as another instance is left alone.
-//! - **Calls** are numbered, counted against the limits of both sides, and cancelled when they are dropped. Each ends in
-//!   exactly one way; when the connection ends first, in an error that knows whether a byte of the call has left.
+//! - **Calls** are numbered, counted against the limits of both sides, over which they wait, and cancelled when they are
+//!   dropped. Each ends in exactly one way; when the connection ends first, in an error that knows whether a byte of the call has left.
 //! - **Streams** flow on credit of items and bytes, granted again as they are read, so that a reader that stops, stops the
 //!   sender. What of a stream waits for its reader is at most [`Credit::default`] and one message.
 //! - **Sizes** of messages are checked at the sender and at the receiver, and fail the call alone. A frame without an end
@@ -93,7 +93,7 @@ pub use codec::Codec;
 pub use eager::Eager;
 pub use ended::{Ended, Malformed};
 pub use frame::{Call, Credit, Frame, Hello};
-pub use link::{Link, OpenCall, Position};
+pub use link::{Link, Position};
 pub use mux::{draining, too_many_calls};
 pub use pipe::Pipe;
 pub use pulse::{Beat, Pulse, Side};

@@ -19,8 +19,6 @@ pub(super) struct Mux {
     pub(super) link: Arc<Link>,
     /// The largest message that may be sent.
     pub(super) max_outgoing: usize,
-    /// How many calls may be open.
-    pub(super) max_calls: usize,
     /// What a stream from here may begin with.
     credit: Credit,
     calls: Mutex<HashMap<u64, Open>>,
@@ -78,7 +76,6 @@ impl Mux {
         Self {
             link,
             max_outgoing: ours.max_message.min(theirs.limits.max_message),
-            max_calls: ours.max_concurrent_calls,
             credit: theirs.credit,
             calls: Mutex::default(),
             out: Mutex::new(out),
@@ -212,16 +209,9 @@ impl Mux {
         }
     }
 
-    /// Why the connection ended. A fact of this side, whoever ended it.
+    /// Why the connection ended, for a call that may have been sent.
     pub(super) fn why(&self) -> Status {
-        let lost = || Status::unavailable("the connection has ended");
-        self.link.why().map_or_else(lost, |why| {
-            let status = Status::new(why.code(), why.message().to_owned()).with_delivery(Delivery::Unknown);
-            match std::error::Error::source(why) {
-                Some(source) => status.with_source(source.to_string()),
-                None => status,
-            }
-        })
+        self.link.lost(Delivery::Unknown)
     }
 
     fn calls(&self) -> MutexGuard<'_, HashMap<u64, Open>> {

@@ -11,9 +11,10 @@ use tokio::time::{Instant, Sleep};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// Makes the calls. Reads whatever happens, or two full directions would wait for each other for ever; asks a server
-    /// that has fallen silent; closes a connection that drains when its last call has ended.
+    /// that has fallen silent while it waits for it; closes a connection that drains when its last call has ended.
     Client,
-    /// Answers them. Reads nothing while the peer does not read the answers.
+    /// Answers them. Reads nothing while the peer does not read the answers; asks a client that has fallen silent whether
+    /// it is still there.
     Server,
 }
 
@@ -28,7 +29,11 @@ pub enum Beat {
     Dead,
 }
 
-/// Listens to silence: a client asks when calls are open and nothing has come for 20 s, and gives up after 10 s more.
+/// Listens to silence. A client asks when calls are open and nothing has come for 20 s, and gives up after 10 s more. A
+/// server asks after 60 s, whatever is open, and gives up after 20 s more: a client whose machine has gone would keep its
+/// handlers, what they hold and the connection for ever. These are the times of gRPC's.
+///
+/// What counts as life is bytes that come, and bytes that are taken by a peer that is not read meanwhile.
 ///
 /// One timer per connection, looked at only when there is nothing to read, so that it costs a busy connection nothing.
 #[derive(Debug)]
@@ -63,10 +68,11 @@ impl Pulse {
                 self.silent = 0;
                 continue;
             }
-            self.silent = if calls == 0 { 0 } else { self.silent.saturating_add(1) };
+            let waits = self.side == Side::Server || calls > 0;
+            self.silent = if waits { self.silent.saturating_add(1) } else { 0 };
             return Poll::Ready(match (self.side, self.silent) {
-                (Side::Client, 2) => Beat::Ping(self.silent.into()),
-                (Side::Client, 3..) => Beat::Dead,
+                (Side::Client, 2) | (Side::Server, 6) => Beat::Ping(self.silent.into()),
+                (Side::Client, 3..) | (Side::Server, 8..) => Beat::Dead,
                 _ => Beat::Rest,
             });
         }
@@ -94,5 +100,18 @@ mod tests {
         assert_eq!(after(true, 1).await, Beat::Rest, "an answer came");
         assert_eq!(after(false, 1).await, Beat::Ping(2));
         assert_eq!(after(false, 1).await, Beat::Dead);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_asks_a_client_that_says_nothing() {
+        let mut pulse = Pulse::new(Side::Server);
+        let begun = Instant::now();
+        let mut beats = Vec::new();
+        while !beats.ends_with(&[(80, Beat::Dead)]) && beats.len() < 9 {
+            let beat = poll_fn(|cx| pulse.poll(cx, 0)).await;
+            beats.push((begun.elapsed().as_secs(), beat));
+        }
+        beats.retain(|(_, beat)| *beat != Beat::Rest);
+        assert_eq!(beats, [(60, Beat::Ping(6)), (80, Beat::Dead)]);
     }
 }

@@ -1,7 +1,7 @@
 //! The server's end: frames become calls.
 
 use super::{
-    Call, Codec, Credit, Eager, Frame, Hello, Link, Malformed, OpenCall, Pipe, Side,
+    Call, Codec, Credit, Eager, Frame, Hello, Link, Malformed, Pipe, Side,
     driver::{CloseOnDrop, Driver, Role, last_word},
     flow::{Flow, Inbox, Window},
     frame::fitting,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Body, Context, Delivery, Io, Metadata, Method, PayloadStream, Peer, Request, Response, Service, Status, Tasks,
-    transport::{ConnectionInfo, Drain, DrainPhase, Limits, Routes},
+    transport::{ConnectionInfo, Drain, DrainPhase, Limits, Place, Routes},
 };
 use futures_util::FutureExt;
 use std::{future::poll_fn, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
@@ -49,6 +49,7 @@ async fn serve_with(
     mut drain: Drain,
 ) {
     let (mut pipe, link) = (Pipe::new(io), Link::new());
+    link.places().set_limit(info.limits.accepted_calls());
     let Some(theirs) = greeting::receive(&mut pipe, &mut codecs).await else { return };
     if drain.phase() >= DrainPhase::Draining {
         codecs.writes.encode(&Frame::Goodbye { status: draining() }, &mut pipe.write);
@@ -115,7 +116,7 @@ struct Serving {
     mux: Arc<Mux>,
     id: u64,
     flow: Option<Arc<Flow>>,
-    _open: OpenCall,
+    _place: Place,
 }
 
 impl Serving {
@@ -182,7 +183,7 @@ impl Handler {
         if mux.with(id, |_| ()).is_some() {
             return Err(Malformed("a call of a number that is in use"));
         }
-        let (method, open) = match self.judge(&call, mux) {
+        let (method, place) = match self.judge(&call, mux) {
             Ok(accepted) => accepted,
             Err(status) => return Ok(Err(status)),
         };
@@ -201,12 +202,12 @@ impl Handler {
             }
             (message, _) => Body::Message(message.unwrap_or_else(|| crate::Payload::Encoded(bytes::Bytes::new()))),
         };
-        let serving = Serving { mux: mux.clone(), id, flow, _open: open };
+        let serving = Serving { mux: mux.clone(), id, flow, _place: place };
         Ok(Ok(Arrived { method, request: Request::new(method, context, body), serving, token }))
     }
 
-    /// Whether a call is accepted: the method, and the permit that counts it.
-    fn judge(&self, call: &Call, mux: &Arc<Mux>) -> Result<(&'static Method, OpenCall), Status> {
+    /// Whether a call is accepted: the method, and the place that it takes.
+    fn judge(&self, call: &Call, mux: &Arc<Mux>) -> Result<(&'static Method, Place), Status> {
         let unprocessed = |status: Status| status.with_delivery(Delivery::Unprocessed);
         if mux.link.is_draining() {
             return Err(unprocessed(draining()));
@@ -224,8 +225,8 @@ impl Handler {
         if let Some(message) = &call.message {
             message.within(self.limits.max_message)?;
         }
-        let limit = self.limits.max_concurrent_calls;
-        Ok((method, mux.link.open(limit).ok_or_else(|| unprocessed(too_many_calls(limit)))?))
+        let full = || unprocessed(too_many_calls(self.limits.max_concurrent_calls));
+        Ok((method, mux.link.places().take().ok_or_else(full)?))
     }
 
     fn context_of(&self, call: &Call) -> Context {

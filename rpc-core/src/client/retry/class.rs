@@ -23,10 +23,14 @@ impl Class {
     ///
     /// Delivery is what counts, and it is a fact only of statuses made in this process. What a peer answers is its
     /// answer: a bare `Unavailable` from a handler may be a dependency's, after half of the work. A message over a
-    /// limit is never sent either, yet no other endpoint will do better: only `Unavailable` goes elsewhere.
+    /// limit is never sent either, yet no other endpoint will do better: only `Unavailable` goes elsewhere, and what
+    /// found no place on a connection, which says for how long to leave that alone.
     pub(crate) fn of(status: &Status, method: &Method) -> Self {
         match (status.delivery(), status.code(), status.origin()) {
             (Delivery::NeverSent, Code::Unavailable, Origin::Local) => Self::NeverSent,
+            (Delivery::NeverSent, Code::ResourceExhausted, Origin::Local) if status.push_back().is_some() => {
+                Self::NeverSent
+            }
             (Delivery::Unprocessed, Code::Unavailable | Code::Unimplemented, _) => Self::Unprocessed,
             (Delivery::Unprocessed, Code::ResourceExhausted, Origin::Remote) => Self::Overloaded,
             (Delivery::Unknown, Code::Unavailable, Origin::Local) if method.is_idempotent() => Self::Lost,
@@ -38,7 +42,8 @@ impl Class {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kind;
+    use crate::{Kind, PushBack};
+    use std::time::Duration;
 
     #[test]
     fn the_table_of_the_design() {
@@ -65,6 +70,9 @@ mod tests {
             assert_eq!(of(Status::new(code, "")), both(Class::Final), "{code}");
         }
         let large = Status::resource_exhausted("too large").with_delivery(Delivery::NeverSent);
-        assert_eq!(of(large), both(Class::Final));
+        assert_eq!(of(large.clone()), both(Class::Final));
+        let crowded = large.with_push_back(PushBack::After(Duration::from_millis(50)));
+        assert_eq!(of(crowded.clone()), both(Class::NeverSent));
+        assert_eq!(of(crowded.at_edge()), both(Class::Final));
     }
 }

@@ -6,6 +6,7 @@ mod departures;
 mod ejection;
 mod hedges;
 mod keys;
+mod places;
 mod secure;
 mod simulation;
 mod streams;

@@ -8,8 +8,8 @@ use crate::{
     registry::{Endpoint, Instance, Memory, Registration, Registry, ServiceName},
     service_fn,
     transport::{
-        ConnectTarget, Connection, ConnectionInfo, ConnectionState, Drain, ProtocolRefused, Recognition, Routes,
-        Transport,
+        ConnectTarget, Connection, ConnectionInfo, ConnectionState, Drain, Places, ProtocolRefused, Recognition,
+        Routes, Transport,
     },
 };
 use bytes::Bytes;
@@ -84,6 +84,7 @@ struct Server {
     connections: Vec<watch::Sender<ConnectionState>>,
     far: Vec<DuplexStream>,
     hellos: usize,
+    places: Arc<Places>,
 }
 
 #[derive(Default)]
@@ -105,7 +106,8 @@ impl World {
 
     /// A server listens.
     pub(super) fn start(&self, address: &str, handler: Handler) {
-        let server = Server { handler, greetings: HashMap::new(), connections: Vec::new(), far: Vec::new(), hellos: 0 };
+        let (greetings, connections, far) = Default::default();
+        let server = Server { handler, greetings, connections, far, hellos: 0, places: Arc::default() };
         self.lock().servers.insert(address.to_owned(), server);
     }
 
@@ -142,6 +144,11 @@ impl World {
 
     pub(super) fn hellos(&self, address: &str) -> usize {
         self.lock().servers[address].hellos
+    }
+
+    /// The places for calls on the connections to a server.
+    pub(super) fn places(&self, address: &str) -> Arc<Places> {
+        self.lock().servers[address].places.clone()
     }
 
     /// The far end of the last connection to a server.
@@ -188,6 +195,11 @@ impl World {
         if *open.borrow() == ConnectionState::Closed {
             return Err(Status::unavailable("connection closed").with_delivery(Delivery::NeverSent));
         }
+        let places = self.lock().servers.get(&address).map(|server| server.places.clone()).unwrap_or_default();
+        let _place = match places.take() {
+            None => places.wait(&request).await?,
+            place => place,
+        };
         let seen = Seen {
             server: address.clone(),
             transport,
@@ -248,9 +260,11 @@ impl Transport for Wire {
             let address = target.authority;
             let (sender, state) = watch::channel(ConnectionState::Open);
             world.lock().expected.push(target.instance);
+            let mut places = Arc::default();
             let greeting = match world.lock().servers.get_mut(&address) {
                 None => Greeting::Refuse,
                 Some(server) => {
+                    places = server.places.clone();
                     server.hellos += 1;
                     let greeting = server.greetings.get(name).copied().unwrap_or(Greeting::Accept);
                     if greeting == Greeting::Accept {
@@ -266,7 +280,7 @@ impl Transport for Wire {
                     let open = state.clone();
                     let service =
                         service_fn(move |request| world.clone().serve(address.clone(), name, request, open.clone()));
-                    Ok(Connection { service: service.boxed(), state })
+                    Ok(Connection { service: service.boxed(), state, places })
                 }
             }
         })

@@ -11,13 +11,14 @@ use crate::{
 use futures_util::{StreamExt, future::join_all, stream};
 use rpc::{Client, Code, Status, Streaming};
 use rpc_core::transport::Limits;
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 pub(super) const ALL: &[Scenario] = scenarios![
     "a thousand calls at once, streams of all kinds among them" => a_thousand_calls,
     "2000 open streams stand in the way of no call" => open_streams,
     "a stream that nobody reads holds up no other" => unread,
-    "no more calls are at work on a connection than it takes" => max_concurrent_calls,
+    "no more calls are at work on a connection than it takes, and one more waits" => max_concurrent_calls,
     "a stream is told of when it has ended, and not before" => told_at_the_end,
 ];
 
@@ -96,18 +97,33 @@ async fn max_concurrent_calls(column: Arc<dyn Column>) -> Verdict {
     for job in 0..TAKEN as u64 {
         open.push(watched(&site, job, 1).await);
     }
-    // It waits, or is told at once; it is not begun.
-    let status = site.lab.with_timeout(Duration::from_millis(200)).write(100).await.unwrap_err();
-    assert!(matches!(status.code(), Code::DeadlineExceeded | Code::ResourceExhausted), "{status}");
-    assert_eq!((ledger.job(100).begun, ledger.running()), (0, TAKEN));
+    // Calls of all kinds wait, as long as they may; what was given up meanwhile is never begun.
+    let short = site.lab.with_timeout(Duration::from_millis(200));
+    let unary = short.write(100).await.unwrap_err();
+    let replies = short.watch(100, 1).await.err().unwrap();
+    let requests = short.gather(Streaming::from_iter(0..9)).await.unwrap_err();
+    let both = short.converse(Streaming::from_iter(0..9)).await.err().unwrap();
+    let LabError::Rpc(both) = both else { panic!("{both}") };
+    for status in [unary, replies, requests, both] {
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+        assert!(status.message().contains("as many calls were open as the connection takes"), "{status}");
+        assert!(status.message().contains("0 attempts sent"), "{status}");
+    }
+    // Those that wait go when another ends, and none before.
+    let mut waiting = pin!(join_all((101..=150).map(|job| site.lab.write(job))));
+    assert!(timeout(Duration::from_millis(200), &mut waiting).await.is_err());
+    let (most, begun) = (ledger.most(), ledger.job(101).begun);
+    assert_eq!((most, begun, ledger.running()), (TAKEN, 0, TAKEN), "more calls are at work than there are places");
     drop(open.pop());
-    ledger.until(TAKEN as u64 - 1, "been dropped", |job| job.dropped == 1).await;
-    assert_eq!(site.lab.write(101).await.unwrap(), 101);
+    let written = timeout(SOON, waiting).await.expect("nobody told those that wait");
+    for (job, written) in (101..).zip(written) {
+        assert_eq!(written.unwrap(), job);
+        assert_eq!(ledger.job(job).begun, 1);
+    }
     for stream in &mut open {
         assert_eq!(stream.next().await.unwrap().unwrap(), 2);
     }
-    let most = ledger.most();
-    assert!(most <= TAKEN, "{most} calls were at work");
+    assert_eq!(ledger.job(100).begun, 0, "it was given up before it was sent");
     Ok(())
 }
 
