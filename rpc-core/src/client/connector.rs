@@ -28,21 +28,21 @@ impl Connector for Sockets {
     fn connect<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, io::Result<Io>> {
         Box::pin(async move {
             match address {
-                Address::Tcp { host, port } => {
-                    let stream = match host.parse::<IpAddr>() {
-                        Ok(ip) => TcpStream::connect((ip, *port)).await?,
-                        Err(_) => {
-                            let found = lookup_host((host.as_str(), *port)).await?;
-                            TcpStream::connect(&*fit(host, found)?).await?
-                        }
-                    };
-                    stream.set_nodelay(true)?;
-                    Ok(Io::new(stream))
-                }
+                Address::Tcp { host, port } => Ok(Io::new(connect_tcp(host, *port).await?)),
                 Address::Unix(path) => Ok(Io::new(UnixStream::connect(path).await?)),
             }
         })
     }
+}
+
+/// Without Nagle's delay: calls are written in batches already, and waiting for more bytes only delays them.
+async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = match host.parse::<IpAddr>() {
+        Ok(ip) => TcpStream::connect((ip, port)).await?,
+        Err(_) => TcpStream::connect(&*fit(host, lookup_host((host, port)).await?)?).await?,
+    };
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// Those of the addresses of a name that a server may have.
@@ -90,5 +90,13 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         Sockets.connect(&Address::tcp("localhost", port)).await.unwrap();
+    }
+    #[tokio::test]
+    async fn what_is_connected_does_not_wait_for_more_bytes() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["127.0.0.1", "localhost"] {
+            assert!(connect_tcp(host, port).await.unwrap().nodelay().unwrap());
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The port.
 
 use crate::{Address, Io, observer::target};
-use std::{io, path::PathBuf, time::Duration};
-use tokio::net::{TcpListener, UnixListener};
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 /// A port that is listened on: TCP or a Unix socket.
 #[derive(Debug)]
@@ -45,11 +45,9 @@ impl Listener {
         let mut pause = Duration::from_millis(5);
         loop {
             let accepted = match self {
-                Self::Tcp(listener) => listener.accept().await.map(|(stream, peer)| {
-                    // Replies are written in batches already; waiting for more bytes only delays them.
-                    let _ = stream.set_nodelay(true);
-                    (Io::new(stream), Some(peer.into()))
-                }),
+                Self::Tcp(listener) => {
+                    accept_tcp(listener).await.map(|(stream, peer)| (Io::new(stream), Some(peer.into())))
+                }
                 Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| (Io::new(stream), None)),
             };
             match accepted {
@@ -65,8 +63,28 @@ impl Listener {
     }
 }
 
+/// A connection without Nagle's delay: replies are written in batches already; waiting for more bytes only delays them.
+async fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = listener.accept().await?;
+    let _ = stream.set_nodelay(true);
+    Ok((stream, peer))
+}
+
 /// Errors of the connection that was about to be accepted, not of the port.
 fn is_one_connections(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_accepted_does_not_wait_for_more_bytes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (_client, accepted) =
+            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), accept_tcp(&listener));
+        assert!(accepted.unwrap().0.nodelay().unwrap());
+    }
 }
