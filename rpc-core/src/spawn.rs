@@ -26,7 +26,7 @@ use tracing::Instrument;
 /// the [`Task`] leaves it running.
 ///
 /// A panic becomes `Internal`: for whoever awaits the task, and if nobody does, for the stream that the call returns,
-/// which does not end as if all were well.
+/// which does not end as if all were well. Nor does it when the server has ended the task.
 ///
 /// Outside of a call nobody would own the task: nothing runs then, and awaiting it says `FailedPrecondition`.
 ///
@@ -147,6 +147,8 @@ struct Nursery {
     polling: AtomicUsize,
     /// One panicked, and nobody waits for it.
     panicked: AtomicBool,
+    /// One was ended by the server, and not by the end of the call.
+    cut: AtomicBool,
     /// The stream of replies, which has ended and waits for those that are being polled.
     last: AtomicWaker,
 }
@@ -178,15 +180,19 @@ impl Home {
         }
     }
 
-    /// The stream of replies has ended well, as it says. Whether one of the tasks, of which it may have come, panicked: one
-    /// that is being polled may be about to.
+    /// The stream of replies has ended well, as it says. Whether one of the tasks, of which it may have come, panicked (one
+    /// that is being polled may be about to) or was cut.
     pub(crate) fn poll_end(&self, cx: &mut task::Context<'_>) -> Poll<Result<(), Status>> {
         let Some(nursery) = self.nursery.get() else { return Poll::Ready(Ok(())) };
         nursery.last.register(cx.waker());
         if nursery.polling.load(SeqCst) > 0 {
             return Poll::Pending;
         }
-        Poll::Ready(if nursery.panicked.load(SeqCst) { Err(panicked()) } else { Ok(()) })
+        Poll::Ready(match (nursery.panicked.load(SeqCst), nursery.cut.load(SeqCst)) {
+            (true, _) => Err(panicked()),
+            (false, true) => Err(Status::unavailable("the server ended while a task of the call was at work")),
+            (false, false) => Ok(()),
+        })
     }
 }
 
@@ -204,6 +210,16 @@ pin_project! {
         future: F,
         answer: Option<oneshot::Sender<Result<F::Output, Status>>>,
         nursery: Arc<Nursery>,
+    }
+
+    impl<F: Future> PinnedDrop for Watched<F> {
+        // Before what it holds is dropped: that may be what feeds the stream of replies, whose end is asked about then.
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if this.answer.is_some() && !this.nursery.ended.is_cancelled() {
+                this.nursery.cut.store(true, SeqCst);
+            }
+        }
     }
 }
 
@@ -274,6 +290,26 @@ mod tests {
         drop(context.enter(|| spawn(async { panic!("on purpose") })));
         tasks.finished().await;
         assert_eq!(end().await.unwrap_err().code(), Code::Internal);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_its_server_ends_is_no_good_end_of_the_stream() {
+        let (context, tasks) = at_home();
+        let end = async || std::future::poll_fn(|cx| context.home().unwrap().poll_end(cx)).await;
+        drop(context.enter(|| spawn(async {})));
+        drop(context.enter(|| spawn_detached(std::future::pending::<()>())));
+        let (sender, mut items) = tokio::sync::mpsc::channel::<()>(1);
+        drop(context.enter(|| {
+            spawn(async move {
+                let _sender = sender;
+                std::future::pending::<()>().await;
+            })
+        }));
+        tokio::task::yield_now().await;
+        assert!(end().await.is_ok());
+        tasks.abort();
+        assert!(items.recv().await.is_none());
+        assert_eq!(end().await.unwrap_err().code(), Code::Unavailable);
     }
 
     #[tokio::test]

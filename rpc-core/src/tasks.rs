@@ -20,11 +20,12 @@ use tokio_util::{
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
-    _owner: Option<Arc<StopOnDrop>>,
+    owner: Option<Arc<StopOnDrop>>,
 }
 
+/// Ends the tasks of a set when the last share of it is gone.
 #[derive(Debug)]
-struct StopOnDrop(CancellationToken);
+pub(crate) struct StopOnDrop(CancellationToken);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
@@ -36,13 +37,18 @@ impl Tasks {
     /// A new set, and the handle that owns it: when all its clones are dropped, the tasks end.
     pub fn owner() -> Self {
         let stop = CancellationToken::new();
-        Self { tracker: TaskTracker::new(), _owner: Some(Arc::new(StopOnDrop(stop.clone()))), stop }
+        Self { tracker: TaskTracker::new(), owner: Some(Arc::new(StopOnDrop(stop.clone()))), stop }
     }
 
     /// A handle that spawns into this set without keeping it alive. What the tasks themselves should hold.
     #[must_use]
     pub fn handle(&self) -> Self {
-        Self { tracker: self.tracker.clone(), stop: self.stop.clone(), _owner: None }
+        Self { tracker: self.tracker.clone(), stop: self.stop.clone(), owner: None }
+    }
+
+    /// What keeps the tasks, if this handle does: for whoever needs them to live and nothing else of them.
+    pub(crate) fn keeper(&self) -> Option<Arc<StopOnDrop>> {
+        self.owner.clone()
     }
 
     /// Starts a task. It is dropped when the owner is; after that, and outside a runtime (a value dropped after the

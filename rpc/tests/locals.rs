@@ -1,4 +1,4 @@
-//! How services in this process hear that it is about to leave.
+//! How services in this process hear that it is about to leave, and that they outlive those who can call them.
 #![cfg(feature = "tarpc")]
 
 use rpc::{
@@ -19,6 +19,8 @@ use std::{
 trait Follow {
     /// One number, and the next when the process is about to leave.
     async fn follow(&self) -> Result<Streaming<u64>, Status>;
+    /// So many numbers, made in a task of the call.
+    async fn count(&self, last: u64) -> Result<Streaming<u64>, Status>;
     /// Whether it is.
     async fn leaving(&self) -> Result<bool, Status>;
     /// Waits until it is, whoever waits for the answer.
@@ -57,6 +59,18 @@ impl Follow for Follower {
             }
             Some((Ok(1), (context, 1)))
         })))
+    }
+
+    async fn count(&self, last: u64) -> Result<Streaming<u64>, Status> {
+        let (sender, stream) = Streaming::channel(1);
+        rpc::spawn(async move {
+            for number in 1..=last {
+                if sender.send(Ok(number)).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(stream)
     }
 
     async fn leaving(&self) -> Result<bool, Status> {
@@ -98,7 +112,8 @@ async fn is_silent(stream: &mut Streaming<u64>) -> bool {
 }
 
 async fn is_told(mut stream: Streaming<u64>) {
-    let status = stream.next().await.unwrap().unwrap_err();
+    let next = tokio::time::timeout(Duration::from_secs(20), stream.next()).await.expect("nobody tells it");
+    let status = next.unwrap().unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Unavailable, "leaving"));
 }
 
@@ -146,4 +161,14 @@ async fn that_nobody_can_call_it_any_more_is_no_reason_to_leave() {
     assert!(is_silent(&mut stream).await);
     let mut stream = followed(&FollowClient::local(Follower::default())).await;
     assert!(is_silent(&mut stream).await);
+}
+
+#[tokio::test]
+async fn a_stream_has_what_makes_it_when_its_client_is_gone() {
+    let mut stream = FollowClient::local(Follower::default()).count(100).await.unwrap();
+    let mut numbers = Vec::new();
+    while let Some(number) = stream.next().await {
+        numbers.push(number.unwrap());
+    }
+    assert!(numbers.iter().copied().eq(1..=100), "{} of a hundred, and a clean end", numbers.len());
 }

@@ -13,6 +13,7 @@ use crate::{
         unfinished::{AtWork, Unfinished},
     },
     spawn::House,
+    tasks::StopOnDrop,
     transport::{Drain, Lookup, Routes},
 };
 use std::{
@@ -148,20 +149,21 @@ pub(crate) struct Dispatch {
 
 impl Service for Dispatch {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
-        let (router, method) = (&*self.router, request.method);
-        let called = match router.service(method.service) {
+        let method = request.method;
+        let called = match self.router.service(method.service) {
             Some(handler) => Ok(completion::call(handler, request, &self.house, &self.owner, &self.gate)),
-            None => Err(router.unknown(method.path.as_bytes())),
+            None => Err(self.router.unknown(method.path.as_bytes())),
         };
         async move {
-            let called = called?;
+            let (called, router) = (called?, &*self.router);
             let _at_work = AtWork::new(&*router.unfinished, method);
             // A handler's status crosses the edge here; the router's own, above, is a fact about this very call.
             match called.await {
                 (Ok(Response { metadata, body: body @ Body::Message(_) }), _) => Ok(Response { metadata, body }),
                 (Ok(response), end) => {
                     let at_work = AtWork::new(router.unfinished.clone(), method);
-                    let replies = || Replies { complete: false, end, at_work: Some(at_work) };
+                    let keeper = self.owner.keeper();
+                    let replies = || Replies { complete: false, end, at_work: Some(at_work), _keeper: keeper };
                     Ok(Response { body: response.body.ridden(replies), ..response })
                 }
                 (Err(status), _) => Err(status.at_edge()),
@@ -175,6 +177,8 @@ struct Replies {
     complete: bool,
     end: CallEnd,
     at_work: Option<AtWork<Arc<Unfinished>>>,
+    /// Of the tasks that the items may come from: a service of this process whose client is gone.
+    _keeper: Option<Arc<StopOnDrop>>,
 }
 
 impl Rider for Replies {
