@@ -81,6 +81,11 @@ fn read_metadata(headers: &HeaderMap, metadata: &mut Metadata) -> Result<(), Sta
 #[cold]
 fn not_grpc(status: StatusCode, headers: &HeaderMap) -> Status {
     let code = if status == StatusCode::OK { Code::Unknown } else { trailers::code_of_http(status) };
+    if status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+        let sentence =
+            "the server takes no headers as large as these: the call has too much metadata and baggage for it";
+        return Status::new(code, sentence);
+    }
     let kind = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
     let kind: String = kind.chars().take(64).collect();
     Status::new(code, format!("something answered that is no gRPC server: HTTP {status} with {kind}"))

@@ -7,7 +7,7 @@ use common::*;
 use h2::{Reason, RecvStream, SendStream, server};
 use http::{HeaderMap, Request, Response, StatusCode};
 use rpc_core::{
-    Address, Body, Code, Delivery, Io, Payload, PayloadStream, Status, Tasks,
+    Address, Body, Code, Context, Delivery, Io, Metadata, Payload, PayloadStream, Status, Tasks,
     transport::{ConnectTarget, Connection, ConnectionState, Limits, ProtocolRefused, Transport},
 };
 use rpc_grpc::Grpc;
@@ -409,4 +409,44 @@ async fn a_server_that_is_gone_without_a_word_is_given_up() {
     let waited = begun.elapsed();
     assert!((Duration::from_secs(30)..Duration::from_secs(51)).contains(&waited), "{waited:?}");
     assert_eq!(*connection.state.borrow(), ConnectionState::Closed);
+}
+
+#[tokio::test]
+async fn headers_that_are_too_many_for_a_foreign_server_fail_their_call_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address::from(listener.local_addr().unwrap());
+    let tasks = Tasks::owner();
+    tasks.spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // hyper's default, and so tonic's.
+        let mut connection =
+            server::Builder::new().max_header_list_size(16 * 1024).handshake::<_, Bytes>(stream).await.unwrap();
+        while let Some(accepted) = connection.accept().await {
+            let Ok((_, mut respond)) = accepted else { return };
+            let mut body = respond.send_response(grpc(), false).unwrap();
+            body.send_data(message(b"\x18\x07"), false).unwrap();
+            body.send_trailers(trailers(&[("grpc-status", "0")])).unwrap();
+        }
+    });
+    let connection = connect(&address, &tasks).await;
+    let mut metadata = Metadata::default();
+    for index in 0..Metadata::MAX_ENTRIES {
+        let key = format!("key-{index:02}-bin");
+        let room = Metadata::MAX_BYTES / Metadata::MAX_ENTRIES - key.len();
+        metadata.insert_bytes(key, vec![255; room]).unwrap();
+    }
+    // As much metadata as there may be always fits, even as text. Baggage beside it may be too much.
+    for (commas, fits) in [(0, true), (8000, false), (300, true)] {
+        let mut baggage = Metadata::default();
+        baggage.insert("commas", ",".repeat(commas)).unwrap();
+        let context = Context::default().with_metadata(metadata.clone()).with_baggage(baggage);
+        match call_in(&connection, &ECHO, context, body(order("", 0))).await {
+            Ok(answer) => assert!(fits && answered(answer).count == 7, "{commas} commas"),
+            Err(error) => {
+                assert!(!fits && error.message().contains("metadata and baggage"), "{commas} commas: {error}");
+                assert_eq!((error.code(), error.delivery()), (Code::Internal, Delivery::Unknown));
+            }
+        }
+        assert_eq!(*connection.state.borrow(), ConnectionState::Open);
+    }
 }
