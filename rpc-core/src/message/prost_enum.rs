@@ -33,9 +33,9 @@ fn name<E>() -> &'static str {
     type_name::<E>().rsplit("::").next().unwrap_or_default()
 }
 
-/// The value of number 0 stands for an absent one, as in prost's own messages; where there is none (in proto2), an absent
-/// one is an error, and so is a number that this program does not know: prost's messages keep it as an `i32`, and an enum
-/// cannot.
+/// The value of number 0 stands for an absent one, as in prost's own messages; where there is none (in proto2), an
+/// absent one is an error. So is a number that this program does not know: prost's messages keep it as an `i32`, and an
+/// enum cannot.
 #[diagnostic::do_not_recommend]
 impl<E: ProstEnum> Element<AsProstEnum> for E {
     #[inline]

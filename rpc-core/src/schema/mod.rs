@@ -136,9 +136,9 @@ impl SchemaBuilder {
     /// The schema.
     ///
     /// # Errors
-    /// When two types have one name, or a type that of a service, when a message or an enum that prost generated is in none
-    /// of the files handed over, when an enum of prost's has no name or one of another enum, and when packages refer to each
-    /// other both ways, which protobuf cannot say. All of it is reported at once.
+    /// When two types have one name, or a type that of a service, when a message or an enum that prost generated is in
+    /// none of the files handed over, when an enum of prost's has no name or that of another, and when packages refer to
+    /// each other both ways, which protobuf cannot say. All of it is reported at once.
     pub fn build(self) -> Result<Schema, SchemaError> {
         let mut catalog = Catalog::with_enums(self.enums);
         for service in &self.services {
