@@ -141,6 +141,21 @@ fn a_missing_struct_has_its_fields_missing() {
     assert_eq!(refused::<Nested>(b"\x12\x00"), missing);
 }
 
+/// Protobuf merges the parts of a message. Here each has to be whole by itself where something may not be absent, which is
+/// argued in ARCHITECTURE.md; no encoder writes half of one.
+#[test]
+fn a_message_in_two_parts_is_merged_if_its_first_part_is_whole() {
+    let nested = |bytes: &[u8]| decode::<Nested>(bytes);
+    assert_eq!(nested(b"\x12\x02\x08\x01\x12\x02\x08\x02").unwrap().order, Order { pay: Kind::Gift });
+    assert_eq!(nested(b"\x12\x02\x08\x02\x12\x00").unwrap().order, Order { pay: Kind::Gift });
+    let missing = "Order.pay: Nested.order: missing; it has to be a variant of Kind";
+    assert_eq!(refused::<Nested>(b"\x12\x00\x12\x02\x08\x01"), missing);
+    // What may be absent is merged whatever comes first.
+    let easy = decode::<Easy>(b"\x12\x02\x10\x07\x12\x03\x0a\x01x").unwrap();
+    assert_eq!(easy.item, Item { menu: "x".to_owned(), count: 7 });
+    assert_eq!(decode::<Easy>(b"\x22\x00\x22\x02\x08\x01").unwrap().choice, Choice::One(1));
+}
+
 #[test]
 fn nothing_is_invented_in_lists_maps_and_options() {
     assert_eq!(refused::<Lists>(b"\x0a\x02\x01\x09"), "Lists.kinds: 9 is no variant of Kind known here");
