@@ -61,7 +61,8 @@ async fn connect_for(
     let default = if instance.is_some() { KEEP_ALIVE } else { KEEP_ALIVE_STRANGER };
     let (sender, state) = watch::channel(ConnectionState::Open);
     let (greeting, greeted) = oneshot::channel();
-    let pulse = Pulse::new(FIRST_CALLS);
+    let most = target.limits.max_concurrent_calls;
+    let pulse = Pulse::new(FIRST_CALLS.min(most));
     let (requests, connection) = client::Builder::new()
         .initial_window_size(frames::STREAM_WINDOW)
         .initial_connection_window_size(frames::CONNECTION_WINDOW)
@@ -72,7 +73,7 @@ async fn connect_for(
         .handshake(Watched::new(io, sender.clone(), greeting, pulse.clone()))
         .await
         .map_err(|error| refused("the server closed the connection at once").with_source(error))?;
-    tasks.spawn(drive(connection, sender.clone(), pulse.clone(), keep_alive.unwrap_or(default)));
+    tasks.spawn(drive(connection, sender.clone(), pulse.clone(), most, keep_alive.unwrap_or(default)));
     match greeted.await {
         Ok(FrameHeads::SETTINGS) => {}
         Ok(_) => {
@@ -102,6 +103,7 @@ async fn drive(
     mut connection: client::Connection<Watched, Bytes>,
     state: watch::Sender<ConnectionState>,
     pulse: Arc<Pulse>,
+    most: usize,
     interval: Duration,
 ) {
     let Some(ping) = connection.ping_pong() else { return };
@@ -109,7 +111,7 @@ async fn drive(
     let driven = poll_fn(|cx| {
         let driven = connection.as_mut().poll(cx);
         // The server may say at any time that it takes more, or fewer.
-        pulse.places.set_limit(connection.max_concurrent_send_streams());
+        pulse.places.set_limit(connection.max_concurrent_send_streams().min(most));
         driven
     });
     let ended = tokio::select! {
