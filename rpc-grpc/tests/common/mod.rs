@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use rpc_core::{
     Address, Body, Code, Context, Detail, Io, Kind, Metadata, Method, Payload, PayloadStream, Request, Response,
     Service, ServiceDescriptor, Status, Tasks,
-    server::{NamedService, Running, Server},
+    server::{Admission, NamedService, Running, Server},
     transport::{ConnectTarget, Connection, Limits, Transport},
 };
 use rpc_grpc::Grpc;
@@ -208,6 +208,8 @@ fn server(kitchen: &Kitchen, limits: Limits) -> Server {
         .service(kitchen.clone())
         .unwrap()
         .limits(limits)
+        // A machine that others use as well may look like too much to do.
+        .admission(Admission::Off)
         .instance("kitchen-1")
 }
 
