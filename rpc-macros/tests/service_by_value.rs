@@ -259,7 +259,8 @@ impl Transport for Found {
     }
 
     fn connect(&self, _: Io, _: ConnectTarget, _: Tasks) -> BoxFuture<'static, Result<Connection, Status>> {
-        let connection = Connection { service: self.clone().boxed(), state: self.state.subscribe() };
+        let (service, state) = (self.clone().boxed(), self.state.subscribe());
+        let connection = Connection { service, state, places: Arc::default() };
         Box::pin(async { Ok(connection) })
     }
 
