@@ -26,9 +26,12 @@
 //! - One bad record is skipped and counted, and harms nobody.
 //! - No node is deleted that holds not our id and nonce; and none of ours appears after a close has succeeded.
 //!
-//! What it does not do yet: TLS and authentication towards ZooKeeper, access control lists on our nodes (restrict
-//! the service's own node instead, and make it persistent). It keeps no list on disk for a start without ZooKeeper;
-//! `ARCHITECTURE.md` says why.
+//! What it does not do yet: TLS and authentication towards ZooKeeper, and access control lists on our nodes. Whoever
+//! reaches ZooKeeper may therefore read, change and delete them (we put them back within about a second), and lists on
+//! the nodes above do not prevent it, since ZooKeeper's are not inherited: that of a service's node says only who may
+//! add and remove records. So let nobody but the fleet reach ZooKeeper's port, and where calls matter use TLS with
+//! `server_name`: then a false record can keep calls from arriving, and cannot have them arrive with somebody else.
+//! It keeps no list on disk for a start without ZooKeeper; `ARCHITECTURE.md` says why, of both.
 //!
 //! The modules in the order of what happens:
 

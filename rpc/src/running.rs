@@ -49,12 +49,20 @@ impl Running {
     ) -> Self {
         let propagation = registry.propagation().min(Self::PROPAGATION);
         let stage = watch::Sender::new(Readiness::Ready);
+        for registration in &registrations {
+            app.spawn(registration.withdraw_after(core.port_closed()));
+        }
         Self { core, registrations, propagation, stage, serving: app.begun() }
     }
 
     /// Where it listens; the port is the real one when 0 was asked for.
     pub fn address(&self) -> &Address {
         self.core.address()
+    }
+
+    /// Waits until its port is closed, which it never is by itself.
+    pub(crate) fn port_closed(&self) -> impl Future<Output = ()> + use<> {
+        self.core.port_closed()
     }
 
     /// Whether its record is on the list; if not, that is being tried.
@@ -97,5 +105,52 @@ impl Running {
         let peaceful = self.serving.locals_finished(until).await && served;
         self.stage.send_replace(Readiness::Stopped);
         (peaceful, self.serving)
+    }
+}
+
+#[cfg(all(test, feature = "tarpc"))]
+mod tests {
+    use super::*;
+    use rpc_core::{
+        Request, Response, Service, ServiceDescriptor, Status,
+        registry::{Memory, ServiceName},
+        server::NamedService,
+    };
+    use std::sync::Arc;
+
+    struct Nothing;
+
+    impl NamedService for Nothing {
+        fn descriptor(&self) -> &'static ServiceDescriptor {
+            static NOTHING: ServiceDescriptor = ServiceDescriptor::new("t.Nothing", &[], "");
+            &NOTHING
+        }
+    }
+
+    impl Service for Nothing {
+        async fn call(&self, _: Request) -> Result<Response, Status> {
+            Err(Status::unimplemented("it does nothing"))
+        }
+    }
+
+    /// The core's drain closes the port here, of which nobody has asked this server.
+    #[tokio::test]
+    async fn a_server_without_a_port_withdraws_its_record_and_does_not_run_on() {
+        let memory = Memory::new();
+        let mut listed = memory.watch(&"t.Nothing".parse::<ServiceName>().unwrap());
+        let app = App::builder().registry(Arc::new(memory)).build();
+        let running = app.server().service(Nothing).start().await.unwrap();
+        assert_eq!(listed.known().await.instances.len(), 1);
+        running.core.advance(DrainPhase::Draining);
+        let withdrawn = async {
+            while !listed.changed().await.instances.is_empty() {}
+            running.registrations[0].follow().wait_for(|state| *state == RegistrationState::Closed).await.unwrap();
+        };
+        tokio::time::timeout(Duration::from_secs(10), withdrawn).await.expect("the record goes with the port");
+        assert!(!running.health().is_ready());
+
+        let loses = |running: &Running| running.core.advance(DrainPhase::Draining);
+        let error = app.server().service(Nothing).on_ready(loses).run().await.unwrap_err();
+        assert!(error.to_string().contains("cannot be listened on any more"), "{error}");
     }
 }

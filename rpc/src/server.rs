@@ -167,7 +167,7 @@ impl Server {
     /// then it drains what has come already, and registers no more.
     ///
     /// # Errors
-    /// As for [`start`](Self::start).
+    /// As for [`start`](Self::start); and when the system takes the port away, after a drain: nobody could come any more.
     pub async fn run(self) -> Result<()> {
         let mut signals = Signals::listen()?;
         let listening = tokio::select! {
@@ -180,7 +180,17 @@ impl Server {
             signal = signals.next() => Err(signal),
         };
         let (running, signal) = match registering {
-            Ok(registered) => (listening.settle(registered).await?, signals.next().await),
+            Ok(registered) => {
+                let running = listening.settle(registered).await?;
+                tokio::select! {
+                    signal = signals.next() => (running, signal),
+                    () = running.port_closed() => {
+                        let port = running.address().to_string();
+                        running.end().await;
+                        return Err(port_lost(&port));
+                    }
+                }
+            }
             // Its port is open, and not everybody finds it by the registry: who calls already is let finish. A record
             // that may have got there is withdrawn meanwhile, as what was registering it is gone.
             Err(signal) => (listening.serve(Vec::new()), signal),
@@ -280,6 +290,11 @@ fn transports(config: &Config, compiled: &[Arc<dyn Transport>]) -> Result<Vec<Ar
         })
     };
     asked.iter().map(find).collect()
+}
+
+fn port_lost(port: &str) -> Error {
+    Error::new(format!("{port} cannot be listened on any more: something has closed this process's port"))
+        .with_remedy("start the server again")
 }
 
 fn cannot_bind(error: ServerError) -> Error {

@@ -117,6 +117,16 @@ impl Registration {
         let _ = self.state.changed().await;
     }
 
+    /// Withdraws the record once something has happened, if what this gives is polled until then. That ends when the
+    /// registration does, and does not keep it.
+    pub fn withdraw_after<F: Future<Output = ()> + Send>(&self, event: F) -> impl Future<Output = ()> + Send + use<F> {
+        let close = self.close.clone();
+        async move {
+            close.run_until_cancelled(event).await;
+            close.cancel();
+        }
+    }
+
     /// Withdraws the record, waiting at most `limit`. True when the registry has confirmed that it is gone; otherwise
     /// it goes when the registry notices that this process has.
     pub async fn close(mut self, limit: Duration) -> bool {
@@ -163,6 +173,22 @@ mod tests {
         fn registration(&self, instance: &str, state: RegistrationState) {
             self.0.lock().unwrap().push(format!("{instance} {}", state.word()));
         }
+    }
+
+    #[tokio::test]
+    async fn a_record_is_withdrawn_after_an_event_and_not_kept_until_then() {
+        let (registrar, registration) = Registration::new();
+        let mut withdrawn = std::pin::pin!(registration.withdraw_after(tokio::task::yield_now()));
+        assert!(futures_util::poll!(&mut withdrawn).is_pending());
+        assert!(!registrar.is_closing());
+        withdrawn.await;
+        assert!(registrar.is_closing());
+
+        let (registrar, registration) = Registration::new();
+        let withdrawn = registration.withdraw_after(std::future::pending());
+        drop(registration);
+        assert!(registrar.is_closing());
+        withdrawn.await;
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The port.
 
 use crate::{Address, Io, observer::target};
+use rustix::io::Errno;
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
@@ -41,7 +42,10 @@ impl Listener {
     }
 
     /// The next connection. When none can be accepted (too many open files), waits a little, so as not to spin.
-    pub(crate) async fn accept(&self) -> (Io, Option<Address>) {
+    ///
+    /// # Errors
+    /// When there will never be one again: somebody has taken the port away from the process (as `ss -K` does).
+    pub(crate) async fn accept(&self) -> io::Result<(Io, Option<Address>)> {
         let mut pause = Duration::from_millis(5);
         loop {
             let accepted = match self {
@@ -51,8 +55,9 @@ impl Listener {
                 Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| (Io::new(stream), None)),
             };
             match accepted {
-                Ok(connection) => return connection,
+                Ok(connection) => return Ok(connection),
                 Err(error) if is_one_connections(&error) => {}
+                Err(error) if is_the_ports_end(&error) => return Err(error),
                 Err(error) => {
                     tracing::warn!(target: target::SERVER, %error, "cannot accept connections just now; raise the limit of open files if this stays");
                     tokio::time::sleep(pause).await;
@@ -74,6 +79,11 @@ async fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr
 fn is_one_connections(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
+}
+
+/// Errors that stay: it is no socket any more, or none that listens. (`EOPNOTSUPP` may be a connection's, on Linux.)
+fn is_the_ports_end(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::BADF | Errno::NOTSOCK | Errno::INVAL))
 }
 
 #[cfg(test)]

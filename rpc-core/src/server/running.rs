@@ -17,6 +17,7 @@ use crate::{
 };
 use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Services behind one port, on which every transport given is spoken.
 ///
@@ -111,6 +112,10 @@ impl Server {
         let taken = |source| ServerError::Bind { address: address.clone(), source };
         let listener = Listener::bind(address).await.map_err(taken)?;
         let address = listener.address().map_err(taken)?;
+        Ok(self.serve(listener, address))
+    }
+
+    fn serve(self, listener: Listener, address: Address) -> Running {
         let tasks = Tasks::owner();
         let (trigger, drain) = Drain::new();
         let mut router = self.router;
@@ -131,8 +136,14 @@ impl Server {
             tasks: tasks.handle(),
             drain,
         };
-        tasks.spawn(Arc::new(port).accept(listener));
-        Ok(Running { address, tasks, trigger, observers: self.observers, unfinished })
+        let closed = CancellationToken::new();
+        // However that ends.
+        let closes = closed.clone().drop_guard();
+        tasks.spawn(async move {
+            Arc::new(port).accept(listener).await;
+            drop(closes);
+        });
+        Running { address, tasks, trigger, observers: self.observers, unfinished, closed }
     }
 }
 
@@ -160,16 +171,25 @@ struct Port {
 }
 
 impl Port {
-    /// Accepts until the drain begins; then the port closes, and clients are refused before they have sent anything.
+    /// Accepts until the drain begins; then the port closes, and clients are refused before they have sent anything. Or
+    /// until it is taken away.
     async fn accept(self: Arc<Self>, listener: Listener) {
         let lobby = Arc::new(Lobby::default());
         let mut drain = self.drain.clone();
         let draining = drain.reached(DrainPhase::Draining);
         tokio::pin!(draining);
         loop {
-            let (io, peer) = tokio::select! {
-                connection = listener.accept() => connection,
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
                 () = &mut draining => return,
+            };
+            let (io, peer) = match accepted {
+                Ok(connection) => connection,
+                Err(error) => {
+                    let listening = self.info.local.as_ref().map(tracing::field::display);
+                    tracing::error!(target: target::SERVER, listening, %error, "the port is lost, and nobody can connect any more");
+                    return;
+                }
             };
             let (port, seat) = (self.clone(), lobby.enter());
             self.tasks.spawn(async move {
@@ -304,6 +324,7 @@ pub struct Running {
     trigger: DrainTrigger,
     observers: Observers,
     unfinished: Arc<Unfinished>,
+    closed: CancellationToken,
 }
 
 impl Running {
@@ -317,6 +338,12 @@ impl Running {
     /// Where it listens.
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Waits until the port is closed: when the drain begins, or before, if the system has taken the port away. Then who is
+    /// connected is served on, and nobody can come.
+    pub fn port_closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.closed.clone().cancelled_owned()
     }
 
     /// Moves on towards the end: [`DrainPhase::Draining`] closes the port and sends GOAWAY, [`DrainPhase::Stopped`]
@@ -381,6 +408,34 @@ impl Error for ServerError {
         match self {
             Self::NoTransport => None,
             Self::Bind { source, .. } => Some(source),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_away_is_told_of() {
+        let loopback = Address::tcp("127.0.0.1", 0);
+        for loses in [true, false] {
+            let listener = Listener::bind(&loopback).await.unwrap();
+            let address = listener.address().unwrap();
+            let Listener::Tcp(tcp) = &listener else { panic!("no TCP") };
+            let same = std::os::fd::AsFd::as_fd(tcp).try_clone_to_owned().unwrap();
+            let running = Server::new().serve(listener, address);
+            let closed = running.port_closed();
+            tokio::pin!(closed);
+            assert!(tokio::time::timeout(Duration::from_millis(20), &mut closed).await.is_err(), "it listens");
+            if loses {
+                std::net::TcpStream::from(same).shutdown(std::net::Shutdown::Both).unwrap();
+            } else {
+                drop(same);
+                running.advance(DrainPhase::Draining);
+            }
+            tokio::time::timeout(Duration::from_secs(10), closed).await.expect("the port has ended");
+            assert!(running.shutdown(Duration::ZERO).await);
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::{
 use futures_util::future::{join_all, try_join_all};
 use zookeeper_client::{Acls, CreateMode, CreateOptions, Error, OneshotWatcher};
 
-/// Anybody may read and write, as with Curator: reading is what they are for, and who may write is settled by access
-/// control on the parents, which the operator makes.
+/// Anybody may read and write, as with Curator: reading is what they are for, and there is nobody else to name, since this
+/// client does not say who it is. Lists on the parents are not inherited; they say who may add and remove records.
 const NODE: CreateOptions<'static> = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
 const PARENT: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
 

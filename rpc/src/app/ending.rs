@@ -76,6 +76,11 @@ impl App {
         locals.values().for_each(|local| local.turn(phase));
     }
 
+    /// Works until the App ends.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(work);
+    }
+
     /// A server of it has begun.
     pub(crate) fn begun(&self) -> Serving {
         self.0.serving.fetch_add(1, AcqRel);
