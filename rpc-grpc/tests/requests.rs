@@ -13,7 +13,10 @@ use rpc_core::{
 };
 use rpc_grpc::Grpc;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    net::TcpStream,
+};
 
 type Pair = (&'static str, &'static str);
 
@@ -93,16 +96,50 @@ async fn a_browser_that_speaks_http2_gets_one_plain_sentence_too() {
     }
 }
 
-/// In memory, for paused clocks: they run on while the system carries bytes.
-#[tokio::test(start_paused = true)]
-async fn a_request_whose_message_does_not_come_is_not_waited_for_without_end() {
+/// Our server on one end of a pipe, since paused clocks run on while the system carries bytes; the other end.
+fn in_memory(tasks: &Tasks) -> (DuplexStream, impl Future<Output = ()> + Send + 'static) {
     let (near, far) = tokio::io::duplex(16 * 1024);
-    let (tasks, (trigger, drain)) = (Tasks::owner(), Drain::new());
+    let (trigger, drain) = Drain::new();
     let mut router = Router::default();
     router.add(Kitchen::new()).unwrap();
     let routes = router.into_routes(tasks.handle(), Observers::default());
     let info = ConnectionInfo::new(Limits::default());
-    tasks.spawn(Grpc::default().serve(Io::new(near), info, routes, tasks.handle(), drain));
+    let serving = Grpc::default().serve(Io::new(near), info, routes, tasks.handle(), drain);
+    (far, async move {
+        serving.await;
+        drop(trigger);
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_answers_no_ping_is_given_up() {
+    // One that has greeted has ten seconds; one that has answered once is asked every minute, and then has twenty.
+    for (answers, seconds) in [(0, 10), (1, 80), (2, 140)] {
+        let tasks = Tasks::owner();
+        let (mut far, serving) = in_memory(&tasks);
+        far.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        let listens = async {
+            let (mut head, mut answered) = ([0; 9], 0);
+            while far.read_exact(&mut head).await.is_ok() {
+                let mut content = vec![0; usize::from(head[2])];
+                far.read_exact(&mut content).await.unwrap();
+                if head[3] == 6 && answered < answers {
+                    answered += 1;
+                    far.write_all(&[&b"\0\0\x08\x06\x01\0\0\0\0"[..], &content].concat()).await.unwrap();
+                }
+            }
+        };
+        let begun = tokio::time::Instant::now();
+        tokio::join!(serving, listens);
+        assert_eq!(begun.elapsed().as_secs(), seconds, "after {answers} answers");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_message_does_not_come_is_not_waited_for_without_end() {
+    let tasks = Tasks::owner();
+    let (far, serving) = in_memory(&tasks);
+    tasks.spawn(serving);
     let (mut requests, connection) = client::handshake(far).await.unwrap();
     // It answers pings.
     tasks.spawn(async move { drop(connection.await) });
@@ -128,7 +165,6 @@ async fn a_request_whose_message_does_not_come_is_not_waited_for_without_end() {
     let mut sum = sum.await.unwrap().into_body();
     while sum.data().await.is_some() {}
     assert_eq!(sum.trailers().await.unwrap().unwrap()["grpc-status"], "0");
-    drop(trigger);
 }
 
 #[tokio::test]
