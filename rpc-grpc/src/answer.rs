@@ -9,7 +9,9 @@ use crate::{
 use futures_core::Stream;
 use h2::RecvStream;
 use http::{HeaderMap, StatusCode};
-use rpc_core::{Body, Code, Metadata, Method, Payload, PayloadStream, Response, Status, Trailers, transport::Place};
+use rpc_core::{
+    Body, CallId, Code, Metadata, Method, Payload, PayloadStream, Response, Status, Trailers, transport::Place,
+};
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
@@ -20,11 +22,12 @@ pub(crate) async fn read(
     response: http::Response<RecvStream>,
     method: &'static Method,
     (progress, place): (Progress, Place),
+    asked: Option<CallId>,
     max_message: usize,
 ) -> Result<Response, Status> {
     let (head, body) = response.into_parts();
-    // An answer without messages has its outcome in the headers.
-    let early = trailers::read(&head.headers);
+    // An answer without messages has its outcome in the headers, and only there is one to a call that was not begun.
+    let early = trailers::read(&head.headers, asked);
     if let Some(Err(status)) = early {
         return Err(status);
     }
@@ -69,7 +72,7 @@ pub(crate) async fn read(
 /// A body that ends without an outcome was cut off somewhere; it never counts as a good end.
 fn outcome(trailers: Option<&HeaderMap>) -> Result<(), Status> {
     trailers
-        .and_then(trailers::read)
+        .and_then(|trailers| trailers::read(trailers, None))
         .unwrap_or_else(|| Err(Status::internal("the answer ended without `grpc-status`: it was cut off on the way")))
 }
 

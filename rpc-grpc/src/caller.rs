@@ -127,6 +127,7 @@ impl Service for Caller {
         let place = self.place(&request).await?;
         let upload = self.upload(request.body).map_err(never_sent)?;
         let deadline = request.context.deadline();
+        let asked = request.context.call_id();
         let request = self.request(method, &request.context).map_err(never_sent)?;
         self.number()?;
         // Through a handle of its own: one that is shared would let only one call at a time wait for room.
@@ -135,7 +136,7 @@ impl Service for Caller {
         // that refuses does so by the headers alone. What became of the call says its answer in any case.
         let progress = self.send(upload, to, deadline).unwrap_or_default();
         let response = response.await.map_err(|error| failure::sending(error, &progress))?;
-        answer::read(response, method, (progress, place), self.max_message).await
+        answer::read(response, method, (progress, place), asked, self.max_message).await
     }
 }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use h2::{RecvStream, SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use rpc_core::{Body, Code, Delivery, Metadata, Payload, PayloadStream, Request, Service, Status, Trailers};
+use rpc_core::{Body, CallId, Code, Delivery, Metadata, Payload, PayloadStream, Request, Service, Status, Trailers};
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -47,11 +47,13 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: http::Request<RecvStrea
         return refuse(status, request.method(), &mut respond);
     }
     if shared.stopped.is_cancelled() {
-        return fail(&draining().with_delivery(Delivery::Unprocessed), &mut respond);
+        let asked = headers::of_call(request.headers());
+        return fail(&draining().with_delivery(Delivery::Unprocessed), asked, &mut respond);
     }
+    let mut asked = None;
     let outcome = {
         // Both are pinned here and polled by hand: each combinator around the call would hold it, and move it, once more.
-        let mut call = pin!(call(&shared, request));
+        let mut call = pin!(call(&shared, request, &mut asked));
         let mut stopped = pin!(shared.stopped.cancelled());
         poll_fn(|cx| {
             if respond.poll_reset(cx).is_ready() {
@@ -70,7 +72,7 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: http::Request<RecvStrea
     match outcome {
         Some(Ok(Answer::Own(reply))) => answer(&shared, reply, respond).await,
         Some(Ok(Answer::Mounted(reply))) => reply.send(&shared, respond).await,
-        Some(Err(status)) => fail(&status, &mut respond),
+        Some(Err(status)) => fail(&status, asked, &mut respond),
         None => {}
     }
 }
@@ -117,14 +119,26 @@ fn panicked() -> Status {
     Status::internal("the server panicked; its log says more")
 }
 
-async fn call(shared: &Shared, request: http::Request<RecvStream>) -> Result<Answer, Status> {
+/// Makes a call. `asked` becomes its id, for an answer that it was not begun.
+async fn call(
+    shared: &Shared,
+    request: http::Request<RecvStream>,
+    asked: &mut Option<CallId>,
+) -> Result<Answer, Status> {
     let (head, body) = request.into_parts();
-    check_instance(shared, &head.headers)?;
+    if let Err(status) = check_instance(shared, &head.headers) {
+        *asked = headers::of_call(&head.headers);
+        return Err(status);
+    }
     let method = match shared.routes.method(head.uri.path()) {
         Ok(method) => method,
-        Err(unknown) => return mount::call(shared, head, body, unknown).await,
+        Err(unknown) => {
+            *asked = headers::of_call(&head.headers);
+            return mount::call(shared, head, body, unknown).await;
+        }
     };
     let context = headers::context(&head.headers, &shared.peer)?;
+    *asked = context.call_id();
     check_encoding(&head.headers)?;
     drop(head);
     let limit = shared.limits.max_message;
@@ -181,7 +195,7 @@ async fn answer(shared: &Shared, reply: Reply, mut respond: SendResponse<Bytes>)
     let mut response = http::Response::new(());
     response.headers_mut().insert(header::CONTENT_TYPE, headers::GRPC);
     if let Err(status) = headers::write_metadata(&reply.metadata, response.headers_mut()) {
-        return fail(&Status::internal(format!("the handler's {}", status.message())), &mut respond);
+        return fail(&Status::internal(format!("the handler's {}", status.message())), None, &mut respond);
     }
     let Ok(mut to) = respond.send_response(response, false) else { return };
     let trailers = match reply.body {
@@ -195,7 +209,7 @@ async fn answer(shared: &Shared, reply: Reply, mut respond: SendResponse<Bytes>)
             let mut frames = Frames::new(stream, shared.limits.max_message);
             match send(shared, &mut frames, &mut to).await {
                 Sent::All => ended(behind.as_ref().and_then(Trailers::get)),
-                Sent::Failed(status) => trailers::failed(&status),
+                Sent::Failed(status) => trailers::failed(&status, None),
                 Sent::Abandoned => return,
             }
         }
@@ -221,16 +235,16 @@ pub(crate) async fn send(shared: &Shared, chunks: &mut impl Chunks, to: &mut Sen
 fn ended(metadata: Option<&Metadata>) -> HeaderMap {
     let mut trailers = trailers::ok();
     match metadata.map(|metadata| headers::write_metadata(metadata, &mut trailers)) {
-        Some(Err(status)) => trailers::failed(&Status::internal(format!("the handler's {}", status.message()))),
+        Some(Err(status)) => trailers::failed(&Status::internal(format!("the handler's {}", status.message())), None),
         _ => trailers,
     }
 }
 
-/// An answer without messages: all of it stands in the headers.
+/// An answer without messages, to the call of this id: all of it stands in the headers.
 #[cold]
-pub(crate) fn fail(status: &Status, respond: &mut SendResponse<Bytes>) {
+pub(crate) fn fail(status: &Status, asked: Option<CallId>, respond: &mut SendResponse<Bytes>) {
     let mut response = http::Response::new(());
-    *response.headers_mut() = trailers::failed(status);
+    *response.headers_mut() = trailers::failed(status, asked);
     if status.code() == Code::Unimplemented {
         // It may be the encoding that is not; who asked in another one is to be told what is.
         response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static("identity"));

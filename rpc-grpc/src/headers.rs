@@ -52,7 +52,7 @@ pub(crate) fn of_request(context: &Context, instance: Option<&HeaderValue>) -> R
     Ok(headers)
 }
 
-fn call_id(id: CallId) -> HeaderValue {
+pub(crate) fn call_id(id: CallId) -> HeaderValue {
     let mut text = [0; 32];
     let mut bits = id.bits();
     for place in text.iter_mut().rev() {
@@ -99,7 +99,7 @@ pub(crate) fn context(headers: &HeaderMap, peer: &Arc<Peer>) -> Result<Context, 
     if let Some(value) = headers.get(TIMEOUT) {
         context = context.with_deadline(Instant::now() + timeout::parse(value)?);
     }
-    if let Some(id) = text(headers, CALL_ID).and_then(|text| text.parse::<CallId>().ok()) {
+    if let Some(id) = of_call(headers) {
         let attempt = text(headers, ATTEMPT).and_then(|text| text.parse().ok()).unwrap_or(1);
         context = context.with_attempt(id, attempt);
     } else if let Some(before) = text(headers, PREVIOUS_ATTEMPTS).and_then(|text| text.parse::<u32>().ok()) {
@@ -114,6 +114,16 @@ pub(crate) fn context(headers: &HeaderMap, peer: &Arc<Peer>) -> Result<Context, 
     let mut metadata = Metadata::default();
     read_metadata(headers, &mut metadata)?;
     Ok(if metadata.is_empty() { context } else { context.with_metadata(metadata) })
+}
+
+/// The id of the call that a request is.
+pub(crate) fn of_call(headers: &HeaderMap) -> Option<CallId> {
+    read_call_id(headers, CALL_ID)
+}
+
+/// The id of a call that stands in a header.
+pub(crate) fn read_call_id(headers: &HeaderMap, name: HeaderName) -> Option<CallId> {
+    text(headers, name)?.parse().ok()
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

@@ -4,18 +4,22 @@ use crate::headers;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message;
-use rpc_core::{Code, Delivery, Detail, Metadata, PushBack, Status};
+use rpc_core::{CallId, Code, Delivery, Detail, Metadata, PushBack, Status};
 use std::borrow::Cow;
 use tonic::metadata::{Binary, MetadataValue};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
-/// Says that the server has not begun the call. Only servers of this framework say so; what a server of another says
-/// may mean anything.
+/// Says that the server has not begun the call of this id. Headers of a failed call are often passed on, as tonic does by
+/// itself when a handler returns the status of a call of its own: by then its own call has been begun, and making that
+/// again would do half of it twice. So it counts only where it names the call that it answers. (Whoever passes on the
+/// headers of requests as well has them say the same of both calls, and is believed as a proxy is.)
 const UNPROCESSED: HeaderName = HeaderName::from_static("rpc-unprocessed");
 
-/// How long to stay away (gRFC A6).
+/// How long to stay away (gRFC A6). It is gRPC's own and names no call, so one that a foreign gateway passes on is taken for
+/// the gateway's. That makes nothing be done twice: by itself it leads to no other attempt, and at most the gateway gets no
+/// calls for a few seconds while another has them.
 const PUSH_BACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// `google.rpc.Status`, which travels beside the code and message so that the details have a place.
@@ -45,9 +49,9 @@ pub(crate) fn ok() -> HeaderMap {
     trailers
 }
 
-/// The trailers of a call that failed.
+/// The trailers of a call that failed, of this id if it is to hear whether it was begun.
 #[cold]
-pub(crate) fn failed(status: &Status) -> HeaderMap {
+pub(crate) fn failed(status: &Status, asked: Option<CallId>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let code = tonic::Code::from_i32(status.code().number().into());
     let message = cut(status.message());
@@ -55,8 +59,8 @@ pub(crate) fn failed(status: &Status) -> HeaderMap {
     if tonic::Status::with_details(code, message, details).add_header(&mut headers).is_err() {
         headers.insert(STATUS, HeaderValue::from(u16::from(status.code().number())));
     }
-    if status.delivery() != Delivery::Unknown {
-        headers.insert(UNPROCESSED, HeaderValue::from_static("1"));
+    if let Some(id) = asked.filter(|_| status.delivery() != Delivery::Unknown) {
+        headers.insert(UNPROCESSED, headers::call_id(id));
     }
     if let Some(time) = status.pushes_back() {
         headers.insert(PUSH_BACK, HeaderValue::from(u32::try_from(time.as_millis()).unwrap_or(u32::MAX)));
@@ -91,16 +95,27 @@ fn cut(message: &str) -> Cow<'_, str> {
     message.into()
 }
 
-/// The outcome that stands in headers or trailers; `None` when there is none.
-pub(crate) fn read(headers: &HeaderMap) -> Option<Result<(), Status>> {
+/// Takes away what only the server itself says of a call, and not the service behind it: it would be what somebody said of
+/// a call that the service has made.
+pub(crate) fn strip(headers: &mut HeaderMap) {
+    headers.remove(PUSH_BACK);
+    let own: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("rpc-")).cloned().collect();
+    for name in own {
+        headers.remove(name);
+    }
+}
+
+/// The outcome that stands in headers or trailers; `None` when there is none. `asked` is the call's id, where it can be
+/// that the server has not begun it.
+pub(crate) fn read(headers: &HeaderMap, asked: Option<CallId>) -> Option<Result<(), Status>> {
     match headers.get(STATUS)?.as_bytes() {
         b"0" => Some(Ok(())),
-        code => Some(read_failure(code, headers)),
+        code => Some(read_failure(code, headers, asked)),
     }
 }
 
 #[cold]
-fn read_failure(code: &[u8], headers: &HeaderMap) -> Result<(), Status> {
+fn read_failure(code: &[u8], headers: &HeaderMap, asked: Option<CallId>) -> Result<(), Status> {
     let code = match tonic::Code::from_bytes(code) {
         // "00", which is no form of zero that the specification knows.
         tonic::Code::Ok => Code::Unknown,
@@ -108,7 +123,7 @@ fn read_failure(code: &[u8], headers: &HeaderMap) -> Result<(), Status> {
     };
     let message = headers.get(MESSAGE).map(|value| percent_decoded(value.as_bytes())).unwrap_or_default();
     let mut status = Status::new(code, message);
-    if headers.contains_key(UNPROCESSED) {
+    if asked.is_some() && headers::read_call_id(headers, UNPROCESSED) == asked {
         status = status.with_delivery(Delivery::Unprocessed);
     }
     for Any { type_url, value } in headers.get(DETAILS).map(read_details).unwrap_or_default() {
@@ -189,10 +204,32 @@ mod tests {
     use super::*;
 
     fn carried(status: &Status) -> Status {
-        let headers = failed(status);
+        let asked = Some(CallId::from_bits(7));
+        let headers = failed(status, asked);
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
         assert!(bytes < 16 * 1024, "{bytes} bytes of trailers");
-        read(&headers).unwrap().unwrap_err()
+        read(&headers, asked).unwrap().unwrap_err()
+    }
+
+    #[test]
+    fn a_refusal_is_of_the_call_that_it_names() {
+        let [asked, another] = [7, 8].map(|bits| Some(CallId::from_bits(bits)));
+        let refused = Status::unavailable("leaving").with_delivery(Delivery::Unprocessed);
+        let heard = |headers: &HeaderMap, asked| read(headers, asked).unwrap().unwrap_err().delivery();
+        let headers = failed(&refused, asked);
+        assert_eq!(heard(&headers, asked), Delivery::Unprocessed);
+        for asked in [another, None] {
+            assert_eq!(heard(&headers, asked), Delivery::Unknown, "{asked:?}");
+        }
+        for asked in [asked, None] {
+            assert_eq!(heard(&failed(&refused, None), asked), Delivery::Unknown, "it has not said of which");
+        }
+        let mut relayed = failed(&refused, asked);
+        relayed.insert(PUSH_BACK, HeaderValue::from_static("-1"));
+        strip(&mut relayed);
+        let relayed = read(&relayed, asked).unwrap().unwrap_err();
+        assert_eq!((relayed.delivery(), relayed.push_back()), (Delivery::Unknown, None));
+        assert_eq!((relayed.code(), relayed.message()), (refused.code(), "leaving"));
     }
 
     #[test]
@@ -203,8 +240,8 @@ mod tests {
             assert_eq!((got.code(), got.message()), (code, sent.message()));
             assert_eq!(got.origin(), rpc_core::Origin::Remote);
         }
-        assert!(read(&ok()).unwrap().is_ok());
-        assert!(read(&HeaderMap::new()).is_none());
+        assert!(read(&ok(), None).unwrap().is_ok());
+        assert!(read(&HeaderMap::new(), None).is_none());
     }
 
     #[test]
@@ -221,7 +258,7 @@ mod tests {
     fn a_refusal_says_how_long_to_stay_away_in_grpcs_way_too() {
         let second = std::time::Duration::from_secs(1);
         let refused = Status::resource_exhausted("full").with_delivery(Delivery::Unprocessed).pushing_back(second);
-        assert_eq!(failed(&refused)[PUSH_BACK], "1000");
+        assert_eq!(failed(&refused, None)[PUSH_BACK], "1000");
         let told = carried(&refused);
         assert_eq!((told.push_back(), told.details().len()), (Some(PushBack::After(second)), 0));
     }
@@ -231,10 +268,10 @@ mod tests {
         for (text, push_back) in
             [("250", PushBack::After(std::time::Duration::from_millis(250))), ("-1", PushBack::Never)]
         {
-            let mut headers = failed(&Status::unavailable("busy"));
+            let mut headers = failed(&Status::unavailable("busy"), None);
             assert!(!headers.contains_key(PUSH_BACK));
             headers.insert(PUSH_BACK, HeaderValue::from_static(text));
-            assert_eq!(read(&headers).unwrap().unwrap_err().push_back(), Some(push_back));
+            assert_eq!(read(&headers, None).unwrap().unwrap_err().push_back(), Some(push_back));
         }
     }
 
@@ -251,7 +288,7 @@ mod tests {
             headers.insert(STATUS, HeaderValue::from_static(code));
             headers.insert(DETAILS, HeaderValue::from_static("!!! no base64 !!!"));
             headers.insert(MESSAGE, HeaderValue::from_static("50% of %zz %e2%28 %4"));
-            let status = read(&headers).unwrap().unwrap_err();
+            let status = read(&headers, None).unwrap().unwrap_err();
             assert_eq!(status.code(), Code::Unknown, "{code}");
             assert_eq!(status.message(), "50% of %zz %e2%28 %4");
             assert!(status.details().is_empty());

@@ -242,13 +242,16 @@ async fn the_deadline_is_kept_by_the_server_too() {
 #[tokio::test]
 async fn what_is_not_there_was_not_begun() {
     let bench = bench().await;
-    let error = call(&bench.connection, &ABSENT, body(order("", 0))).await.unwrap_err();
+    let named = || Context::default().with_attempt(CallId::random(), 1);
+    let error = call_in(&bench.connection, &ABSENT, named(), body(order("", 0))).await.unwrap_err();
     assert_eq!((error.code(), error.delivery()), (Code::Unimplemented, Delivery::Unprocessed));
     assert!(error.message().contains("Echo"), "{error}");
+    let error = call(&bench.connection, &ABSENT, body(order("", 0))).await.unwrap_err();
+    assert_eq!(error.delivery(), Delivery::Unknown, "a call without an id cannot be told apart from another");
 
     let stale = ConnectTarget::new("kitchen").with_instance("kitchen-0");
     let stale = connect_to(bench.running.address(), stale, &bench.tasks).await;
-    let error = call(&stale, &ECHO, body(order("", 0))).await.unwrap_err();
+    let error = call_in(&stale, &ECHO, named(), body(order("", 0))).await.unwrap_err();
     assert_eq!((error.code(), error.delivery()), (Code::Unavailable, Delivery::Unprocessed));
     let right = ConnectTarget::new("kitchen").with_instance("kitchen-1");
     let right = connect_to(bench.running.address(), right, &bench.tasks).await;

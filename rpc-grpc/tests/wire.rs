@@ -7,7 +7,7 @@ use common::*;
 use h2::{Reason, RecvStream, SendStream, server};
 use http::{HeaderMap, Request, Response, StatusCode};
 use rpc_core::{
-    Address, Body, Code, Context, Delivery, Io, Metadata, Payload, PayloadStream, Status, Tasks,
+    Address, Body, CallId, Code, Context, Delivery, Io, Metadata, Payload, PayloadStream, Status, Tasks,
     transport::{ConnectTarget, Connection, ConnectionState, Limits, ProtocolRefused, Transport},
 };
 use rpc_grpc::Grpc;
@@ -189,19 +189,29 @@ async fn what_the_server_has_not_begun_is_known() {
     let error = call(&connection, &ECHO, body(order("", 0))).await.unwrap_err();
     assert_eq!((error.code(), error.delivery()), (Code::Cancelled, Delivery::Unknown));
 
-    // A marker from our router, and the same code without it.
-    for (marked, delivery) in [(true, Delivery::Unprocessed), (false, Delivery::Unknown)] {
-        let (connection, _tasks) = client_of(move |_, respond| {
+    // A marker from our router, which names the call; the same code without it; and what somebody passes on, who was told
+    // so of another call.
+    let others = "0123456789abcdef0123456789abcdef";
+    for (marker, delivery) in [
+        (Some("the call's"), Delivery::Unprocessed),
+        (None, Delivery::Unknown),
+        (Some(others), Delivery::Unknown),
+        (Some("1"), Delivery::Unknown),
+    ] {
+        let (connection, _tasks) = client_of(move |request, respond| {
             let mut response = grpc();
             response.headers_mut().extend(trailers(&[("grpc-status", "12")]));
-            if marked {
-                response.headers_mut().extend(trailers(&[("rpc-unprocessed", "1")]));
+            if marker == Some("the call's") {
+                response.headers_mut().insert("rpc-unprocessed", request.headers()["rpc-call-id"].clone());
+            } else if let Some(marker) = marker {
+                response.headers_mut().extend(trailers(&[("rpc-unprocessed", marker)]));
             }
             respond.send_response(response, true).unwrap();
             Then::GoOn
         })
         .await;
-        let error = call(&connection, &ECHO, body(order("", 0))).await.unwrap_err();
+        let context = Context::default().with_attempt(CallId::random(), 1);
+        let error = call_in(&connection, &ECHO, context, body(order("", 0))).await.unwrap_err();
         assert_eq!((error.code(), error.delivery()), (Code::Unimplemented, delivery));
     }
 }

@@ -80,7 +80,7 @@ impl Stream for Download {
             // What is neither is of a kind that nobody has yet.
             let Ok(trailers) = trailers else { continue };
             self.over = true;
-            let outcome = trailers::read(&trailers);
+            let outcome = trailers::read(&trailers, None);
             self.exchange.ended(trailers);
             if let Some(Err(status)) = outcome {
                 return Poll::Ready(Some(Err(status)));

@@ -91,7 +91,7 @@ pub(crate) fn call(
         let (metadata, body) = match outcome {
             Ok(response) => (response.metadata, Some(response.body.stream())),
             // The service has said itself that it failed, in its own words.
-            Err(_) if matches!(trailers::read(&head.headers), Some(Err(_))) => (Metadata::default(), None),
+            Err(_) if matches!(trailers::read(&head.headers, None), Some(Err(_))) => (Metadata::default(), None),
             // A layer has thought better of it.
             Err(status) => return Err(status),
         };
@@ -113,8 +113,9 @@ impl MountedReply {
 
     async fn answer(self, shared: &Shared, mut respond: SendResponse<Bytes>) {
         let Self { mut head, metadata, body, exchange } = self;
+        trailers::strip(&mut head.headers);
         if let Err(status) = headers::write_metadata(&metadata, &mut head.headers) {
-            return handle::fail(&status, &mut respond);
+            return handle::fail(&status, None, &mut respond);
         }
         head.version = http::Version::HTTP_2;
         let response = http::Response::from_parts(head, ());
@@ -127,9 +128,12 @@ impl MountedReply {
         let own = exchange.lock().trailers.take();
         let trailers = match (sent, own) {
             (Sent::Abandoned, _) => return,
-            (_, Some(trailers)) => trailers,
+            (_, Some(mut trailers)) => {
+                trailers::strip(&mut trailers);
+                trailers
+            }
             (Sent::All, None) => HeaderMap::new(),
-            (Sent::Failed(status), None) => trailers::failed(&status),
+            (Sent::Failed(status), None) => trailers::failed(&status, None),
         };
         let _ = to.send_trailers(trailers);
     }

@@ -38,6 +38,8 @@ use std::{error::Error, fmt, future::poll_fn};
 /// - Observers see all its calls under one name, `/package.Service/*`, since nothing tells which methods it has.
 /// - How large a message may be is said to the service itself (`max_decoding_message_size`), as is compression.
 /// - A handler is dropped when its caller leaves, as tonic's own server would drop it.
+/// - Its answers say nothing in `rpc-*` and `grpc-retry-pushback-ms`, which are this server's word on a call. In tonic a
+///   status that a handler was given and returns has all that stood beside it: what another server said of another call.
 /// - What tonic's own server puts beside a request is not there: `remote_addr()` is `None`; [`Context::peer`] knows.
 ///
 /// [`Context::current`]: rpc_core::Context::current
@@ -105,7 +107,7 @@ where
             Ok(response) => response.into_parts(),
             Err(error) => return Err(status(&tonic::Status::from_error(error.into()))),
         };
-        let early = trailers::read(&head.headers);
+        let early = trailers::read(&head.headers, None);
         exchange.answered(head);
         if let Some(Err(status)) = early {
             return Err(status);

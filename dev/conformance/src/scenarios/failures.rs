@@ -21,6 +21,7 @@ pub(super) const ALL: &[Scenario] = scenarios![
     "an unknown service is Unimplemented" => unknown_service,
     "a panic in a handler is Internal, and that call's alone" => panic_is_contained,
     "a relayed failure is not the caller's own" => relayed_failure,
+    "a relayed refusal is not the caller's own" => relayed_refusal,
 ];
 
 async fn typed_error(column: Arc<dyn Column>) -> Verdict {
@@ -134,6 +135,24 @@ async fn relayed_failure(column: Arc<dyn Column>) -> Verdict {
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     assert_eq!((status.delivery(), status.origin()), (Delivery::Unknown, Origin::Remote), "{status:?}");
     assert!(!format!("{status:?}").contains("10.0.0.3"), "{status:?}");
+    assert_eq!(site.plan.bench.ledger.job(1).begun, 1, "the call was made again");
+    Ok(())
+}
+
+/// The next server has not begun the handler's call. The handler has begun the caller's.
+async fn relayed_refusal(column: Arc<dyn Column>) -> Verdict {
+    let next = Arc::new(column.open(Plan::default()).await);
+    let refused = |status: &Status| (status.code(), status.delivery());
+    let status = raw::call(&next.raw, &raw::MISSING_METHOD, "x").await.unwrap_err();
+    assert_eq!(refused(&status), (Code::Unimplemented, Delivery::Unprocessed), "{status:?}");
+    let asking = service_fn(move |_: Request| {
+        let next = next.clone();
+        async move { raw::call(&next.raw, &raw::MISSING_METHOD, "x").await.and(Err(Status::internal("it is there"))) }
+    });
+    let bench = Bench::relaying_to(LabClient::from_channel(Channel::new(asking)));
+    let site = column.open(Plan { bench, ..Plan::default() }).await;
+    let status = site.lab.relay_write(1).await.unwrap_err();
+    assert_eq!(refused(&status), (Code::Unimplemented, Delivery::Unknown), "{status:?}");
     assert_eq!(site.plan.bench.ledger.job(1).begun, 1, "the call was made again");
     Ok(())
 }

@@ -1,9 +1,15 @@
 //! The service: what somebody has who used tonic before.
 
 use futures_util::{Stream, StreamExt, stream};
-use std::{pin::Pin, sync::Arc};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 use tokio::sync::watch;
-use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
+use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap, transport::Channel};
 
 pub(crate) mod generated {
     #![expect(unreachable_pub, reason = "tonic-build writes as it writes")]
@@ -28,6 +34,10 @@ pub(crate) fn note(text: impl Into<String>, number: i32) -> Note {
 #[derive(Clone)]
 pub(crate) struct Greeter {
     pub(crate) at_work: Arc<watch::Sender<usize>>,
+    /// How many handlers have begun.
+    pub(crate) begun: Arc<AtomicUsize>,
+    /// Whom a note that says "relay" is handed on to.
+    next: Option<GreeterClient<Channel>>,
 }
 
 struct AtWork(Arc<watch::Sender<usize>>);
@@ -40,10 +50,15 @@ impl Drop for AtWork {
 
 impl Greeter {
     pub(crate) fn new() -> Self {
-        Self { at_work: Arc::new(watch::channel(0).0) }
+        Self { at_work: Arc::new(watch::channel(0).0), begun: Arc::default(), next: None }
+    }
+
+    pub(crate) fn relaying_to(next: GreeterClient<Channel>) -> Self {
+        Self { next: Some(next), ..Self::new() }
     }
 
     fn begin(&self) -> AtWork {
+        self.begun.fetch_add(1, Ordering::Relaxed);
         self.at_work.send_modify(|count| *count += 1);
         AtWork(self.at_work.clone())
     }
@@ -64,8 +79,17 @@ impl generated::greeter_server::Greeter for Greeter {
         let _at_work = self.begin();
         let tenant = request.metadata().get("tenant").cloned();
         let context = rpc::Context::current();
-        let mut note = request.into_inner();
+        let (metadata, _, mut note) = request.into_parts();
         match note.text.as_str() {
+            "relay" => {
+                // The usual code; the second line is for those who want their callers' headers at the next server.
+                let mut asked = Request::new(note.clone());
+                if note.number == 1 {
+                    *asked.metadata_mut() = metadata;
+                }
+                let mut next = self.next.clone().ok_or_else(|| Status::internal("there is nobody next"))?;
+                return next.hello(asked).await;
+            }
             "fail" => return Err(failure()),
             "panic" => panic!("as asked"),
             "wait" => std::future::pending().await,

@@ -2,6 +2,7 @@
 //! framework.
 
 mod greeter;
+mod relay;
 
 use futures_util::{StreamExt, stream};
 use greeter::{Greeter, GreeterClient, GreeterServer, Note, note};
