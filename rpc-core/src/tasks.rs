@@ -4,9 +4,10 @@ use pin_project_lite::pin_project;
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
+use tokio::runtime::Handle;
 use tokio_util::{
     sync::{CancellationToken, WaitForCancellationFutureOwned},
     task::TaskTracker,
@@ -20,6 +21,8 @@ use tokio_util::{
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
+    /// The runtime in which the set was first seen, for what is started where none is.
+    runtime: Arc<OnceLock<Handle>>,
     owner: Option<Arc<StopOnDrop>>,
 }
 
@@ -37,13 +40,16 @@ impl Tasks {
     /// A new set, and the handle that owns it: when all its clones are dropped, the tasks end.
     pub fn owner() -> Self {
         let stop = CancellationToken::new();
-        Self { tracker: TaskTracker::new(), owner: Some(Arc::new(StopOnDrop(stop.clone()))), stop }
+        let owner = Some(Arc::new(StopOnDrop(stop.clone())));
+        let tasks = Self { tracker: TaskTracker::new(), stop, runtime: Arc::default(), owner };
+        tasks.settle();
+        tasks
     }
 
     /// A handle that spawns into this set without keeping it alive. What the tasks themselves should hold.
     #[must_use]
     pub fn handle(&self) -> Self {
-        Self { tracker: self.tracker.clone(), stop: self.stop.clone(), owner: None }
+        Self { tracker: self.tracker.clone(), stop: self.stop.clone(), runtime: self.runtime.clone(), owner: None }
     }
 
     /// What keeps the tasks, if this handle does: for whoever needs them to live and nothing else of them.
@@ -51,8 +57,18 @@ impl Tasks {
         self.owner.clone()
     }
 
-    /// Starts a task. It is dropped when the owner is; after that, and outside a runtime (a value dropped after the
-    /// runtime has ended), nothing starts any more.
+    /// Makes the runtime in which this is called the one of tasks that are started outside of any, if there is none yet: a
+    /// set may be made before its runtime.
+    pub(crate) fn settle(&self) {
+        if self.runtime.get().is_none()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let _ = self.runtime.set(runtime);
+        }
+    }
+
+    /// Starts a task. It is dropped when the owner is; after that nothing starts any more. Outside a runtime it runs in
+    /// the one that the set was made in, and not at all once that has ended.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.start(Stoppable { stopped: self.stop.clone().cancelled_owned(), future });
     }
@@ -68,7 +84,7 @@ impl Tasks {
 
     #[expect(clippy::disallowed_methods, reason = "this is the module that spawns")]
     fn start(&self, future: impl Future<Output = ()> + Send + 'static) {
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        if let Some(runtime) = Handle::try_current().ok().as_ref().or_else(|| self.runtime.get()) {
             drop(runtime.spawn(self.tracker.track_future(future)));
         }
     }

@@ -92,7 +92,11 @@ impl Future for Finishing<'_> {
     type Output = (Result<Response, Status>, CallEnd);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        self.begun = true;
+        if !self.begun {
+            self.begun = true;
+            // Where it will go on if it is dropped where no runtime is.
+            self.owner.settle();
+        }
         // Taken out for the poll: one that panics in it must not be polled again in a task.
         let Some(mut handler) = self.handler.take() else { return Poll::Pending };
         match (handler.as_mut().poll(cx), self.end.take()) {
@@ -170,6 +174,33 @@ mod tests {
         tasks.finished().await;
         assert_eq!(ended.load(Ordering::Relaxed), 1, "the write alone ends");
         assert_eq!(told.load(Ordering::Relaxed), 1, "and is told that nobody waits");
+    }
+
+    /// As a future that `select` gives back out of `Runtime::block_on`.
+    #[test]
+    fn a_write_that_is_dropped_outside_of_its_runtime_ends_in_it() {
+        let (may_end, ended) = (Arc::new(tokio::sync::Notify::new()), Arc::new(AtomicUsize::new(0)));
+        let counters = (may_end.clone(), ended.clone());
+        let handler = service_fn(move |request: Request| {
+            let (may_end, ended) = counters.clone();
+            async move {
+                may_end.notified().await;
+                ended.fetch_add(1, Ordering::Relaxed);
+                Ok(Response::new(request.body))
+            }
+        });
+        let handler = handler.boxed();
+        // Before there is a runtime, as a channel into this process may be.
+        let tasks = Tasks::owner();
+        let house = Arc::new(House { tasks: tasks.handle(), drain: None });
+        let gate = gate();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let mut call = Box::pin(call(&handler, request(&WRITE), &house, &tasks, &gate));
+        runtime.block_on(async { assert!(futures_util::poll!(&mut call).is_pending()) });
+        drop(call);
+        may_end.notify_one();
+        runtime.block_on(tasks.finished());
+        assert_eq!(ended.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
