@@ -6,9 +6,16 @@ mod common;
 use common::{Echo, EchoClient, EchoServer, Mirror, config};
 use rpc::{
     App, BoxFuture, Client, Config,
-    registry::{Fixed, Instance, Registration, Registry, RegistryError, ServiceName, Snapshot, Watch},
+    registry::{
+        Availability, Fixed, Instance, Publisher, Registration, Registry, RegistryError, ServiceName, Snapshot, Source,
+        Watch,
+    },
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::Notify;
 
 /// A registry elsewhere that nobody can reach.
 struct Away;
@@ -27,6 +34,34 @@ impl Registry for Away {
 
     fn url(&self) -> String {
         "zookeeper://10.0.0.1:2181/rpc".to_owned()
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+}
+
+/// A registry that gives its lists when it is told to.
+#[derive(Default)]
+struct Slow {
+    asked: Notify,
+    lists: Mutex<Vec<Publisher>>,
+}
+
+impl Registry for Slow {
+    fn register(&self, instance: Instance) -> BoxFuture<'_, Result<Registration, RegistryError>> {
+        Away.register(instance)
+    }
+
+    fn watch(&self, _: &ServiceName) -> Watch {
+        let (publisher, watch) = Watch::new(Snapshot::pending(), ());
+        self.lists.lock().unwrap().push(publisher);
+        self.asked.notify_one();
+        watch
+    }
+
+    fn url(&self) -> String {
+        "slow://".to_owned()
     }
 
     fn is_remote(&self) -> bool {
@@ -141,6 +176,28 @@ async fn of_clients_that_cannot_be_made() {
 }
 
 /// Addresses of whom nobody has said what they speak: from the configuration's own documentation, once.
+#[tokio::test]
+async fn of_a_client_whose_app_ends_before_it_has_a_list() {
+    let registry = Arc::new(Slow::default());
+    let app = App::builder().registry(registry.clone()).build();
+    let (client, ()) = tokio::join!(app.client::<EchoClient>(), async {
+        registry.asked.notified().await;
+        assert!(app.shutdown().await);
+        for list in &*registry.lists.lock().unwrap() {
+            list.publish(Snapshot::new(vec![], Availability::Listed, Source::Live));
+        }
+    });
+    let error = client.map(drop).expect_err("nobody closes it any more").to_string();
+    assert!(error.starts_with("a client of t.v1.Echo was asked for after the App had been shut down"), "{error}");
+    let abandoned = || registry.lists.lock().unwrap().iter().all(Publisher::is_abandoned);
+    let soon = tokio::time::timeout(Duration::from_secs(5), async {
+        while !abandoned() {
+            tokio::task::yield_now().await;
+        }
+    });
+    soon.await.expect("nobody follows the list any more");
+}
+
 #[tokio::test]
 async fn of_targets_without_a_protocol() {
     let mut refused = Vec::new();

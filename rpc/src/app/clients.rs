@@ -41,8 +41,7 @@ impl App {
                 .with_remedy("make clients in what `#[tokio::main]` or `Runtime::block_on` runs"));
         }
         if self.0.ended.load(Relaxed) {
-            return Err(Error::new(format!("a client of {name} was asked for after the App had been shut down"))
-                .with_remedy("make clients before that, or another App"));
+            return Err(too_late(name));
         }
         self.watch_rules();
         loop {
@@ -50,6 +49,13 @@ impl App {
             let terms = self.terms(C::SERVICE, &levels)?;
             let made = self.lead(C::SERVICE, terms, None).await?;
             let mut clients = lock(&self.0.clients);
+            // It was waited for a list, and what ends the App closes only the clients that it finds here.
+            if self.0.ended.load(Relaxed) {
+                drop(clients);
+                // The one that was opened anew for this.
+                lock(&self.0.registries).clear();
+                return Err(too_late(name));
+            }
             // Unless there are other rules by now.
             if Arc::ptr_eq(&clients.levels, &levels) {
                 // Of two who come at once, both get the same channel.
@@ -181,6 +187,11 @@ impl App {
 
 fn service_name(name: &str) -> Result<ServiceName> {
     name.parse().map_err(|error| Error::new(format!("`{name}` cannot be the name of a service")).with_source(error))
+}
+
+fn too_late(service: &str) -> Error {
+    Error::new(format!("a client of {service} was asked for after the App had been shut down"))
+        .with_remedy("make clients before that, or another App")
 }
 
 fn no_list(registry: &dyn Registry, watch: &Watch, service: &str) -> Error {
