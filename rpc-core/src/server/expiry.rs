@@ -101,3 +101,113 @@ impl Source for Expiring {
         self.poll(cx, |stream, cx| stream.poll_batch(cx, batch))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Code, Context as CallContext, Kind, Method, Request, Response, Service, ServiceDescriptor,
+        client::Channel,
+        server::{Fidelity, NamedService, deadline},
+        spawn_detached,
+    };
+    use futures_util::stream;
+    use std::time::Duration;
+
+    const LIMIT: Duration = Duration::from_millis(300);
+
+    fn silent(guard: &Arc<()>) -> PayloadStream {
+        let held = guard.clone();
+        PayloadStream::new(stream::poll_fn(move |_| {
+            let _ = &held;
+            Poll::Pending
+        }))
+    }
+
+    fn bounded(stream: PayloadStream) -> PayloadStream {
+        expiring(Body::Stream(stream), Instant::now() + LIMIT, deadline::expired).stream()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_reads_is_gone_at_its_deadline_and_its_reader_is_told_so() {
+        let guard = Arc::new(());
+        let mut unread = bounded(silent(&guard));
+        tokio::time::sleep(LIMIT + Duration::from_millis(1)).await;
+        assert_eq!(Arc::strong_count(&guard), 1);
+        let status = unread.next().await.unwrap().unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, PayloadStream::unread().message()));
+        assert!(unread.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_woken_and_who_left_off_waiting_holds_nothing() {
+        let (guard, began) = (Arc::new(()), Instant::now());
+        let mut waited = bounded(silent(&guard));
+        let woken = tokio::time::timeout(2 * LIMIT, waited.next()).await.expect("nobody wakes it");
+        let status = woken.unwrap().unwrap_err();
+        assert_eq!((status.message(), began.elapsed()), (deadline::expired().message(), LIMIT));
+        let mut left = bounded(silent(&guard));
+        tokio::time::timeout(LIMIT / 2, left.next()).await.unwrap_err();
+        tokio::time::sleep(LIMIT).await;
+        assert_eq!(Arc::strong_count(&guard), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_timer_outlives_its_stream() {
+        let mut ended = bounded(PayloadStream::new(stream::empty()));
+        let dropped = bounded(silent(&Arc::default()));
+        assert!(ended.next().await.is_none());
+        drop(dropped);
+        tokio::task::yield_now().await;
+        assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
+    }
+
+    static SIT: Method = Method::new("t.T", "Sit", "/t.T/Sit", Kind::ClientStream);
+    static GO_ON: Method = Method::new("t.T", "GoOn", "/t.T/GoOn", Kind::ClientStream);
+    static SERVICE: ServiceDescriptor = ServiceDescriptor::new("t.T", &[&SIT, &GO_ON], "");
+
+    /// Waits for requests, and says what came of it.
+    #[derive(Clone)]
+    struct Waiting(tokio::sync::mpsc::UnboundedSender<(Code, Duration)>);
+
+    impl NamedService for Waiting {
+        fn descriptor(&self) -> &'static ServiceDescriptor {
+            &SERVICE
+        }
+    }
+
+    impl Service for Waiting {
+        async fn call(&self, request: Request) -> Result<Response, Status> {
+            let (heard, began, mut requests) = (self.0.clone(), Instant::now(), request.body.stream());
+            let waiting = async move {
+                let status = requests.next().await.unwrap().unwrap_err();
+                heard.send((status.code(), began.elapsed())).unwrap();
+            };
+            if request.method.name == "GoOn" {
+                drop(request.context.enter(|| spawn_detached(waiting)));
+                return std::future::pending().await;
+            }
+            waiting.await;
+            Err(Status::internal("the handler makes something else of it"))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_waits_for_requests_does_not_say_how_the_call_ends() {
+        let (sender, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let channel = Channel::local(Waiting(sender), Fidelity::Value);
+        let guard = Arc::new(());
+        for method in [&SIT, &GO_ON] {
+            let context = CallContext::default().with_deadline(Instant::now() + LIMIT);
+            let call = context.scope(channel.call(method, Body::Stream(silent(&guard)), None));
+            assert_eq!(call.await.unwrap_err().code(), Code::DeadlineExceeded, "{method:?}");
+        }
+        // What goes on without the caller has no requests to go on with.
+        let told = tokio::time::timeout(2 * LIMIT, heard.recv()).await.expect("nobody tells it");
+        let (code, after) = told.unwrap();
+        assert!(heard.is_empty());
+        assert_eq!(code, Code::DeadlineExceeded);
+        assert!(after > LIMIT && after < 2 * LIMIT, "{after:?}");
+        assert_eq!(Arc::strong_count(&guard), 1);
+    }
+}
