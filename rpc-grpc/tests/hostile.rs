@@ -238,7 +238,8 @@ async fn what_breaks_the_rules_of_http2_ends_its_connection_for_that_reason() {
             FLOW_CONTROL_ERROR,
         ),
         ("a window that grows by nothing (6.9)", window(0, 0), PROTOCOL_ERROR),
-        // Of a frame that it cannot even read h2 says no more, where the RFC has FLOW_CONTROL_ERROR and FRAME_SIZE_ERROR.
+        // Of a frame that it cannot even read h2 says no more, where the RFC has FLOW_CONTROL_ERROR and
+        // FRAME_SIZE_ERROR.
         ("an initial window beyond 2^31-1 (6.5.2)", setting(4, 1 << 31), PROTOCOL_ERROR),
         ("frames that may be too small (6.5.2)", setting(5, 100), PROTOCOL_ERROR),
         ("half a setting (6.5)", frame(SETTINGS, 0, 0, &[0; 5]), PROTOCOL_ERROR),

@@ -80,8 +80,8 @@ async fn said_to(method: &str, kind: &str) -> (StatusCode, HeaderMap, String) {
 
 #[tokio::test]
 async fn a_browser_that_speaks_http2_gets_one_plain_sentence_too() {
-    let sentence = "This is the port of an RPC server. Over HTTP/2 it speaks gRPC: call it with an RPC client, not with a \
-                    browser.\n";
+    let sentence = "This is the port of an RPC server. Over HTTP/2 it speaks gRPC: call it with an RPC client, not with \
+                    a browser.\n";
     for (method, kind, status, said) in [
         ("GET", "", StatusCode::METHOD_NOT_ALLOWED, sentence),
         ("HEAD", "", StatusCode::METHOD_NOT_ALLOWED, ""),
@@ -130,7 +130,8 @@ async fn a_client_that_answers_no_ping_is_given_up() {
             }
         };
         let begun = tokio::time::Instant::now();
-        tokio::join!(serving, listens);
+        let both = async { tokio::join!(serving, listens) };
+        tokio::time::timeout(Duration::from_secs(200), both).await.expect("it is asked for ever");
         assert_eq!(begun.elapsed().as_secs(), seconds, "after {answers} answers");
     }
 }
