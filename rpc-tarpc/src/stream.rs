@@ -13,7 +13,7 @@ use rpc_core::{
 };
 use std::{
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{self, Poll},
 };
 use tokio::sync::oneshot;
@@ -21,13 +21,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Items that are asked for at once. The next are asked for when half of them are read, so at most one and a half times
 /// as many are here.
-const CREDITS: u32 = 256;
+const CREDITS: u32 = 1024;
 
 /// With so many bytes unread, nothing more is asked for, however few items they are.
 const UNREAD: usize = 2 * BATCH;
 
-/// Items in one push.
-const PUSHED: usize = 256;
+/// Items in one push. As many are gathered while it is on its way, [`BATCH`] bytes of them at most.
+const PUSHED: usize = 1024;
 
 type Answer = BoxFuture<'static, Result<Resp, Status>>;
 
@@ -150,26 +150,56 @@ async fn pull(line: Line, id: u64, credits: u32) -> Result<Resp, Status> {
 
 /// Sends items until they end or nothing more is wanted. Fails when one of them is a failure or cannot be sent.
 async fn push(line: Line, id: u64, mut from: PayloadStream) -> Result<(), Status> {
-    let mut last = 0;
+    let mut next = Gathered::new(&line, 0);
     loop {
-        let mut batch = Batch::new(items::bounds(PUSHED, line.outgoing), last);
-        let then = poll_fn(|cx| {
-            Poll::Ready(match from.poll_batch(cx, &mut batch) {
-                Poll::Pending if batch.is_empty() => return Poll::Pending,
-                Poll::Pending | Poll::Ready(Some(Ok(()))) => Ok(Then::More),
-                Poll::Ready(Some(Err(status))) => Err(status),
-                Poll::Ready(None) => Ok(Then::Done),
-            })
-        });
-        let then = then.await?;
-        last = batch.size();
+        poll_fn(|cx| next.poll(cx, &mut from)).await;
+        let room = next.batch.size();
+        let Gathered { batch, end } = std::mem::replace(&mut next, Gathered::new(&line, room));
+        let then = match end {
+            None => Then::More,
+            Some(end) => end.map(|()| Then::Done)?,
+        };
         let push = Req::Push(Box::new(Push { stream: id, items: batch.into(), then, turn: None }));
+        let nowhere = Position::nowhere();
+        let mut answer = pin!(line.request(None, push, &nowhere));
+        let answer = poll_fn(|cx| {
+            let answer = answer.as_mut().poll(cx);
+            if answer.is_pending() && then == Then::More {
+                // A source that takes its time would otherwise be asked once for each way there and back.
+                let _ = next.poll(cx, &mut from);
+            }
+            answer
+        });
         // The call was sent before, whatever is known of this part of it.
-        let answer = line.request(None, push, &Position::nowhere()).await;
-        match answer.map_err(|status| status.with_delivery(Delivery::Unknown))? {
+        match answer.await.map_err(|status| status.with_delivery(Delivery::Unknown))? {
             Resp::Taken if then == Then::More => {}
             _ => return Ok(()),
         }
+    }
+}
+
+/// Items for the next push.
+struct Gathered {
+    batch: Batch,
+    /// How the stream ended behind them, if it has.
+    end: Option<Result<(), Status>>,
+}
+
+impl Gathered {
+    fn new(line: &Line, room: usize) -> Self {
+        Self { batch: Batch::new(items::bounds(PUSHED, line.outgoing), room), end: None }
+    }
+
+    /// Takes what is ready, as far as there is room. Ready when there is something to push.
+    fn poll(&mut self, cx: &mut task::Context<'_>, from: &mut PayloadStream) -> Poll<()> {
+        if self.end.is_none() && !self.batch.is_full() {
+            match from.poll_batch(cx, &mut self.batch) {
+                Poll::Pending | Poll::Ready(Some(Ok(()))) => {}
+                Poll::Ready(Some(Err(status))) => self.end = Some(Err(status)),
+                Poll::Ready(None) => self.end = Some(Ok(())),
+            }
+        }
+        if self.batch.is_empty() && self.end.is_none() { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 

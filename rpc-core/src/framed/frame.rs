@@ -113,7 +113,8 @@ pub struct Credit {
 
 impl Default for Credit {
     fn default() -> Self {
-        Self { items: 64, bytes: 256 * 1024 }
+        // Enough small items for a line that is far away; of larger ones the bytes are what counts.
+        Self { items: 4096, bytes: 256 * 1024 }
     }
 }
 

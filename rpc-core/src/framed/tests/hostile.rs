@@ -47,7 +47,10 @@ async fn breaking_a_rule_closes_the_connection_and_names_the_rule() {
     let cases: Vec<(&str, Vec<Frame>)> = vec![
         ("in use", vec![waiting(), waiting()]),
         ("nobody streams", vec![waiting(), item(1)]),
-        ("credit", vec![call(1, &IGNORE, None)].into_iter().chain((0..65).map(|_| item(1))).collect()),
+        (
+            "credit",
+            vec![call(1, &IGNORE, None)].into_iter().chain((0..=Credit::default().items).map(|_| item(1))).collect(),
+        ),
         ("no client sends", vec![Frame::GoAway]),
         ("no client sends", vec![Frame::Stop { id: 1 }]),
         ("second hello", vec![Frame::Hello(Hello::default())]),
@@ -202,7 +205,7 @@ async fn a_server_that_breaks_the_rules_fails_its_calls() {
         (&COUNT, vec![reply(1)]),
         (&COUNT, vec![begun(1), begun(1)]),
         (&COUNT, vec![begun(1), reply(1)]),
-        (&COUNT, vec![begun(1)].into_iter().chain((0..65).map(|_| item(1))).collect()),
+        (&COUNT, vec![begun(1)].into_iter().chain((0..=Credit::default().items).map(|_| item(1))).collect()),
         (&COUNT, vec![Frame::End { id: 1, trailers: Default::default() }]),
         (&ECHO, vec![Frame::End { id: 1, trailers: Default::default() }]),
         (&ECHO, vec![Frame::Cancel { id: 1 }]),
