@@ -91,9 +91,9 @@ impl Service for Local {
         // What a wire does: the server knows a method by its path, and only what travels arrives.
         let method = self.routes.method(request.method.path)?;
         let body = self.carry(request.body).map_err(|status| status.with_delivery(Delivery::NeverSent))?;
-        let body = match request.context.deadline() {
-            Some(deadline) if method.kind.request_streams() => expiring(body, deadline + PATIENCE, incomplete),
-            _ => body,
+        let body = match &body {
+            Body::Stream(_) => requests(body, request.context.deadline()),
+            Body::Message(_) => body,
         };
         let context = request.context.with_peer(Peer::new("local", None));
         let call = self.routes.service.call(Request::new(method, context, body));
@@ -119,6 +119,13 @@ impl Service for Local {
 /// A handler that waits for requests is dropped at the deadline, and should not hear of it first: what it makes of that
 /// would be what the call ends with. Who sits on requests, or goes on without the caller, loses them then.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+fn requests(body: Body, deadline: Option<Instant>) -> Body {
+    match deadline {
+        Some(deadline) => expiring(body, deadline + PATIENCE, incomplete),
+        None => body,
+    }
+}
 
 #[cold]
 fn incomplete() -> Status {
