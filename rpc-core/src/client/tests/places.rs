@@ -64,7 +64,8 @@ async fn waiting_for_a_place_ends_with_the_deadline_and_nothing_was_sent() {
 async fn a_hedge_does_not_wait_for_a_place() {
     let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
     let hedges = Hedges::default().with_service(Hedge::After(Duration::from_millis(50)));
-    let channel = world.channel(&registry).hedges(hedges).build();
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).hedges(hedges).observer(observers).build();
     channel.ready(LIMIT).await.unwrap();
     for address in ["a:1", "b:1"] {
         world.handle(
@@ -79,7 +80,7 @@ async fn a_hedge_does_not_wait_for_a_place() {
     }
     world.places("b:1").set_limit(0);
     channel.call(&FIND, empty(), None).await.unwrap();
-    assert_eq!((world.calls("a:1"), world.calls("b:1")), (1, 0));
+    assert_eq!((world.calls("a:1"), log.count("Find goes to b:1")), (1, 0));
     world.places("b:1").set_limit(1);
     channel.call(&FIND, empty(), None).await.unwrap();
     assert_eq!(world.calls("a:1") + world.calls("b:1"), 3);
