@@ -1,6 +1,7 @@
 //! Attacks on HTTP/2, frame by frame: the connection ends where RFC 9113 says so, memory and handlers stay bounded, and
-//! other clients go on.
+//! other clients go on. A program of its own, since the memory of the process is looked at.
 
+#[path = "it/common/mod.rs"]
 mod common;
 
 use common::*;

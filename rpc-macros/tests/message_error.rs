@@ -1,7 +1,5 @@
 //! Errors travel as code, message and one typed detail, and come back as the same variant.
 
-#![allow(missing_docs, reason = "a test")]
-
 use rpc::{Code, Detail, Message, RpcError, Status};
 use std::fmt;
 

@@ -1,13 +1,9 @@
 //! A peer's bytes cause errors, never panics, and what was read can be written.
 
-#![allow(missing_docs, unreachable_pub, reason = "shapes of messages, not an interface")]
-
-mod shapes;
-
+use crate::shapes::{self, All, Tree, all, bytes_of, check, decode};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use prost::Message as _;
 use rpc::{Detail, Message, Payload, RpcError, Status};
-use shapes::{All, Tree, all, bytes_of, check, decode};
 use std::{
     collections::HashMap,
     time::{Duration, SystemTime},

@@ -1,12 +1,8 @@
 //! What it means that something was not sent: never silently a variant.
 
-#![allow(missing_docs, unreachable_pub, reason = "shapes of messages, not an interface")]
-
-mod shapes;
-
+use crate::shapes::{self, Item, bytes_of, decode, from_whole, whole};
 use prost::Message as _;
 use rpc::Message;
-use shapes::{Item, bytes_of, decode, from_whole, whole};
 use std::{collections::BTreeMap, time::Duration};
 
 #[derive(Message, Clone, Debug, PartialEq)]

@@ -1,12 +1,8 @@
 //! A derived message has the bytes that prost's own derive gives the same shape, both ways.
 
-#![allow(missing_docs, unreachable_pub, reason = "shapes of messages, not an interface")]
-
-mod shapes;
-
+use crate::shapes::{self, All, PAll, all, check, decode, in_prost};
 use proptest::prelude::*;
 use prost::Message as _;
-use shapes::{All, PAll, all, check, decode, in_prost};
 
 #[test]
 fn bytes_are_prosts_both_ways() {

@@ -1,5 +1,4 @@
 //! Errors that live elsewhere than their service: described in a file of their own, and read there by others.
-#![allow(missing_docs, unreachable_pub, reason = "shapes of messages, not an interface")]
 
 use rpc::{App, Config, prelude::*, schema::Schema};
 use std::{fs, path::Path, process::Command};

@@ -1,6 +1,7 @@
 //! Rules in a file, which is looked at while the program runs.
 #![cfg(feature = "tarpc")]
 
+#[path = "it/common/mod.rs"]
 mod common;
 
 use common::{Echo, EchoClient, EchoServer, Mirror, config};

@@ -19,7 +19,7 @@ use rpc_core::{
     client::{RetryLimits, RetryPolicy},
     observer::Counters,
     registry::Instance,
-    server::{Running, Server},
+    server::{Admission, Running, Server},
     transport::Transport,
 };
 use rpc_testkit::{Cut, Direction, FaultProxy, Mode, Seed, eventually};
@@ -126,7 +126,7 @@ struct Place {
 
 async fn place(wire: &Arc<dyn Transport>, bench: &Bench, seed: u64) -> Place {
     let id = Instance::random_id();
-    let server = Server::new().transport(wire.clone()).instance(id.clone());
+    let server = Server::new().transport(wire.clone()).instance(id.clone()).admission(Admission::Off);
     let server = server.service(LabServer::new(bench.clone())).expect("one service");
     let server = server.bind(&Address::tcp("127.0.0.1", 0)).await.expect("a port");
     let proxy = FaultProxy::with_seed(server.address(), seed).expect("a port");

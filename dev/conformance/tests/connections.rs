@@ -10,7 +10,7 @@ use rpc_core::{
     client::Channel,
     observer::{Event, Tracing},
     registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
-    server::{Running, Server},
+    server::{Admission, Running, Server},
     transport::Limits,
 };
 use rpc_testkit::{Logs, eventually};
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn server(observers: Observers) -> Running {
     let limits = Limits::default().with_max_connections(ROOM);
-    let mut server = Server::new().instance("the-server").limits(limits).observer(observers);
+    let mut server = Server::new().instance("the-server").limits(limits).observer(observers).admission(Admission::Off);
     for wire in columns::wires() {
         server = server.transport(wire);
     }

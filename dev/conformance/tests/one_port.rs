@@ -10,7 +10,7 @@ use rpc_core::{
     client::Channel,
     observer::{Counters, Event},
     registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
-    server::{Running, Server},
+    server::{Admission, Running, Server},
 };
 use rpc_testkit::FaultProxy;
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -29,7 +29,7 @@ async fn open() -> (Running, FaultProxy, LabClient) {
 async fn speaking(some: impl Fn(&str) -> bool) -> (Running, FaultProxy, LabClient, Arc<Counters>) {
     let id = Instance::random_id();
     let counters = Arc::new(Counters::default());
-    let mut server = Server::new().instance(id.clone());
+    let mut server = Server::new().instance(id.clone()).admission(Admission::Off);
     for transport in columns::wires().into_iter().filter(|transport| some(transport.name())) {
         server = server.transport(transport);
     }

@@ -13,7 +13,7 @@ use rpc_core::{
     client::Channel,
     observer::{Event, Tracing, target},
     registry::{Availability, Endpoint, Instance, ServiceName, Snapshot, Source, Watch},
-    server::{Running, Server},
+    server::{Admission, Running, Server},
 };
 use rpc_testkit::{Logged, Logs, eventually};
 use std::{
@@ -57,7 +57,7 @@ fn client(address: &Address, observers: Observers) -> LabClient {
 }
 
 async fn server(observers: Observers) -> Running {
-    let mut server = Server::new().instance("the-server").observer(observers);
+    let mut server = Server::new().instance("the-server").observer(observers).admission(Admission::Off);
     for wire in columns::wires() {
         server = server.transport(wire);
     }

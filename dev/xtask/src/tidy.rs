@@ -39,6 +39,7 @@ pub(crate) fn check() -> Result<Vec<String>> {
     broken.extend(own_transport(&files));
     broken.extend(left_overs(&files));
     broken.extend(places_of_this_machine(&files));
+    broken.extend(unseen_tests(&files));
     broken.extend(core_dependencies()?);
     broken.extend(quickstart_dependencies()?);
     broken.extend(core_sources(&files));
@@ -102,6 +103,27 @@ fn places_of_this_machine(files: &[File]) -> Vec<String> {
     for file in files.iter().filter(|file| file.path != "Cargo.lock") {
         for word in words.iter().filter(|word| file.text.contains(**word)) {
             broken.push(format!("{}: names `{word}`, which is a place of one machine or a host", file.path));
+        }
+    }
+    broken
+}
+
+/// A file beside the `main.rs` of tests is one of its modules, or a program of its own: nobody would compile it otherwise,
+/// and tests that are not compiled do not fail.
+fn unseen_tests(files: &[File]) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mains = files.iter().filter(|file| file.path.contains("/tests/"));
+    for (folder, main) in mains.filter_map(|file| Some((file.path.strip_suffix("main.rs")?, file))) {
+        let manifest = files.iter().find(|file| file.path.strip_prefix(folder) == Some("Cargo.toml"));
+        for file in files.iter().filter(|file| file.path != main.path) {
+            let name = file.path.strip_prefix(folder).and_then(|name| name.strip_suffix(".rs"));
+            let Some(name) = name.filter(|name| !name.contains('/')) else { continue };
+            let target = format!("path = \"{name}.rs\"");
+            let seen = main.text.contains(&format!("mod {name};"))
+                || manifest.is_some_and(|manifest| manifest.text.contains(&target));
+            if !seen {
+                broken.push(format!("{}: nobody compiles it: `mod {name};` is not in {}", file.path, main.path));
+            }
         }
     }
     broken
@@ -178,4 +200,26 @@ fn changelog() -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     Ok(vec![format!("CHANGELOG.md has no section `## {version}`")])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_that_nobody_compiles_are_named() {
+        let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
+        let files = [
+            file("a/tests/it/main.rs", "mod seen;\n"),
+            file("a/tests/it/seen.rs", ""),
+            file("a/tests/it/unseen.rs", ""),
+            file("a/tests/it/common/mod.rs", ""),
+            file("a/tests/alone.rs", ""),
+            file("b/tests/main.rs", "mod seen;\n"),
+            file("b/tests/alone.rs", ""),
+            file("b/tests/Cargo.toml", "[[test]]\npath = \"alone.rs\"\n"),
+        ];
+        let broken = unseen_tests(&files);
+        assert!(broken.len() == 1 && broken[0].starts_with("a/tests/it/unseen.rs: nobody compiles it"), "{broken:?}");
+    }
 }

@@ -1,10 +1,8 @@
 //! Unary calls, our client to our server.
 #![expect(clippy::disallowed_methods, reason = "tests spawn what ends with them")]
 
-mod common;
-
+use crate::common::*;
 use bytes::Bytes;
-use common::*;
 use rpc_core::{
     CallId, Code, Context, Delivery, Io, Metadata, Origin, Tasks, TraceContext,
     transport::{ConnectTarget, Limits, Transport},

@@ -1,10 +1,8 @@
 //! Connections that break, drain, fall silent, or carry what they should not.
 #![expect(clippy::disallowed_methods, reason = "tests spawn what ends with them")]
 
-mod common;
-
+use crate::common::*;
 use bytes::{Buf, BytesMut};
-use common::*;
 use rpc_core::{
     Code, Context, Delivery, Io, Origin, Payload, Status, Tasks,
     transport::{ConnectTarget, Connection, ConnectionState, DrainPhase, Limits, Transport},

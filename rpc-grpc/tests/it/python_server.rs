@@ -1,9 +1,7 @@
 //! We call a server of another language: grpcio, with a `.proto` written by hand.
 
-mod common;
-
+use crate::common::*;
 use bytes::Bytes;
-use common::*;
 use rpc_core::{
     Address, Body, CallId, Code, Context, Delivery, Metadata, Origin, PayloadStream, Tasks, TraceContext,
     tls::Security,

@@ -1,9 +1,7 @@
 //! What a server says of itself beside its address: its weight, its zone, its version.
 #![cfg(feature = "grpc")]
 
-mod common;
-
-use common::{Echo, EchoClient, EchoServer, Mirror, config};
+use crate::common::{Echo, EchoClient, EchoServer, Mirror, config};
 use rpc::{
     App, Client, Config,
     prelude::*,

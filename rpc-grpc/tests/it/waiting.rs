@@ -1,8 +1,6 @@
 //! Calls that wait until the server takes one more.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use rpc_core::{
     Address, Code, Delivery, Kind, Method, Request, Response, Service, ServiceDescriptor, Status, Tasks,
     client::Channel,

@@ -1,9 +1,7 @@
 //! Our client and our server, over TCP and over a Unix socket.
 
-mod common;
-
+use crate::common::*;
 use bytes::Bytes;
-use common::*;
 use futures_util::StreamExt as _;
 use rpc_core::{
     Address, Body, CallId, Code, Context, Delivery, Metadata, Origin, Payload, PayloadStream, Service, Status, Tasks,
@@ -442,7 +440,7 @@ async fn streams_stop_when_nobody_reads_and_go_on_when_somebody_does() {
 async fn a_server_that_is_silent_and_alive_is_not_given_up() {
     let bench = bench().await;
     let eager = Grpc::default().with_keep_alive(Duration::from_millis(20));
-    let io = common::io(bench.running.address()).await;
+    let io = io(bench.running.address()).await;
     let connection = eager.connect(io, ConnectTarget::new("kitchen"), bench.tasks.clone()).await.unwrap();
     let waiting = call(&connection, &WAIT, body(order("", 0)));
     assert!(tokio::time::timeout(Duration::from_millis(500), waiting).await.is_err(), "it ended");

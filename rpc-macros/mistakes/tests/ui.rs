@@ -1,8 +1,8 @@
 //! What the compiler says about each mistake: the text, its place, and that it is said once.
 //!
 //! One mistake per file below `tests/ui`, whose name is the sentence; in `together`, as many as its lines count, to see
-//! that none hides another. `TRYBUILD=overwrite cargo test -p rpc-macros
-//! --test ui` writes what the compiler says now.
+//! that none hides another. `TRYBUILD=overwrite
+//! cargo test -p rpc-macros-mistakes` writes what the compiler says now.
 
 use std::{
     fs,

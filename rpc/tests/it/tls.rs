@@ -280,7 +280,7 @@ fn paths_are_seen_from_the_file_and_what_is_in_them_is_never_shown() {
 
 #[test]
 fn what_readme_says_is_understood() {
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     let (_, said) = readme.split_once("```toml\n# rpc.toml\n").unwrap();
     let config = Desk::new().config(said.split_once("```").unwrap().0);
     assert_eq!(config.client.server_name.as_deref(), Some("orders.internal"));

@@ -1,6 +1,6 @@
 //! What the tests share: a service written by hand, as generated code would, a server of it, and connections to it.
-#![allow(dead_code, reason = "each test binary uses its part of this")]
-#![allow(unreachable_pub, reason = "a module of several test binaries")]
+#![allow(dead_code, reason = "`hostile.rs` uses its part of this")]
+#![allow(unreachable_pub, reason = "for the tests beside it")]
 
 use bytes::Bytes;
 use futures_util::StreamExt;

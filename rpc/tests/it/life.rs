@@ -1,9 +1,7 @@
 //! How servers end, and how they fail to begin.
 #![cfg(feature = "tarpc")]
 
-mod common;
-
-use common::{Echo, EchoClient, EchoServer, Mirror, config};
+use crate::common::{Echo, EchoClient, EchoServer, Mirror, config};
 use rpc::{
     Address, App, BoxFuture, Client, Code, Config, Health, NamedService, Observer, Readiness, Request, Response,
     Running, Service, ServiceDescriptor,

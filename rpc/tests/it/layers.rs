@@ -1,9 +1,7 @@
 //! Layers that users bring, on both sides and over every way to a server.
 #![cfg(feature = "tarpc")]
 
-mod common;
-
-use common::{Echo, EchoClient, EchoServer, Mirror, config};
+use crate::common::{Echo, EchoClient, EchoServer, Mirror, config};
 use rpc::{
     App, AppBuilder, BoxService, Client, Code, Delivery, Layer, Observer, Request, Response, Running, Service, Status,
     observer::CallEnded, registry::Memory, tower::TowerLayer,

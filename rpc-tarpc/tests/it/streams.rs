@@ -1,14 +1,12 @@
 //! Calls in which a side streams, our client to our server.
 
-mod common;
-
+use crate::common::{HELLO, message, tcp};
 use bytes::Bytes;
-use common::{HELLO, message, tcp};
 use futures_util::StreamExt;
 use rpc_core::{
     Body, Code, Context, Delivery, Io, Kind, Metadata, Method, Payload, PayloadStream, Request, Response, Service,
     ServiceDescriptor, Status, Tasks,
-    server::{NamedService, Running, Server},
+    server::{Admission, NamedService, Running, Server},
     transport::{ConnectTarget, Connection, DrainPhase, Limits, Transport},
 };
 use rpc_tarpc::Tarpc;
@@ -190,7 +188,7 @@ async fn rig() -> Rig {
 
 async fn rig_with(limits: Limits) -> Rig {
     let seen = Seen::default();
-    let server = Server::new().transport(Arc::new(Tarpc::default())).limits(limits);
+    let server = Server::new().transport(Arc::new(Tarpc::default())).limits(limits).admission(Admission::Off);
     let running = server.service(Streams(seen.clone())).unwrap().bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
     let tasks = Tasks::owner();
     let target = ConnectTarget::new("server").with_limits(limits);

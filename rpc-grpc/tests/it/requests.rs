@@ -1,9 +1,7 @@
 //! Requests that neither our client nor grpcio would make: what our server says to them.
 
-mod common;
-
+use crate::common::*;
 use bytes::Bytes;
-use common::*;
 use h2::client;
 use http::{HeaderMap, Request, StatusCode};
 use rpc_core::{

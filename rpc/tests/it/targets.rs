@@ -1,9 +1,7 @@
 //! Where a client's calls go is a matter of configuration.
 #![cfg(feature = "tarpc")]
 
-mod common;
-
-use common::{Echo, EchoClient, EchoServer, Mirror, config};
+use crate::common::{Echo, EchoClient, EchoServer, Mirror, config};
 use rpc::{App, Code, Discover, prelude::*};
 use std::sync::Arc;
 use tokio::sync::Notify;

@@ -1,9 +1,7 @@
 //! Rules change where the calls of a running program go, and how.
 #![cfg(all(feature = "grpc", feature = "tarpc"))]
 
-mod common;
-
-use common::{Echo, EchoClient, EchoServer, Mirror, config};
+use crate::common::{Echo, EchoClient, EchoServer, Mirror, config};
 use rpc::{
     App, BoxService, Config, Layer, Origin, Request, Response, Service,
     observer::{Counters, Event},

@@ -1,9 +1,7 @@
 //! What newcomers are told, word for word: the place, and what to do.
 #![cfg(all(feature = "tarpc", feature = "grpc"))]
 
-mod common;
-
-use common::{Echo, EchoClient, EchoServer, Mirror, config};
+use crate::common::{Echo, EchoClient, EchoServer, Mirror, config};
 use rpc::{
     App, BoxFuture, Client, Config,
     registry::{

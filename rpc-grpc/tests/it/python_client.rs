@@ -1,8 +1,6 @@
 //! A client of another language calls us: grpcio, with a `.proto` written by hand.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use rpc_core::{Address, server::Running, transport::Limits};
 use rpc_testkit::python_with_grpcio;
 use std::{path::Path, process::Stdio, time::Duration};

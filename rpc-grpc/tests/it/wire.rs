@@ -1,9 +1,7 @@
 //! Peers that do what neither we nor grpcio would: their bytes are written by hand.
 
-mod common;
-
+use crate::common::*;
 use bytes::Bytes;
-use common::*;
 use h2::{Reason, RecvStream, SendStream, server};
 use http::{HeaderMap, Request, Response, StatusCode};
 use rpc_core::{

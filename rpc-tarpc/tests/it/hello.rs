@@ -1,8 +1,6 @@
 //! The first words, said right and wrong, to our server and by servers that are not ours.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use rpc_core::{
     Code, Delivery, Io, Status, Tasks,
     transport::{ConnectTarget, DrainPhase, Limits, ProtocolRefused, Recognition, Transport},

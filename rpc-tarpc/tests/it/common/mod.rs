@@ -1,12 +1,12 @@
 //! A service written by hand, and the two ends of a connection.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of this")]
+#![allow(unreachable_pub, reason = "for the tests beside it")]
 #![expect(clippy::disallowed_methods, reason = "tests spawn what ends with them")]
 
 use bytes::Bytes;
 use rpc_core::{
     Body, CallId, Code, Context, Delivery, Detail, Io, Kind, Metadata, Method, Payload, Request, Response, Service,
     ServiceDescriptor, Status, Tasks,
-    server::{NamedService, Router, Running, Server},
+    server::{Admission, NamedService, Router, Running, Server},
     transport::{ConnectTarget, Connection, ConnectionInfo, Drain, DrainTrigger, Limits, Routes, Transport},
 };
 use rpc_tarpc::Tarpc;
@@ -135,8 +135,12 @@ pub fn routes(seen: &Seen) -> Routes {
 /// A real server on a real port.
 pub async fn server(limits: Limits) -> (Running, Seen) {
     let seen = Seen::default();
-    let server =
-        Server::new().transport(Arc::new(Tarpc::default())).limits(limits).instance("here").service(Test(seen.clone()));
+    let server = Server::new()
+        .transport(Arc::new(Tarpc::default()))
+        .limits(limits)
+        .instance("here")
+        .admission(Admission::Off)
+        .service(Test(seen.clone()));
     let running = server.unwrap().bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
     (running, seen)
 }

@@ -1,0 +1,7 @@
+//! tarpc on one byte stream. In one program, since each is linked with everything.
+
+mod calls;
+mod common;
+mod connection;
+mod hello;
+mod streams;

@@ -1,0 +1,14 @@
+//! The facade, as people use it. In one program, since each is linked with everything.
+
+#[cfg(any(feature = "grpc", feature = "tarpc"))]
+mod common;
+mod config;
+mod errors;
+mod layers;
+mod life;
+mod observer;
+mod placement;
+mod proto;
+mod rules;
+mod targets;
+mod tls;
