@@ -142,8 +142,9 @@ mod tests {
         fs::write(place.session().join("record"), "").unwrap();
         let mut stranger = Command::new("sleep");
         let mut stranger = stranger.arg("60").env(Place::TEMPORARY, folder.path()).spawn().unwrap();
+        // It starts nothing, which would look like it until it has become something else.
         let mut left_behind = Command::new("sh");
-        left_behind.args(["-c", "cat; exit", "sh"]).arg(folder.path()).stdin(std::process::Stdio::piped());
+        left_behind.args(["-c", "read -r line", "sh"]).arg(folder.path()).stdin(std::process::Stdio::piped());
         place.give(&mut left_behind);
         let mut left_behind = left_behind.spawn().unwrap();
         let left = place.left().unwrap();
