@@ -7,7 +7,10 @@ use rpc_core::{
 use rpc_testkit::{Ca, Issued, Validity};
 use rpc_tls::{ClientTls, Part, Pem, ServerTls};
 use std::{sync::Arc, time::Duration};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 
 fn pem(text: &str) -> Pem {
     Pem::Text(text.as_bytes().to_vec())
@@ -111,7 +114,9 @@ async fn heard(server: ServerTls, client: ClientTls) -> (String, String) {
         // As a protocol does, it says hello at once.
         secured.io.write_all(b"hello").await.unwrap();
         secured.io.flush().await.unwrap();
-        secured.io.read(&mut [0; 10]).await.unwrap_err();
+        let mut answer = [0; 10];
+        let read = secured.io.read(&mut answer);
+        timeout(Duration::from_secs(10), read).await.expect("it was let in").unwrap_err();
         secured.afterthought
     };
     let (server, afterthought): (Outcome, Afterthought) = tokio::join!(server.accept(Io::new(near)), calling);

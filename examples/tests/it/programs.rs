@@ -85,6 +85,24 @@ async fn exit_codes_tell_scripts_what_happened() {
 }
 
 #[tokio::test]
+async fn help_names_every_command_and_what_the_exit_codes_mean() {
+    let folder = scratch("help").unwrap();
+    for (path, words) in [
+        (env!("CARGO_BIN_EXE_order-server"), &["config", "proto", "--listen", "RPC_CONFIG"][..]),
+        (env!("CARGO_BIN_EXE_order-client"), &["place", "find", "follow", "import", "ride", "--registry"]),
+        (env!("CARGO_BIN_EXE_quickstart"), &["--input", "--retries", "--registry"]),
+    ] {
+        let helped = run(program(path, folder.path()).arg("--help")).await;
+        assert!(helped.code == Some(0) && helped.err.is_empty(), "{helped:?}");
+        for word in ["Usage: ", "Exit codes: 0 "].iter().chain(words) {
+            assert!(helped.out.contains(word), "no {word} in {}", helped.out);
+        }
+        let odd = run(program(path, folder.path()).arg("--lisen")).await;
+        assert!(odd.code == Some(2) && odd.err.contains("'--lisen'"), "{odd:?}");
+    }
+}
+
+#[tokio::test]
 async fn looking_again_and_again_is_one_process() {
     let shop = Shop::open();
     let _server = shop.server(&[]).await;

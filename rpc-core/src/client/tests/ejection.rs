@@ -31,6 +31,16 @@ async fn call(channel: &Channel, count: usize) -> usize {
     failed
 }
 
+/// Servers of which a channel knows that they answer, and what it tells; the last is to be kept.
+async fn acquainted(addresses: &[&str]) -> (World, Channel, Arc<Log>, impl Sized) {
+    let (world, registry, records) = fleet(addresses).await;
+    let (log, observers) = Log::new();
+    let channel = world.channel(&registry).observer(observers).build();
+    channel.ready(LIMIT).await.unwrap();
+    call(&channel, 50).await;
+    (world, channel, log, (registry, records))
+}
+
 /// How many of so many calls go to a server.
 async fn share(world: &World, channel: &Channel, address: &str, count: usize) -> usize {
     let before = world.calls(address);
@@ -40,11 +50,7 @@ async fn share(world: &World, channel: &Channel, address: &str, count: usize) ->
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_fails_is_ejected_and_comes_back_by_way_of_one_probe() {
-    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
-    let (log, observers) = Log::new();
-    let channel = world.channel(&registry).observer(observers).build();
-    channel.ready(LIMIT).await.unwrap();
-    call(&channel, 50).await;
+    let (world, channel, log, _kept) = acquainted(&["a:1", "b:1", "c:1"]).await;
     world.handle("a:1", broken());
     // It is shunned after each failure, so this takes a while where calls do not overlap.
     let mut failed = 0;
@@ -77,11 +83,7 @@ async fn a_server_that_fails_is_ejected_and_comes_back_by_way_of_one_probe() {
 /// It is back from a pause, say, and finds more to do than it can. Whoever came first would be its probe.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_refuses_its_probe_costs_one_call_an_attempt_and_not_all() {
-    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
-    let (log, observers) = Log::new();
-    let channel = world.channel(&registry).observer(observers).build();
-    channel.ready(LIMIT).await.unwrap();
-    call(&channel, 50).await;
+    let (world, channel, log, _kept) = acquainted(&["a:1", "b:1", "c:1"]).await;
     world.handle("a:1", broken());
     while log.count("ejected") == 0 {
         call(&channel, 100).await;
@@ -102,11 +104,7 @@ async fn a_server_that_refuses_its_probe_costs_one_call_an_attempt_and_not_all()
 /// Its answer comes when it ends, and nobody would know until then.
 #[tokio::test(start_paused = true)]
 async fn a_stream_of_requests_is_no_probe() {
-    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
-    let (log, observers) = Log::new();
-    let channel = world.channel(&registry).observer(observers).build();
-    channel.ready(LIMIT).await.unwrap();
-    call(&channel, 50).await;
+    let (world, channel, log, _kept) = acquainted(&["a:1", "b:1", "c:1"]).await;
     world.handle("a:1", broken());
     while log.count("ejected") == 0 {
         call(&channel, 100).await;
@@ -127,11 +125,7 @@ async fn a_stream_of_requests_is_no_probe() {
 
 #[tokio::test(start_paused = true)]
 async fn where_all_fail_nobody_is_ejected() {
-    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
-    let (log, observers) = Log::new();
-    let channel = world.channel(&registry).observer(observers).build();
-    channel.ready(LIMIT).await.unwrap();
-    call(&channel, 50).await;
+    let (world, channel, log, _kept) = acquainted(&["a:1", "b:1", "c:1"]).await;
     for address in ["a:1", "b:1", "c:1"] {
         world.handle(address, broken());
     }
@@ -146,11 +140,7 @@ async fn where_all_fail_nobody_is_ejected() {
 
 #[tokio::test(start_paused = true)]
 async fn never_more_than_half_are_ejected_and_in_a_panic_all_are_called() {
-    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1", "d:1", "e:1"]).await;
-    let (log, observers) = Log::new();
-    let channel = world.channel(&registry).observer(observers).build();
-    channel.ready(LIMIT).await.unwrap();
-    call(&channel, 50).await;
+    let (world, channel, log, _kept) = acquainted(&["a:1", "b:1", "c:1", "d:1", "e:1"]).await;
     for address in ["a:1", "b:1", "c:1"] {
         world.handle(address, broken());
     }
@@ -186,11 +176,7 @@ async fn never_more_than_half_are_ejected_and_in_a_panic_all_are_called() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_hangs_is_ejected() {
-    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
-    let (log, observers) = Log::new();
-    let channel = world.channel(&registry).observer(observers).build();
-    channel.ready(LIMIT).await.unwrap();
-    call(&channel, 50).await;
+    let (world, channel, log, _kept) = acquainted(&["a:1", "b:1", "c:1"]).await;
     world.handle("a:1", Arc::new(|_| Box::pin(std::future::pending())));
     let mut failed = 0;
     while log.count("ejected") == 0 {
@@ -258,11 +244,7 @@ async fn a_server_that_fails_more_often_than_the_others_is_ejected() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_breaks_is_one_failure_however_many_calls_were_on_it() {
-    let (world, registry, _records) = fleet(&["a:1", "b:1", "c:1"]).await;
-    let (log, observers) = Log::new();
-    let channel = world.channel(&registry).observer(observers).build();
-    channel.ready(LIMIT).await.unwrap();
-    call(&channel, 50).await;
+    let (world, channel, log, _kept) = acquainted(&["a:1", "b:1", "c:1"]).await;
     let slowly = |outcome: Result<(), Status>| {
         let handler = move |_| {
             let outcome = outcome.clone();
