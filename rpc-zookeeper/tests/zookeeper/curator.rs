@@ -36,6 +36,9 @@ const JARS: [&str; 12] = [
     "slf4j-nop",
 ];
 
+/// Without this a virtual machine that is killed leaves a file in /tmp, wherever its temporary folder is.
+const TIDY: &str = "-XX:-UsePerfData";
+
 /// The program of `Neighbour.java`, which says what it understands.
 struct Neighbour {
     input: ChildStdin,
@@ -57,11 +60,11 @@ impl Neighbour {
         let path = JARS.iter().map(jar).chain([classes.path().display().to_string()]).collect::<Vec<_>>().join(":");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/zookeeper/Neighbour.java");
         let mut compiler = Command::new("javac");
-        compiler.arg("-d").arg(classes.path()).args(["-cp", &path]).arg(source);
+        compiler.arg(format!("-J{TIDY}")).arg("-d").arg(classes.path()).args(["-cp", &path]).arg(source);
         let compiled = compiler.output().await.expect("a Java compiler: Debian's package default-jdk-headless");
         assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
         let mut process = Command::new("java")
-            .args(["-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", &path, "Neighbour", host, base, service])
+            .args(["-Xmx128m", "-XX:TieredStopAtLevel=1", TIDY, "-cp", &path, "Neighbour", host, base, service])
             .kill_on_drop(true)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
