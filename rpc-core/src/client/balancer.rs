@@ -44,8 +44,8 @@ impl Balancer {
     /// The attempt that goes to `live` from `begun` on.
     fn held(&self, picked: Picked, request: &Request, journey: &Journey, begun: Instant) -> Held {
         journey.sent(&picked.0);
-        let paced = if request.method.kind.request_streams() { Paced::ByClient } else { Paced::ByServer };
-        Held { in_flight: InFlight::new(picked, begun, request.context.deadline()), paced, _owner: self.owner.clone() }
+        let in_flight = InFlight::new(picked, begun, request.context.deadline());
+        Held { in_flight, paced: Paced::of(request.method), _owner: self.owner.clone() }
     }
 
     /// An attempt while somebody watches.

@@ -7,11 +7,10 @@ use crate::{
         changes::Changes,
         diagnosis::Diagnosis,
         dialer::Dialer,
-        gate::MayProbe,
         journey::{Attempt, Journey, Nth, Start},
         latency::Clock,
         link::{self, Home},
-        live::{Live, Picked, Purpose},
+        live::{Live, Paced, Picked, Purpose},
         picker::Draw,
         place::{Failure, Place},
         pool::{Pool, ReadySet},
@@ -71,7 +70,7 @@ enum Missing {
 
 fn keyed(pool: &Pool, key: u64, request: &Request, journey: &Journey, patience: Patience) -> Result<Picked, Missing> {
     let shards = pool.shards.as_ref().ok_or(Missing::Shards)?;
-    match journey.with_tried(|tried| shards.pick(key, tried, patience, MayProbe::of(request.method))) {
+    match journey.with_tried(|tried| shards.pick(key, tried, patience, Paced::of(request.method))) {
         Shard::To(live) => Ok((live.clone(), Purpose::Call)),
         Shard::Probe(live) => Ok((live.clone(), Purpose::Probe)),
         Shard::Unconnected(endpoint) => Err(Missing::Connection(endpoint)),
@@ -150,7 +149,7 @@ impl Fleet {
         let draw = Draw { random: fastrand::u64(..), now: attempt.begun, clock: self.clock };
         let live = match attempt.nth {
             Nth::First => {
-                if MayProbe::of(request.method) == MayProbe::Yes
+                if Paced::of(request.method) == Paced::ByServer
                     && let Some(live) = pool.probe()
                 {
                     return Some((live.clone(), Purpose::Probe));

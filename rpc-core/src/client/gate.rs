@@ -1,6 +1,5 @@
 //! Lets a single call through.
 
-use crate::Method;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 /// Lets a single call through to a server that was ejected, and remembers what became of it.
@@ -16,21 +15,6 @@ pub(crate) enum Probe {
     Refused,
     /// Nothing can be said; another one is to be made.
     Again,
-}
-
-/// Whether a call may be the one that passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MayProbe {
-    Yes,
-    No,
-}
-
-impl MayProbe {
-    /// The answer has to come soon. To a stream of requests it comes when that ends, perhaps in hours, and no other call
-    /// would go to the server for so long.
-    pub(crate) fn of(method: &Method) -> Self {
-        if method.kind.request_streams() { Self::No } else { Self::Yes }
-    }
 }
 
 impl Gate {

@@ -1,7 +1,7 @@
 //! A connection that takes calls, and the calls on it.
 
 use crate::{
-    Address, BoxService, PushBack, Response, Status,
+    Address, BoxService, Method, PushBack, Response, Status,
     client::{
         alarm::Alarm,
         gate::Probe,
@@ -219,8 +219,15 @@ impl Drop for InFlight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Paced {
     ByServer,
-    /// The client streams, and the answer comes when that has ended.
+    /// The client streams, and the answer comes when that has ended, perhaps in hours. So it says nothing of how fast the
+    /// server is, and such a call is no probe: the server would get no other for so long.
     ByClient,
+}
+
+impl Paced {
+    pub(crate) fn of(method: &Method) -> Self {
+        if method.kind.request_streams() { Self::ByClient } else { Self::ByServer }
+    }
 }
 
 /// A connection that takes calls, and its share of them.

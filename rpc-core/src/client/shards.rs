@@ -1,7 +1,7 @@
 //! Which server a key belongs to.
 
 use crate::{
-    client::{gate::MayProbe, live::Live},
+    client::live::{Live, Paced},
     fnv::{Fnv, mixed},
     registry::Instance,
 };
@@ -82,14 +82,14 @@ impl Shards {
     }
 
     /// The server for a key, if none of `tried`.
-    pub(crate) fn pick(&self, key: u64, tried: &[u32], patience: Patience, probe: MayProbe) -> Shard<'_> {
+    pub(crate) fn pick(&self, key: u64, tried: &[u32], patience: Patience, paced: Paced) -> Shard<'_> {
         let untried = |member: &&Member| !tried.contains(&member.endpoint);
         let owner = self.first(key, self.members.iter().filter(untried));
         match owner.map(|owner| (owner, &owner.reach)) {
             Some((owner, Reach::Unconnected)) if patience == Patience::Some => {
                 return Shard::Unconnected(owner.endpoint);
             }
-            Some((_, Reach::Probe(live))) if probe == MayProbe::Yes && live.pass() => return Shard::Probe(live),
+            Some((_, Reach::Probe(live))) if paced == Paced::ByServer && live.pass() => return Shard::Probe(live),
             _ => {}
         }
         let (mut calls, mut weights) = (1, 0);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn owners(shards: &Shards) -> Vec<u32> {
-        (0..20_000).map(|key| to(&shards.pick(mixed(key), &[], Patience::None, MayProbe::Yes))).collect()
+        (0..20_000).map(|key| to(&shards.pick(mixed(key), &[], Patience::None, Paced::ByServer))).collect()
     }
 
     fn shares(owners: &[u32]) -> HashMap<u32, usize> {
@@ -225,7 +225,7 @@ mod tests {
         let mut hottest = 0;
         for call in 0..40_000 {
             let key = mixed((1.0 / (1.0 - random.f64())).min(1e9) as u64);
-            let Shard::To(live) = shards.pick(key, &[], Patience::None, MayProbe::Yes) else { panic!("nobody") };
+            let Shard::To(live) = shards.pick(key, &[], Patience::None, Paced::ByServer) else { panic!("nobody") };
             let (_, fits) = (live.begin(), (f64::from(1000.min(call + 1)) * 1.25 / 20.0).ceil() as u32);
             assert!(live.in_flight() <= fits.max(Shards::ROOM), "{} of {fits}", live.in_flight());
             *counts.entry(live.endpoint).or_insert(0) += 1;
@@ -242,10 +242,10 @@ mod tests {
     #[test]
     fn calls_at_once_with_one_key_stay_together_while_they_are_few() {
         let shards = shards(0..20, |_| 100);
-        let owner = to(&shards.pick(9, &[], Patience::None, MayProbe::Yes));
+        let owner = to(&shards.pick(9, &[], Patience::None, Paced::ByServer));
         let mut all = Vec::new();
         for _ in 0..9 {
-            let Shard::To(live) = shards.pick(9, &[], Patience::None, MayProbe::Yes) else { panic!("nobody") };
+            let Shard::To(live) = shards.pick(9, &[], Patience::None, Paced::ByServer) else { panic!("nobody") };
             live.begin();
             all.push(live.endpoint);
         }
@@ -256,20 +256,20 @@ mod tests {
     #[test]
     fn what_cannot_be_had_is_passed_over_and_what_was_tried_avoided() {
         let mut shards = shards(0..5, |_| 100);
-        let first = to(&shards.pick(9, &[], Patience::Some, MayProbe::Yes));
-        let second = to(&shards.pick(9, &[first], Patience::Some, MayProbe::Yes));
+        let first = to(&shards.pick(9, &[], Patience::Some, Paced::ByServer));
+        let second = to(&shards.pick(9, &[first], Patience::Some, Paced::ByServer));
         assert_ne!(first, second);
-        assert_eq!(to(&shards.pick(9, &[0, 1, 2, 3, 4], Patience::Some, MayProbe::Yes)), first, "all were tried");
+        assert_eq!(to(&shards.pick(9, &[0, 1, 2, 3, 4], Patience::Some, Paced::ByServer)), first, "all were tried");
 
         let at = |shards: &Shards, endpoint| shards.members.iter().position(|member| member.endpoint == endpoint);
         let index = at(&shards, first).unwrap();
         shards.members[index].reach = Reach::Away;
-        assert_eq!(to(&shards.pick(9, &[], Patience::Some, MayProbe::Yes)), second);
+        assert_eq!(to(&shards.pick(9, &[], Patience::Some, Paced::ByServer)), second);
         shards.members[index].reach = Reach::Unconnected;
         assert!(
-            matches!(shards.pick(9, &[], Patience::Some, MayProbe::Yes), Shard::Unconnected(endpoint) if endpoint == first)
+            matches!(shards.pick(9, &[], Patience::Some, Paced::ByServer), Shard::Unconnected(endpoint) if endpoint == first)
         );
-        assert_eq!(to(&shards.pick(9, &[], Patience::None, MayProbe::Yes)), second);
-        assert!(matches!(Shards::default().pick(9, &[], Patience::Some, MayProbe::Yes), Shard::Nobody));
+        assert_eq!(to(&shards.pick(9, &[], Patience::None, Paced::ByServer)), second);
+        assert!(matches!(Shards::default().pick(9, &[], Patience::Some, Paced::ByServer), Shard::Nobody));
     }
 }
