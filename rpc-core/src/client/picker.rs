@@ -73,7 +73,20 @@ impl Picker {
 
     /// The index of the choice, if there is a candidate. Endpoints in `tried` are avoided while there are others.
     pub(crate) fn pick<C: Candidate>(&self, candidates: &[C], draw: Draw, tried: &[u32]) -> Option<usize> {
-        if tried.is_empty() { self.pick_any(candidates, draw) } else { self.pick_untried(candidates, draw, tried) }
+        if tried.is_empty() {
+            return self.pick_any(candidates, draw);
+        }
+        let untried = Self::pick_where(candidates, draw, |candidate| !tried.contains(&candidate.endpoint()));
+        // Whoever was tried may do better now; the retry layer waits before it comes back to one.
+        untried.or_else(|| self.pick_any(candidates, draw))
+    }
+
+    /// The same among those only that are `wanted`.
+    #[cold]
+    pub(crate) fn pick_where<C: Candidate>(candidates: &[C], draw: Draw, wanted: impl Fn(&C) -> bool) -> Option<usize> {
+        let (indices, wanted): (Vec<usize>, Vec<&C>) =
+            candidates.iter().enumerate().filter(|(_, candidate)| wanted(candidate)).unzip();
+        Picker::new(&wanted).pick_any(&wanted, draw).map(|index| indices[index])
     }
 
     fn pick_any<C: Candidate>(&self, candidates: &[C], draw: Draw) -> Option<usize> {
@@ -101,17 +114,6 @@ impl Picker {
                 sums.partition_point(|&sum| sum <= point).min(count - 1)
             }
         }
-    }
-
-    #[cold]
-    fn pick_untried<C: Candidate>(&self, candidates: &[C], draw: Draw, tried: &[u32]) -> Option<usize> {
-        let fresh: Vec<&C> = candidates.iter().filter(|candidate| !tried.contains(&candidate.endpoint())).collect();
-        let Some(index) = Picker::new(&fresh).pick_any(&fresh, draw) else {
-            // Whoever was tried may do better now; the retry layer waits before it comes back to one.
-            return self.pick_any(candidates, draw);
-        };
-        let endpoint = fresh[index].endpoint();
-        candidates.iter().position(|candidate| candidate.endpoint() == endpoint)
     }
 
     fn better<C: Candidate>(&self, candidates: &[C], first: usize, second: usize, now: Stamp) -> usize {

@@ -52,17 +52,12 @@ impl Pool {
 
     /// One that has a place for the call, if there is one: at another it would wait, for as long as the calls there last.
     pub(crate) fn pick(&self, draw: Draw, tried: &[u32]) -> Option<&Arc<Live>> {
-        let index = self.picker.pick(&self.choices, draw, tried)?;
-        let live = &self.choices.get(index)?.live;
-        if live.is_full() { self.pick_with_room(draw, tried).or(Some(live)) } else { Some(live) }
-    }
-
-    #[cold]
-    fn pick_with_room(&self, draw: Draw, tried: &[u32]) -> Option<&Arc<Live>> {
-        let has_room = |choice: &&Choice| !choice.live.is_full() && !tried.contains(&choice.live.endpoint);
-        let choices: Vec<&Choice> = self.choices.iter().filter(has_room).collect();
-        let index = Picker::new(&choices).pick(&choices, draw, &[])?;
-        choices.get(index).map(|choice| &choice.live)
+        let mut index = self.picker.pick(&self.choices, draw, tried)?;
+        if self.choices.get(index)?.live.is_full() {
+            let has_room = |choice: &Choice| !choice.live.is_full() && !tried.contains(&choice.live.endpoint);
+            index = Picker::pick_where(&self.choices, draw, has_room).unwrap_or(index);
+        }
+        self.choices.get(index).map(|choice| &choice.live)
     }
 
     /// A server that is to be probed by the caller.
