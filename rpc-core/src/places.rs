@@ -13,9 +13,9 @@ use std::{
 };
 use tokio::{sync::oneshot, time::timeout_at};
 
-/// How much later than its deadline a call that waits is given up here. The layers above keep the deadline and know more
-/// of where the time went; this is for calls that are made without them.
-const GRACE: Duration = Duration::from_secs(1);
+/// How much later than its deadline a call ends on a connection. The layers above keep the deadline and know more of what
+/// became of the call, so that they should be first; this is for calls that are made without them.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// For how long a server is left alone at whose connection the line is full, if there is another.
 const STAY_AWAY: Duration = Duration::from_millis(50);
@@ -86,6 +86,18 @@ impl Places {
         // told.
         self.taken.fetch_update(SeqCst, SeqCst, |taken| (taken < limit).then_some(taken + 1)).ok()?;
         Some(Place(self.clone()))
+    }
+
+    /// A place for a call, at once or when one comes free: see [`wait`](Self::wait).
+    ///
+    /// # Errors
+    /// Those of [`wait`](Self::wait).
+    pub async fn claim(self: &Arc<Self>, request: &Request) -> Result<Option<Place>, Status> {
+        match self.take() {
+            // Boxed: most calls find one.
+            None => Box::pin(self.wait(request)).await,
+            place => Ok(place),
+        }
     }
 
     /// Waits for a place for a call, as long as its deadline lets it. `None` once no call is let in any more. Dropping the

@@ -88,15 +88,10 @@ impl Caller {
 
     /// A place for a call, unless the connection takes no more.
     async fn place(&self, request: &Request) -> Result<Place, Status> {
-        if *self.state.borrow() == ConnectionState::Open {
-            let places = &self.pulse.places;
-            if let Some(place) = places.take() {
-                return Ok(place);
-            }
-            // Boxed: most calls find one.
-            if let Some(place) = Box::pin(places.wait(request)).await? {
-                return Ok(place);
-            }
+        if *self.state.borrow() == ConnectionState::Open
+            && let Some(place) = self.pulse.places.claim(request).await?
+        {
+            return Ok(place);
         }
         Err(leaving())
     }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Body, Context, Delivery, Io, Metadata, Method, Payload, PayloadStream, Request, Response, Service, Status, Tasks,
+    places::GRACE,
     transport::{ConnectTarget, Connection, Place},
 };
 use std::{
@@ -20,13 +21,8 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 use tokio::{sync::oneshot, time::timeout_at};
-
-/// How much later than its deadline a call ends here. The layers above keep the deadline and know more of what became of
-/// the call, so that they should be first; this is for calls that are made without them.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// Becomes the client on a byte stream: greets the server, and drives the connection in a task.
 ///
@@ -112,14 +108,11 @@ impl Client {
     /// A place for a call, unless the connection is at its end.
     async fn place(&self, request: &Request) -> Result<Place, Status> {
         let link = &self.mux.link;
-        if link.why().is_none() && !link.is_draining() {
-            if let Some(place) = link.places().take() {
-                return Ok(place);
-            }
-            // Boxed: most calls find one.
-            if let Some(place) = Box::pin(link.places().wait(request)).await? {
-                return Ok(place);
-            }
+        if link.why().is_none()
+            && !link.is_draining()
+            && let Some(place) = link.places().claim(request).await?
+        {
+            return Ok(place);
         }
         Err(link.lost(Delivery::NeverSent))
     }
