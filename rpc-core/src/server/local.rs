@@ -92,7 +92,9 @@ impl Service for Local {
         let method = self.routes.method(request.method.path)?;
         let body = self.carry(request.body).map_err(|status| status.with_delivery(Delivery::NeverSent))?;
         let body = match &body {
-            Body::Stream(_) => requests(body, request.context.deadline()),
+            Body::Stream(_) => {
+                expiring(body, request.context.deadline().map(|deadline| deadline + PATIENCE), incomplete)
+            }
             Body::Message(_) => body,
         };
         let context = request.context.with_peer(Peer::new("local", None));
@@ -107,11 +109,7 @@ impl Service for Local {
             Body::Stream(stream) => stream.deadline(),
             Body::Message(_) => None,
         };
-        let body = self.carry(response.body)?;
-        let body = match deadline {
-            Some(deadline) => expiring(body, deadline, deadline::expired),
-            None => body,
-        };
+        let body = expiring(self.carry(response.body)?, deadline, deadline::expired);
         Ok(Response { metadata: response.metadata, body })
     }
 }
@@ -119,13 +117,6 @@ impl Service for Local {
 /// A handler that waits for requests is dropped at the deadline, and should not hear of it first: what it makes of that
 /// would be what the call ends with. Who sits on requests, or goes on without the caller, loses them then.
 const PATIENCE: Duration = Duration::from_millis(100);
-
-fn requests(body: Body, deadline: Option<Instant>) -> Body {
-    match deadline {
-        Some(deadline) => expiring(body, deadline + PATIENCE, incomplete),
-        None => body,
-    }
-}
 
 #[cold]
 fn incomplete() -> Status {
