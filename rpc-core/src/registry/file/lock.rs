@@ -90,26 +90,21 @@ pub(super) fn bury(record: &Path, seen: &fs::File, lock: &Path, dead: Option<fs:
     }
 }
 
-/// Removes the lock, and the draft, at `stem` of an owner that died before its record was there, or after. Whoever begins
+/// Removes a lock, and the draft beside it, of an owner that died before its record was there, or after. Whoever begins
 /// just now has a lock without a record as well, so it has to be old.
-pub(super) fn clear(stem: &Path) -> io::Result<()> {
-    let at = |kind: &str| {
-        let mut path = stem.as_os_str().to_owned();
-        path.push(kind);
-        PathBuf::from(path)
-    };
-    let lock = at(".lock");
+pub(super) fn clear(lock: &Path) -> io::Result<()> {
+    let record = lock.with_extension("json");
     // By a clock that may be set: at worst an owner has to try once more.
     let is_old = |metadata: &fs::Metadata| Ok(metadata.modified()?.elapsed().is_ok_and(|age| age > STALE));
-    if at(".json").try_exists()? || !fs::symlink_metadata(&lock).and_then(|metadata| is_old(&metadata))? {
+    if record.try_exists()? || !fs::symlink_metadata(lock).and_then(|metadata| is_old(&metadata))? {
         return Ok(());
     }
-    let Owner::Dead(Some(dead)) = owner(&lock)? else { return Ok(()) };
+    let Owner::Dead(Some(dead)) = owner(lock)? else { return Ok(()) };
     // As long as `dead` is kept, no record comes.
-    if at(".json").try_exists()? || !is_at(&dead, &lock)? {
+    if record.try_exists()? || !is_at(&dead, lock)? {
         return Ok(());
     }
-    match fs::remove_file(at(".draft")) {
+    match fs::remove_file(lock.with_extension("draft")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => fs::remove_file(lock),
     }
@@ -175,25 +170,24 @@ mod tests {
     #[test]
     fn a_lock_without_a_record_is_removed_when_it_is_old_and_nobodys() {
         let temporary = tempfile::tempdir().unwrap();
-        let stem = temporary.path().join("host_1.2");
         let [lock, draft, record] =
             ["lock", "draft", "json"].map(|kind| temporary.path().join(format!("host_1.2.{kind}")));
         let age = |file: &fs::File| file.set_modified(std::time::SystemTime::now() - STALE * 2).unwrap();
         fs::write(&draft, "{").unwrap();
 
         fs::write(&lock, "").unwrap();
-        clear(&stem).unwrap();
+        clear(&lock).unwrap();
         assert!(lock.exists() && draft.exists(), "somebody may be about to take it");
         let held = locked(&lock);
         age(&held.file);
-        clear(&stem).unwrap();
+        clear(&lock).unwrap();
         assert!(lock.exists(), "its owner lives");
         drop(held);
         fs::write(&record, "{}").unwrap();
-        clear(&stem).unwrap();
+        clear(&lock).unwrap();
         assert!(lock.exists() && draft.exists(), "whoever finds the record sees to it");
         fs::remove_file(&record).unwrap();
-        clear(&stem).unwrap();
+        clear(&lock).unwrap();
         assert!(!lock.exists() && !draft.exists());
     }
 

@@ -63,7 +63,7 @@ pub(super) fn scan(directory: &Directory, service: &ServiceName) -> io::Result<F
         let Some((id, kind)) = name.to_str().and_then(|name| name.rsplit_once('.')) else { continue };
         if kind == "lock" && record::is_id(id) {
             // Nobody's loss if it stays.
-            let _ = lock::clear(&path.join(id));
+            let _ = lock::clear(&path.join(&name));
         }
         if kind != "json" {
             continue;
