@@ -91,6 +91,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         Sockets.connect(&Address::tcp("localhost", port)).await.unwrap();
     }
+
     #[tokio::test]
     async fn what_is_connected_does_not_wait_for_more_bytes() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
