@@ -42,10 +42,10 @@ async fn keep(home: Arc<impl Home>, dialer: Arc<Dialer>, place: Place) {
     loop {
         match dialer.connect(&place).await {
             Ok(connection) => {
-                let since = Instant::now();
+                let (since, answers) = (Instant::now(), place.load.answers());
                 serve(&home, &place, connection).await;
-                // One that ends at once must not be made in a tight loop.
-                if since.elapsed() > Dialer::LIMIT {
+                // One that ends at once and was of no use must not be made in a tight loop.
+                if since.elapsed() > Dialer::LIMIT || place.load.answers() != answers {
                     backoff.reset();
                 }
             }

@@ -420,3 +420,21 @@ async fn a_server_that_comes_back_is_spoken_to_in_the_fastest_protocol() {
     assert_eq!(world.seen()[0].transport, "fast");
     assert_eq!(log.count("fallback"), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_connections_end_is_left_alone_for_longer_each_time_unless_it_answers() {
+    for (answers, at_least, at_most) in [(true, 0, 1), (false, 5, 100)] {
+        let (world, registry, _records) = fleet(&["a:1"]).await;
+        let channel = world.channel(&registry).build();
+        let began = Instant::now();
+        for _ in 0..20 {
+            channel.ready(LIMIT * 2).await.unwrap();
+            if answers {
+                channel.call(&PLACE, empty(), None).await.unwrap();
+            }
+            world.turn("a:1", ConnectionState::Closed);
+            moment().await;
+        }
+        assert!((at_least..=at_most).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    }
+}
