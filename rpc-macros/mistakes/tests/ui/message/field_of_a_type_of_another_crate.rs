@@ -1,0 +1,9 @@
+use rpc::Message;
+use std::net::IpAddr;
+
+#[derive(Message)]
+struct Visit {
+    from: IpAddr,
+}
+
+fn main() {}
