@@ -1,8 +1,8 @@
 //! What the tests need beside Rust.
 
 use crate::shell;
-use anyhow::{Result, bail};
-use std::{path::Path, process::Command};
+use anyhow::{Context, Result, bail};
+use std::{fs::File, path::Path, process::Command};
 
 /// What to do about something that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,12 @@ pub(crate) fn provide(missing: Missing) -> Result<()> {
     python(missing)
 }
 
+fn absent_packages() -> Vec<&'static Package> {
+    PACKAGES.iter().filter(|package| !(package.present)()).collect()
+}
+
 fn packages(missing: Missing) -> Result<()> {
-    let absent: Vec<_> = PACKAGES.iter().filter(|package| !(package.present)()).collect();
+    let absent = absent_packages();
     if absent.is_empty() {
         return Ok(());
     }
@@ -78,6 +82,15 @@ fn packages(missing: Missing) -> Result<()> {
     }
     if missing == Missing::Say || !is_root()? {
         bail!("the tests need more than this machine has; as root:\n    {by_hand}");
+    }
+    // One checkout at a time, for apt does not wait for another of itself.
+    let database = File::open("/var/lib/dpkg").context("cannot open Debian's list of packages")?;
+    if database.try_lock().is_err() {
+        println!("waiting for another checkout that installs");
+        database.lock()?;
+        if absent_packages().is_empty() {
+            return Ok(());
+        }
     }
     println!("installing: {}", names.join(", "));
     let mut install = Command::new("sh");
