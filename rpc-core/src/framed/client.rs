@@ -264,7 +264,7 @@ impl Role for Caller {
             Frame::Begun { id, metadata } => {
                 let told = mux.with(id, |open| match &mut open.party {
                     Party::Caller(answer) => answer.take().map(|answer| answer.send(Answer::Stream(metadata))),
-                    Party::Handler(_) => None,
+                    Party::Handler { .. } => None,
                 });
                 if matches!(told, Some(None)) {
                     return Err(Malformed("a stream that began twice"));
@@ -294,7 +294,7 @@ fn finish(mux: &Mux, id: u64, answer: Answer) {
     let Some(Open { party, flow }) = mux.remove(id) else { return };
     let waiting = match party {
         Party::Caller(waiting) => waiting,
-        Party::Handler(_) => None,
+        Party::Handler { .. } => None,
     };
     let Some(flow) = flow else {
         waiting.map(|waiting| waiting.send(answer));

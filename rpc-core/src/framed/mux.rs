@@ -49,8 +49,13 @@ pub(super) struct Open {
 pub(super) enum Party {
     /// Waits for how the answer begins.
     Caller(Option<oneshot::Sender<Answer>>),
-    /// Is stopped by this.
-    Handler(CancellationToken),
+    /// Handles it.
+    Handler {
+        /// Tells it from other calls of the same number, of which all but the last have been cancelled.
+        serial: u64,
+        /// Stops the handler.
+        token: CancellationToken,
+    },
 }
 
 /// How an answer begins.
@@ -103,6 +108,17 @@ impl Mux {
     /// The call is not open any more. `None` if it was not.
     pub(super) fn remove(&self, id: u64) -> Option<Open> {
         self.calls().remove(&id)
+    }
+
+    /// A handler has ended: its call is not open any more. Whether it was; another of its number stays.
+    pub(super) fn remove_handled(&self, id: u64, ended: u64) -> bool {
+        match self.calls().entry(id) {
+            Entry::Occupied(open) if matches!(open.get().party, Party::Handler { serial, .. } if serial == ended) => {
+                open.remove();
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Looks at a call, if it is open.
@@ -191,7 +207,7 @@ impl Mux {
             match party {
                 // Dropped: the caller asks the connection why it ended.
                 Party::Caller(answer) => drop(answer),
-                Party::Handler(token) => token.cancel(),
+                Party::Handler { token, .. } => token.cancel(),
             }
         }
         self.room.notify_waiters();

@@ -63,7 +63,7 @@ async fn serve_with(
     let ours = Hello { limits: info.limits, instance: info.instance, credit: Credit::default() };
     codecs.writes.encode(&Frame::Hello(ours), &mut pipe.write);
     let mux = Arc::new(Mux::new(link, codecs.writes, &pipe, info.limits, &theirs));
-    let role = Handler { routes: routes.clone(), limits: info.limits, context };
+    let role = Handler { routes: routes.clone(), limits: info.limits, context, serial: 0 };
     let mut driver = Driver::new(mux.clone(), role, pipe, codecs.reads, info.limits.max_message);
     let closing = CloseOnDrop(mux.clone());
     let mut eager = Eager::trusting();
@@ -101,6 +101,9 @@ struct Handler {
     limits: Limits,
     /// What every call begins with: the peer.
     context: Context,
+    /// Of the last call that was accepted. Numbers are the client's, who may use one again as soon as it has cancelled
+    /// its call; the handler of that one may end after the next has begun.
+    serial: u64,
 }
 
 /// A call that was accepted.
@@ -115,17 +118,19 @@ struct Arrived {
 struct Serving {
     mux: Arc<Mux>,
     id: u64,
+    serial: u64,
     flow: Option<Arc<Flow>>,
     _place: Place,
 }
 
 impl Serving {
-    /// The call is over on this side: its number may be used again as soon as the client hears of it.
-    fn finish(&self) {
-        self.mux.remove(self.id);
+    /// The call is over on this side: its number may be used again as soon as the client hears of it. Whether it was open
+    /// until now, and has not been cancelled.
+    fn finish(&self) -> bool {
         if let Some(flow) = &self.flow {
             flow.close(|| Err(Status::cancelled("the call is over")));
         }
+        self.mux.remove_handled(self.id, self.serial)
     }
 }
 
@@ -154,7 +159,7 @@ impl Role for Handler {
                     if let Some(flow) = flow {
                         flow.close(|| Err(Status::cancelled("the caller left before its stream was complete")));
                     }
-                    if let Party::Handler(token) = party {
+                    if let Party::Handler { token, .. } = party {
                         token.cancel();
                     }
                 }
@@ -167,7 +172,7 @@ impl Role for Handler {
 
 impl Handler {
     /// Accepts a call. What is refused is answered at once, so that a flood of calls that are refused makes no tasks.
-    fn admit(&self, call: Call, mux: &Arc<Mux>) -> Result<Option<Arrived>, Malformed> {
+    fn admit(&mut self, call: Call, mux: &Arc<Mux>) -> Result<Option<Arrived>, Malformed> {
         let id = call.id;
         match self.accept(call, mux)? {
             Ok(arrived) => Ok(Some(arrived)),
@@ -178,7 +183,7 @@ impl Handler {
         }
     }
 
-    fn accept(&self, call: Call, mux: &Arc<Mux>) -> Result<Result<Arrived, Status>, Malformed> {
+    fn accept(&mut self, call: Call, mux: &Arc<Mux>) -> Result<Result<Arrived, Status>, Malformed> {
         let id = call.id;
         if mux.with(id, |_| ()).is_some() {
             return Err(Malformed("a call of a number that is in use"));
@@ -193,8 +198,10 @@ impl Handler {
         };
         let flow = (flow.inbox.is_some() || flow.window.is_some()).then(|| Arc::new(flow));
         let token = CancellationToken::new();
+        self.serial += 1;
+        let serial = self.serial;
         // Before its handler runs and in the order in which calls arrive: an item right behind its call finds it.
-        mux.insert(id, Open { party: Party::Handler(token.clone()), flow: flow.clone() })?;
+        mux.insert(id, Open { party: Party::Handler { serial, token: token.clone() }, flow: flow.clone() })?;
         let context = self.context_of(&call);
         let body = match (call.message, &flow) {
             (None, Some(flow)) => {
@@ -202,7 +209,7 @@ impl Handler {
             }
             (message, _) => Body::Message(message.unwrap_or_else(|| crate::Payload::Encoded(bytes::Bytes::new()))),
         };
-        let serving = Serving { mux: mux.clone(), id, flow, _place: place };
+        let serving = Serving { mux: mux.clone(), id, serial, flow, _place: place };
         Ok(Ok(Arrived { method, request: Request::new(method, context, body), serving, token }))
     }
 
@@ -265,8 +272,10 @@ impl Arrived {
                 status: Status::internal(format!("the server panicked in {method}")),
             }),
         };
-        serving.finish();
-        if let Some(last) = last {
+        // Nobody is told how a call ended that was cancelled: its number may be another's by now.
+        if serving.finish()
+            && let Some(last) = last
+        {
             mux.send(&last).await;
         }
     }

@@ -88,6 +88,30 @@ async fn what_is_said_of_calls_that_are_not_open_is_ignored() {
     assert!(matches!(peer.hear().await, Some(Frame::Reply { id: 7, .. })));
 }
 
+/// A number that is used again while the handler of the call that had it has not yet noticed the cancellation.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_cancelled_call_does_not_touch_the_next_of_its_number() {
+    for method in [&WAIT, &SILENT] {
+        let served = Served::new();
+        let mut peer = greeted(&served).await;
+        let mut bytes = BytesMut::new();
+        for frame in [call(1, &WAIT, Some(payload(""))), Frame::Cancel { id: 1 }, call(1, method, Some(payload("")))] {
+            Bare.encode(&frame, &mut bytes);
+        }
+        // In one read.
+        peer.io.write_all(&bytes).await.unwrap();
+        until(|| served.seen.begun() == 2 && served.seen.running() == 1).await;
+        // The second is still there to be cancelled.
+        peer.say(&Frame::Cancel { id: 1 }).await;
+        until(|| served.seen.running() == 0).await;
+
+        peer.io.write_all(&bytes).await.unwrap();
+        until(|| served.seen.begun() == 4 && served.seen.running() == 1).await;
+        drop(peer);
+        until(|| served.seen.running() == 0).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn credit_without_end_overflows_nothing() {
     let served = Served::new();

@@ -74,6 +74,10 @@ impl Seen {
         self.running.load(Ordering::Acquire)
     }
 
+    fn begun(&self) -> usize {
+        self.begun.load(Ordering::Acquire)
+    }
+
     fn made(&self) -> usize {
         self.made.load(Ordering::Acquire)
     }
