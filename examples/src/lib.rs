@@ -32,7 +32,7 @@ pub trait Orders {
     /// Places an order with its store.
     ///
     /// The caller chooses the number. The same order under the same number is placed once and has one receipt, however
-    /// often it is sent; another order under that number is a [`OrderError::Conflict`].
+    /// often it is sent; another order under that number is a [`Conflict`](OrderError::Conflict).
     async fn place(&self, order: Order) -> Result<Receipt, OrderError>;
 
     /// Finds an order by its number.
@@ -42,25 +42,26 @@ pub trait Orders {
     /// Follows an order until it is delivered: every [`Stage`] it has passed, then each one when it is reached, once and
     /// in order.
     ///
-    /// Whoever is cut off follows again and leaves out what came before; [`Follower`] does.
+    /// Whoever is cut off follows again and leaves out what came before, as [`Follower`] does in Rust.
     #[rpc(idempotent)]
     async fn follow(&self, number: String) -> Result<Streaming<Progress, OrderError>, OrderError>;
 
-    /// Places a whole file of orders, at most [`Summary::ORDERS`]. What cannot be taken is left out, and the summary says
-    /// which and why. Sending the same file again does no harm, for the reason that placing an order twice does none.
+    /// Places a whole file of orders, at most [10,000](Summary::ORDERS). What cannot be taken is left out, and the summary
+    /// says which and why. Sending the same file again does no harm, for the reason that placing an order twice does none.
     #[rpc(idempotent)]
     async fn import(&self, orders: Streaming<Order>) -> Result<Summary, OrderError>;
 
     /// Guides a rider from store to door: each [`Position`] is answered by what to do next.
     ///
-    /// What a rider carries is kept, not the stream: whoever is cut off says where they are and goes on; [`Rider`] does.
+    /// What a rider carries is kept, not the stream: whoever is cut off says where they are and goes on, as [`Rider`] does
+    /// in Rust.
     async fn track(&self, positions: Streaming<Position>) -> Result<Streaming<Instruction, OrderError>, OrderError>;
 }
 
 /// What somebody wants to eat.
 #[derive(Message, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Order {
-    /// Chosen by the caller: letters, digits and hyphens, at most [`Order::NUMBER_LENGTH`].
+    /// Chosen by the caller: letters, digits and hyphens, at most [64](Order::NUMBER_LENGTH).
     pub number: String,
     /// Who ordered.
     pub customer: String,
@@ -245,6 +246,7 @@ pub enum OrderError {
 
 impl Order {
     /// The longest number, in bytes.
+    // `Order::number` says it, since other languages do not see this.
     pub const NUMBER_LENGTH: usize = 64;
 
     /// What the order costs in all, in won. Stops at the largest number there is.
@@ -289,6 +291,7 @@ impl Stage {
 
 impl Summary {
     /// How many orders are taken in one import.
+    // `Orders::import` says the number, since other languages do not see this.
     pub const ORDERS: u64 = 10_000;
 }
 
