@@ -14,7 +14,8 @@ pub struct InBox<K>(PhantomData<fn() -> K>);
 
 #[diagnostic::do_not_recommend]
 impl<K: 'static, T: Element<K>> Element<InBox<K>> for Box<T> {
-    const REQUIRED: bool = T::REQUIRED;
+    // The compiler shows this line to whoever has a cycle, which goes through a box or has no size.
+    const REQUIRED_UNLESS_OPTION: bool = T::REQUIRED_UNLESS_OPTION; // a type without end: make it `Option<Box<_>>`
 
     #[inline]
     fn absent() -> Result<Self, DecodeError> {

@@ -14,7 +14,7 @@ pub trait Derived: Message + Sized + 'static {
     const SCHEMA: &'static Structure;
 
     /// Whether a missing one is an error, because a field of it is.
-    const REQUIRED: bool;
+    const REQUIRED_UNLESS_OPTION: bool;
 
     /// The fields while the message is read.
     type Slots: Slots + Default;
@@ -81,12 +81,12 @@ pub enum AsDerived {}
 
 #[diagnostic::do_not_recommend]
 impl<M: Derived> Element<AsDerived> for M {
-    const REQUIRED: bool = M::REQUIRED;
+    const REQUIRED_UNLESS_OPTION: bool = M::REQUIRED_UNLESS_OPTION;
 
     #[inline]
     fn absent() -> Result<Self, DecodeError> {
         // One that cannot exist without another of itself, which a generic type shows only here, does not compile.
-        let _ = const { M::REQUIRED };
+        let _ = const { M::REQUIRED_UNLESS_OPTION };
         M::finish(M::Slots::default())
     }
 

@@ -20,7 +20,7 @@ pub trait Enumeration: Sized + Send + Sync + 'static {
     const SCHEMA: &'static Choice;
 
     /// Whether no variant is marked `#[rpc(unknown)]`, so that an absent one is an error.
-    const REQUIRED: bool;
+    const REQUIRED_UNLESS_OPTION: bool;
 
     /// The number on the wire.
     fn number(&self) -> i32;
@@ -39,7 +39,7 @@ fn bits<E: Enumeration>(value: &E) -> u64 {
 
 #[diagnostic::do_not_recommend]
 impl<E: Enumeration> Element<AsEnumeration> for E {
-    const REQUIRED: bool = <E as Enumeration>::REQUIRED;
+    const REQUIRED_UNLESS_OPTION: bool = <E as Enumeration>::REQUIRED_UNLESS_OPTION;
 
     #[inline]
     fn absent() -> Result<Self, DecodeError> {

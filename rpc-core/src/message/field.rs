@@ -22,13 +22,13 @@ use std::marker::PhantomData;
     note = "protobuf has no `u8` (use `u32`; bytes are `Vec<u8>`), no `usize` (use `u64`), no tuples and no lists of lists (use a struct with named fields); keys of maps are whole numbers, `bool`, `String` and newtypes of these"
 )]
 pub trait Field<K>: Sized + Send + Sync + 'static {
-    /// Whether an absent one is an error. See [`Element::REQUIRED`].
-    const REQUIRED: bool = false;
+    /// Whether an absent one is an error. See [`Element::REQUIRED_UNLESS_OPTION`].
+    const REQUIRED_UNLESS_OPTION: bool = false;
 
     /// What it means that none was sent.
     ///
     /// # Errors
-    /// If it means nothing ([`REQUIRED`](Self::REQUIRED)).
+    /// If it means nothing ([`REQUIRED_UNLESS_OPTION`](Self::REQUIRED_UNLESS_OPTION)).
     fn absent() -> Result<Self, DecodeError>;
 
     /// Appends it as field `tag`, if it has to be written at all.
@@ -133,7 +133,7 @@ pub struct One<K>(PhantomData<fn() -> K>);
 
 #[diagnostic::do_not_recommend]
 impl<K: 'static, T: Element<K>> Field<One<K>> for T {
-    const REQUIRED: bool = T::REQUIRED;
+    const REQUIRED_UNLESS_OPTION: bool = T::REQUIRED_UNLESS_OPTION;
 
     #[inline]
     fn absent() -> Result<Self, DecodeError> {

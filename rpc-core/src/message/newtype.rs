@@ -32,7 +32,7 @@ impl<K: 'static, N: Newtype> Element<AsNewtype<K>> for N
 where
     N::Inner: Element<K>,
 {
-    const REQUIRED: bool = <N::Inner as Element<K>>::REQUIRED;
+    const REQUIRED_UNLESS_OPTION: bool = <N::Inner as Element<K>>::REQUIRED_UNLESS_OPTION;
 
     #[inline]
     fn absent() -> Result<Self, DecodeError> {

@@ -24,7 +24,7 @@ pub trait Oneof: Sized + Send + Sync + 'static {
     const SCHEMA: &'static Alternatives;
 
     /// Whether an absent one is an error: no variant is marked `#[rpc(default)]`, or that one has such a field.
-    const REQUIRED: bool;
+    const REQUIRED_UNLESS_OPTION: bool;
 
     /// The variant marked `#[rpc(default)]`, which stands for an absent one and for variants that only a newer peer
     /// knows; `None` if none is marked.
@@ -133,12 +133,12 @@ pub fn read_parts<B: Buf>(
 
 #[diagnostic::do_not_recommend]
 impl<E: Oneof> Element<AsOneof> for E {
-    const REQUIRED: bool = <E as Oneof>::REQUIRED;
+    const REQUIRED_UNLESS_OPTION: bool = <E as Oneof>::REQUIRED_UNLESS_OPTION;
 
     #[inline]
     fn absent() -> Result<Self, DecodeError> {
         // As for structs: a default that holds another default does not compile.
-        let _ = const { <E as Oneof>::REQUIRED };
+        let _ = const { <E as Oneof>::REQUIRED_UNLESS_OPTION };
         E::fallback()?.ok_or_else(|| malformed(format!("missing; it has to be a variant of {}", E::NAME)))
     }
 

@@ -54,7 +54,7 @@ pub struct StreamOf<K>(std::marker::PhantomData<fn() -> K>);
 #[diagnostic::do_not_recommend]
 impl<K: 'static, T: Field<K>> Part<Single<K>> for T {
     const STREAM: bool = {
-        let _ = T::REQUIRED;
+        let _ = T::REQUIRED_UNLESS_OPTION;
         false
     };
 
@@ -64,7 +64,7 @@ impl<K: 'static, T: Field<K>> Part<Single<K>> for T {
         read_into: T::read_into,
         finish: {
             // A generic message that cannot exist without another of itself is found here, where its type is known.
-            let _ = T::REQUIRED;
+            let _ = T::REQUIRED_UNLESS_OPTION;
             T::finish
         },
         key: |value| match T::is_ordered() {

@@ -142,7 +142,7 @@ fn implementation(
         impl #generics #contract::message::Enumeration for #ident #arguments #bounds {
             const NAME: &'static str = #name;
             const SCHEMA: &'static #contract::schema::Choice = #schema;
-            const REQUIRED: bool = #required;
+            const REQUIRED_UNLESS_OPTION: bool = #required;
 
             #[inline]
             fn number(&self) -> i32 {
@@ -181,7 +181,7 @@ pub(super) fn stand_in(container: &Container) -> TokenStream {
         impl #generics #contract::message::Enumeration for #ident #arguments #bounds {
             const NAME: &'static str = "";
             const SCHEMA: &'static #contract::schema::Choice = &#contract::schema::Choice::new("", "", "", &[]);
-            const REQUIRED: bool = false;
+            const REQUIRED_UNLESS_OPTION: bool = false;
             fn number(&self) -> i32 { 0 }
             fn from_number(_: i32) -> ::core::option::Option<Self> { ::core::option::Option::None }
         }

@@ -152,7 +152,7 @@ impl Fields {
     pub(crate) fn required(&self, container: &Container) -> TokenStream {
         let terms = self.list.iter().map(|field| {
             let as_field = self.as_field(field, container);
-            emit!(|| #as_field::REQUIRED)
+            emit!(|| #as_field::REQUIRED_UNLESS_OPTION)
         });
         emit!(false #(#terms)*)
     }

@@ -57,7 +57,7 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
         .generics
         .params
         .is_empty()
-        .then(|| emit!(const _: bool = <#ident as #contract::message::Oneof>::REQUIRED;));
+        .then(|| emit!(const _: bool = <#ident as #contract::message::Oneof>::REQUIRED_UNLESS_OPTION;));
     emit! {
         #(#slots)*
 
@@ -65,7 +65,7 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
         impl #generics #contract::message::Oneof for #ident #arguments #bounds {
             const NAME: &'static str = #name;
             const SCHEMA: &'static #contract::schema::Alternatives = #schema;
-            const REQUIRED: bool = #required;
+            const REQUIRED_UNLESS_OPTION: bool = #required;
 
             fn fallback() -> ::core::result::Result<::core::option::Option<Self>, #private::DecodeError> {
                 ::core::result::Result::Ok(#fallback)
@@ -276,7 +276,7 @@ fn default_variant(Variant { ident, shape, .. }: &Variant, container: &Container
         Shape::Unit => (emit!(false), emit!(#some(Self::#ident))),
         Shape::One(ty) => {
             let element = as_element(ty, container);
-            (emit!(#element::REQUIRED), emit!(#some(Self::#ident(#element::absent()?))))
+            (emit!(#element::REQUIRED_UNLESS_OPTION), emit!(#some(Self::#ident(#element::absent()?))))
         }
         Shape::Named(fields, slots) => {
             let finish = fields.finish(&emit!(Self::#ident), &emit!(slots), container);
@@ -300,7 +300,7 @@ pub(super) fn stand_in(container: &Container) -> TokenStream {
             const NAME: &'static str = "";
             const SCHEMA: &'static #contract::schema::Alternatives =
                 &#contract::schema::Alternatives::new("", "", "", &[]);
-            const REQUIRED: bool = false;
+            const REQUIRED_UNLESS_OPTION: bool = false;
             fn fallback() -> ::core::result::Result<::core::option::Option<Self>, #private::DecodeError> { loop {} }
             fn encode_variant<__Buffer: #private::BufMut>(&self, _: &mut __Buffer) {}
             fn variant_len(&self) -> usize { 0 }

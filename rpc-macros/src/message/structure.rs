@@ -43,7 +43,7 @@ pub(super) fn expand(container: &Container, fields: &syn::Fields, report: &mut R
         .generics
         .params
         .is_empty()
-        .then(|| emit!(const _: bool = <#ident as #contract::message::Derived>::REQUIRED;));
+        .then(|| emit!(const _: bool = <#ident as #contract::message::Derived>::REQUIRED_UNLESS_OPTION;));
     emit! {
         #slots
         #message
@@ -52,7 +52,7 @@ pub(super) fn expand(container: &Container, fields: &syn::Fields, report: &mut R
         impl #generics #contract::message::Derived for #ident #arguments #bounds {
             const SCHEMA: &'static #contract::schema::Structure =
                 &#contract::schema::Structure::new(#schema) #members #reserved #arguments_of;
-            const REQUIRED: bool = #required;
+            const REQUIRED_UNLESS_OPTION: bool = #required;
 
             type Slots = #slots_ident #arguments;
 
@@ -127,7 +127,7 @@ fn message(fields: &Fields, container: &Container) -> TokenStream {
     }
 }
 
-/// Whether a type is `Box<Self>`. What holds itself by way of others is found by the constant `REQUIRED`.
+/// Whether a type is `Box<Self>`. What holds itself by way of others is found by the constant `REQUIRED_UNLESS_OPTION`.
 pub(super) fn is_boxed(ty: &Type, container: &Container) -> bool {
     let Type::Path(path) = ty else { return false };
     let Some(segment) = path.path.segments.last().filter(|segment| segment.ident == "Box") else { return false };
@@ -156,7 +156,7 @@ pub(super) fn stand_in(container: &Container) -> TokenStream {
         }
         impl #generics #contract::message::Derived for #ident #arguments #bounds {
             const SCHEMA: &'static #contract::schema::Structure = &#contract::schema::Structure::new("", "", "");
-            const REQUIRED: bool = false;
+            const REQUIRED_UNLESS_OPTION: bool = false;
             type Slots = ();
             fn finish(_: ()) -> ::core::result::Result<Self, #contract::codec::DecodeError> { loop {} }
         }

@@ -280,7 +280,8 @@ const _: () = {
                     ),
                 ],
             );
-        const REQUIRED: bool = false || <String as __rpc::message::Field<_>>::REQUIRED;
+        const REQUIRED_UNLESS_OPTION: bool = false
+            || <String as __rpc::message::Field<_>>::REQUIRED_UNLESS_OPTION;
         type Slots = __PersonSlots;
         #[inline]
         fn finish(
@@ -292,7 +293,7 @@ const _: () = {
             })
         }
     }
-    const _: bool = <Person as __rpc::message::Derived>::REQUIRED;
+    const _: bool = <Person as __rpc::message::Derived>::REQUIRED_UNLESS_OPTION;
 };
 
 /// Why nobody is greeted.

@@ -208,10 +208,11 @@ const _: () = {
                     __rpc::schema::Reserved::Name("price"),
                 ],
             );
-        const REQUIRED: bool = false || <OrderId as __rpc::message::Field<_>>::REQUIRED
-            || <Vec<String> as __rpc::message::Field<_>>::REQUIRED
-            || <Option<String> as __rpc::message::Field<_>>::REQUIRED
-            || <Payment as __rpc::message::Field<_>>::REQUIRED;
+        const REQUIRED_UNLESS_OPTION: bool = false
+            || <OrderId as __rpc::message::Field<_>>::REQUIRED_UNLESS_OPTION
+            || <Vec<String> as __rpc::message::Field<_>>::REQUIRED_UNLESS_OPTION
+            || <Option<String> as __rpc::message::Field<_>>::REQUIRED_UNLESS_OPTION
+            || <Payment as __rpc::message::Field<_>>::REQUIRED_UNLESS_OPTION;
         type Slots = __OrderSlots;
         #[inline]
         fn finish(
@@ -229,7 +230,7 @@ const _: () = {
             })
         }
     }
-    const _: bool = <Order as __rpc::message::Derived>::REQUIRED;
+    const _: bool = <Order as __rpc::message::Derived>::REQUIRED_UNLESS_OPTION;
 };
 
 /// What an order is found by.
@@ -390,7 +391,7 @@ const _: () = {
                 ),
             ],
         );
-        const REQUIRED: bool = false;
+        const REQUIRED_UNLESS_OPTION: bool = false;
         fn fallback() -> ::core::result::Result<
             ::core::option::Option<Self>,
             __rpc::codec::DecodeError,
@@ -599,7 +600,7 @@ const _: () = {
             }
         }
     }
-    const _: bool = <Payment as __rpc::message::Oneof>::REQUIRED;
+    const _: bool = <Payment as __rpc::message::Oneof>::REQUIRED_UNLESS_OPTION;
 };
 
 /// Whose card it is.
@@ -637,7 +638,7 @@ const _: () = {
                 __rpc::schema::Value::new("BRAND_VISA", 1, "Visa."),
             ],
         );
-        const REQUIRED: bool = false;
+        const REQUIRED_UNLESS_OPTION: bool = false;
         #[inline]
         fn number(&self) -> i32 {
             match self {
@@ -775,7 +776,8 @@ const _: () = {
                 ],
             )
             .of(&[<T as __rpc::message::Derived>::SCHEMA]);
-        const REQUIRED: bool = false || <Vec<T> as __rpc::message::Field<_>>::REQUIRED;
+        const REQUIRED_UNLESS_OPTION: bool = false
+            || <Vec<T> as __rpc::message::Field<_>>::REQUIRED_UNLESS_OPTION;
         type Slots = __PageSlots<T>;
         #[inline]
         fn finish(
