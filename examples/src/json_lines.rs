@@ -178,8 +178,8 @@ fn metadata(pairs: &Pairs) -> Result<Metadata, Status> {
     let mut metadata = Metadata::default();
     for (key, value) in pairs {
         match bytes(value) {
-            Ok(value) if key.ends_with("-bin") => metadata.insert_bytes(key.clone(), value)?,
-            _ => metadata.insert(key.clone(), value.clone())?,
+            Ok(value) if key.ends_with("-bin") => metadata.append_bytes(key.clone(), value)?,
+            _ => metadata.append(key.clone(), value.clone())?,
         }
     }
     Ok(metadata)

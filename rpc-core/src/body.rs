@@ -28,7 +28,7 @@ impl Body {
     ///
     /// # Errors
     /// `Internal` for a stream: the two sides disagree on the kind of the method.
-    pub fn message(self) -> Result<Payload, Status> {
+    pub fn into_message(self) -> Result<Payload, Status> {
         match self {
             Self::Message(payload) => Ok(payload),
             Self::Stream(_) => Err(Status::internal("a stream came where one message was expected")),
@@ -36,7 +36,7 @@ impl Body {
     }
 
     /// The stream. A single message is a stream of one.
-    pub fn stream(self) -> PayloadStream {
+    pub fn into_stream(self) -> PayloadStream {
         match self {
             Self::Message(payload) => PayloadStream::new(futures_util::stream::iter([Ok(payload)])),
             Self::Stream(stream) => stream,
@@ -293,7 +293,7 @@ mod tests {
     #[tokio::test]
     async fn a_guard_lives_until_the_stream_has_ended() {
         let guard = Arc::new(());
-        let mut stream = stream_of(2).guarded(guard.clone()).stream();
+        let mut stream = stream_of(2).guarded(guard.clone()).into_stream();
         stream.next().await.unwrap().unwrap();
         stream.next().await.unwrap().unwrap();
         assert_eq!(Arc::strong_count(&guard), 2);
@@ -339,7 +339,7 @@ mod tests {
                 _ => Poll::Ready(Some(Ok(Payload::Encoded(Bytes::from_static(b"x"))))),
             }
         });
-        let mut stream = Body::Stream(PayloadStream::new(items)).guarded(guard.clone()).stream();
+        let mut stream = Body::Stream(PayloadStream::new(items)).guarded(guard.clone()).into_stream();
         let mut cx = task::Context::from_waker(task::Waker::noop());
         let mut poll = || {
             let mut batch = Batch::new(bounds, 0);
@@ -355,10 +355,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_room_waits_no_longer_than_the_deadline() {
-        let free = stream_of(1).stream();
+        let free = stream_of(1).into_stream();
         assert_eq!(free.room(async { 1 }).await.unwrap(), 1);
         let deadline = Instant::now() + std::time::Duration::from_millis(300);
-        let bound = Body::Stream(free.until(deadline)).guarded(()).stream();
+        let bound = Body::Stream(free.until(deadline)).guarded(()).into_stream();
         assert_eq!(bound.room(async { 2 }).await.unwrap(), 2);
         let status = bound.room(std::future::pending::<()>()).await.unwrap_err();
         assert_eq!((status.code(), Instant::now()), (crate::Code::DeadlineExceeded, deadline));
@@ -372,7 +372,7 @@ mod tests {
             Poll::Ready(None)
         });
         let context = Context::default().with_deadline(deadline);
-        let mut stream = Body::Stream(PayloadStream::new(seen)).in_context(context).stream();
+        let mut stream = Body::Stream(PayloadStream::new(seen)).in_context(context).into_stream();
         assert!(stream.next().await.is_none());
         assert_eq!(Context::current().deadline(), None);
     }

@@ -225,7 +225,7 @@ impl Context {
         self.change(|inner| inner.deadline = sooner(inner.deadline, Some(deadline)))
     }
 
-    /// With this metadata instead of what it had.
+    /// With this metadata instead of what it had. (`with_metadata` of a client adds a pair.)
     #[must_use]
     pub fn with_metadata(self, metadata: Metadata) -> Self {
         self.change(|inner| inner.metadata = metadata)
@@ -433,7 +433,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_child_never_outlives_its_parent_and_takes_no_metadata() {
         let mut metadata = Metadata::default();
-        metadata.insert("authorization", "secret").unwrap();
+        metadata.append("authorization", "secret").unwrap();
         let now = Instant::now();
         let parent = Context::default()
             .with_deadline(now + Duration::from_millis(300))

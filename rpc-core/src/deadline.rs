@@ -51,7 +51,7 @@ mod tests {
     async fn a_silent_stream_ends_at_its_deadline() {
         let silent = Body::Stream(PayloadStream::new(futures_util::stream::pending()));
         let deadline = Instant::now() + Duration::from_millis(300);
-        let mut stream = bound(silent, deadline, || Status::deadline_exceeded("too late")).stream();
+        let mut stream = bound(silent, deadline, || Status::deadline_exceeded("too late")).into_stream();
         let error = stream.next().await.unwrap().unwrap_err();
         assert_eq!(error.code(), Code::DeadlineExceeded);
         assert_eq!(Instant::now(), deadline);
@@ -63,7 +63,7 @@ mod tests {
         let item = || Ok(Payload::Encoded(Bytes::new()));
         let busy = Body::Stream(PayloadStream::new(futures_util::stream::repeat_with(item)));
         let deadline = Instant::now() + Duration::from_millis(300);
-        let mut stream = bound(busy, deadline, || Status::deadline_exceeded("too late")).stream();
+        let mut stream = bound(busy, deadline, || Status::deadline_exceeded("too late")).into_stream();
         let mut items = 0;
         let error = loop {
             match stream.next().await.unwrap() {

@@ -63,18 +63,18 @@ impl Metadata {
         key.starts_with("grpc-") || key.starts_with("rpc-") || HTTP.binary_search(&key).is_ok()
     }
 
-    /// Adds a text. A key may stand more than once.
+    /// Adds a text behind what there is: a key may stand more than once, and none is replaced.
     ///
     /// # Errors
     /// When the key or the value is not allowed or a limit is reached; the metadata is unchanged then.
-    pub fn insert(
+    pub fn append(
         &mut self,
         key: impl Into<Cow<'static, str>>,
         value: impl Into<Cow<'static, str>>,
     ) -> Result<(), MetadataError> {
         let (key, value) = (key.into(), value.into());
         if key.ends_with("-bin") {
-            return Err(MetadataError::new(&key, "a key ending in `-bin` holds bytes: use `insert_bytes`"));
+            return Err(MetadataError::new(&key, "a key ending in `-bin` holds bytes: use `append_bytes`"));
         }
         if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(MetadataError::new(
@@ -85,11 +85,11 @@ impl Metadata {
         self.add(key, Value::Text(value))
     }
 
-    /// Adds bytes under a key that ends in `-bin`.
+    /// Adds bytes under a key that ends in `-bin`, behind what there is.
     ///
     /// # Errors
-    /// As for [`insert`](Self::insert).
-    pub fn insert_bytes(
+    /// As for [`append`](Self::append).
+    pub fn append_bytes(
         &mut self,
         key: impl Into<Cow<'static, str>>,
         value: impl Into<Bytes>,
@@ -248,8 +248,8 @@ mod tests {
     #[test]
     fn limits_hold_to_the_byte() {
         let mut full = Metadata::default();
-        full.insert("k", "v".repeat(Metadata::MAX_BYTES - 1)).unwrap();
-        let error = full.insert("x", "").unwrap_err();
+        full.append("k", "v".repeat(Metadata::MAX_BYTES - 1)).unwrap();
+        let error = full.append("x", "").unwrap_err();
         assert_eq!(
             error.to_string(),
             "metadata `x`: metadata would be over its limit of 8 KiB in all; put it into the message"
@@ -257,9 +257,9 @@ mod tests {
 
         let mut many = Metadata::default();
         for _ in 0..Metadata::MAX_ENTRIES {
-            many.insert("k", "").unwrap();
+            many.append("k", "").unwrap();
         }
-        assert_eq!(many.insert("last", "").unwrap_err().key(), "last");
+        assert_eq!(many.append("last", "").unwrap_err().key(), "last");
         assert_eq!(many.len(), Metadata::MAX_ENTRIES);
     }
 
@@ -279,16 +279,16 @@ mod tests {
             "traceparent",
             "user-agent",
         ] {
-            assert!(metadata.insert(key.to_owned(), "v").is_err(), "{key}");
+            assert!(metadata.append(key.to_owned(), "v").is_err(), "{key}");
         }
-        assert!(metadata.insert("text", "한국어").is_err());
-        assert!(metadata.insert("text", "line\nbreak").is_err());
-        assert!(metadata.insert("token-bin", "text").is_err());
-        assert!(metadata.insert_bytes("token", vec![1]).is_err());
+        assert!(metadata.append("text", "한국어").is_err());
+        assert!(metadata.append("text", "line\nbreak").is_err());
+        assert!(metadata.append("token-bin", "text").is_err());
+        assert!(metadata.append_bytes("token", vec![1]).is_err());
         assert!(metadata.is_empty());
 
-        metadata.insert("tenant", "seoul").unwrap();
-        metadata.insert_bytes("token-bin", vec![0, 255]).unwrap();
+        metadata.append("tenant", "seoul").unwrap();
+        metadata.append_bytes("token-bin", vec![0, 255]).unwrap();
         assert_eq!(metadata.get("tenant"), Some("seoul"));
         assert_eq!(metadata.get_bytes("token-bin").unwrap()[..], [0, 255]);
     }

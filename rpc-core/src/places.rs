@@ -1,6 +1,6 @@
 //! The places for calls on one connection.
 
-use crate::{Delivery, PushBack, Request, Status};
+use crate::{Delivery, Pushback, Request, Status};
 use futures_util::task::AtomicWaker;
 use std::{
     collections::BTreeMap,
@@ -232,7 +232,7 @@ fn crowded(limit: usize) -> Status {
         Places::MAX_WAITING
     ))
     .with_delivery(Delivery::NeverSent)
-    .with_push_back(PushBack::After(STAY_AWAY))
+    .with_incoming_pushback(Pushback::After(STAY_AWAY))
 }
 
 #[cold]

@@ -62,7 +62,7 @@ impl Context {
             Priority::Critical => baggage,
             other => {
                 let mut said = baggage.clone();
-                said.insert(Priority::KEY, other.as_str()).map_or(baggage, |()| said)
+                said.append(Priority::KEY, other.as_str()).map_or(baggage, |()| said)
             }
         };
         self.with_baggage(baggage)
@@ -114,8 +114,8 @@ mod tests {
     #[test]
     fn what_nobody_knows_is_the_default_and_other_baggage_stays() {
         let mut baggage = Metadata::default();
-        baggage.insert("tenant", "a").unwrap();
-        baggage.insert(Priority::KEY, "PANIC").unwrap();
+        baggage.append("tenant", "a").unwrap();
+        baggage.append(Priority::KEY, "PANIC").unwrap();
         let context = Context::default().with_baggage(baggage);
         assert_eq!(context.priority(), Priority::Critical);
         let context = context.with_priority(Priority::SheddablePlus);

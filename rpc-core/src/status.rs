@@ -1,6 +1,6 @@
 //! What a failed call says.
 
-use crate::{Code, Metadata, PushBack, schema::Failures};
+use crate::{Code, Metadata, Pushback, schema::Failures};
 use bytes::Bytes;
 use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ struct Inner {
     metadata: Metadata,
     /// Whose metadata it is: a peer's, for this process alone.
     received: bool,
-    push_back: Option<PushBack>,
+    pushback: Option<Pushback>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -77,7 +77,7 @@ impl Status {
             details: Vec::new(),
             metadata: Metadata::EMPTY,
             received: false,
-            push_back: None,
+            pushback: None,
             source: None,
         }))
     }
@@ -107,19 +107,21 @@ impl Status {
         self.0.delivery
     }
 
-    /// How long the server that refused the call wants to be left alone. Known to the client that was refused, and to nobody
-    /// further on.
-    pub fn push_back(&self) -> Option<PushBack> {
-        self.0.push_back
+    /// How long the server that refused the call wants to be left alone: at the client that was refused, and at nobody
+    /// further on. It is read out of what the server sent by [`received_from_peer`](Self::received_from_peer), or set by
+    /// a transport through [`with_incoming_pushback`](Self::with_incoming_pushback).
+    pub fn incoming_pushback(&self) -> Option<Pushback> {
+        self.0.pushback
     }
 
-    /// How long clients are asked to stay away by this refusal, which is about to leave its server. For transports that have
-    /// a place of their own for it.
-    pub fn pushes_back(&self) -> Option<Duration> {
+    /// How long clients are asked to stay away by this refusal, which is about to leave its server: what
+    /// [`with_outgoing_pushback`](Self::with_outgoing_pushback) has set, and only where the call did not begin
+    /// ([`Delivery::Unprocessed`]). For transports that have a place of their own for it, beside the details.
+    pub fn outgoing_pushback(&self) -> Option<Duration> {
         if self.0.delivery != Delivery::Unprocessed {
             return None;
         }
-        self.0.details.iter().find_map(PushBack::of)
+        self.0.details.iter().find_map(Pushback::of)
     }
 
     /// Who made this status.
@@ -141,8 +143,8 @@ impl Status {
         self
     }
 
-    /// Puts metadata beside the failure, which travels to the caller and no further: a status that came from a server and
-    /// is passed on leaves behind what stood beside it there.
+    /// Puts this metadata beside the failure, instead of what stood there. It travels to the caller and no further: a status
+    /// that came from a server and is passed on leaves behind what stood beside it there.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.0.metadata = metadata;
@@ -164,16 +166,18 @@ impl Status {
         self
     }
 
-    /// Asks the client to stay away for this long: for a server that refuses a call before it begins.
+    /// Asks the client to stay away for this long: for what refuses a call at the server before it begins, as admission
+    /// does. It travels as a detail, and the client has it as [`incoming_pushback`](Self::incoming_pushback).
     #[must_use]
-    pub fn pushing_back(self, after: Duration) -> Self {
-        self.with_detail(PushBack::detail(after))
+    pub fn with_outgoing_pushback(self, after: Duration) -> Self {
+        self.with_detail(Pushback::detail(after))
     }
 
-    /// Says how long the server wants to be left alone. For transports.
+    /// Says how long the server wants to be left alone. For the client's side of transports that have a place of their own
+    /// for it; it stays in this process.
     #[must_use]
-    pub fn with_push_back(mut self, push_back: PushBack) -> Self {
-        self.0.push_back = Some(push_back);
+    pub fn with_incoming_pushback(mut self, pushback: Pushback) -> Self {
+        self.0.pushback = Some(pushback);
         self
     }
 
@@ -184,9 +188,11 @@ impl Status {
         self
     }
 
-    /// Marks a status that came over a wire. For transports.
+    /// Marks a status as one that came over a wire: its [origin](Self::origin) is [`Origin::Remote`], what the server asked
+    /// for becomes its [`incoming_pushback`](Self::incoming_pushback), and its metadata goes no further than to the
+    /// caller. For the client's side of transports.
     #[must_use]
-    pub fn from_peer(mut self) -> Self {
+    pub fn received_from_peer(mut self) -> Self {
         self.0.origin = Origin::Remote;
         self.received()
     }
@@ -194,9 +200,9 @@ impl Status {
     /// Marks one that came from a server, be it in this process.
     pub(crate) fn received(mut self) -> Self {
         self.0.received = true;
-        if let Some(after) = self.pushes_back() {
-            self.0.push_back = Some(PushBack::After(after));
-            self.0.details.retain(|detail| PushBack::of(detail).is_none());
+        if let Some(after) = self.outgoing_pushback() {
+            self.0.pushback = Some(Pushback::After(after));
+            self.0.details.retain(|detail| Pushback::of(detail).is_none());
         }
         self
     }
@@ -211,7 +217,7 @@ impl Status {
         }
         self.0.delivery = Delivery::Unknown;
         self.0.origin = Origin::Remote;
-        self.0.push_back = None;
+        self.0.pushback = None;
         self.0.source = None;
         self.without_large_details()
     }
@@ -278,14 +284,14 @@ impl Status {
 
 impl fmt::Debug for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { code, delivery, origin, message, details, metadata, push_back, source, .. } = &*self.0;
+        let Inner { code, delivery, origin, message, details, metadata, pushback, source, .. } = &*self.0;
         f.debug_struct("Status")
             .field("code", code)
             .field("message", message)
             .field("details", &details.len())
             .field("metadata", &metadata.len())
             .field("delivery", delivery)
-            .field("push_back", push_back)
+            .field("pushback", pushback)
             .field("origin", origin)
             .field("source", source)
             .finish()
@@ -370,26 +376,32 @@ mod tests {
     }
 
     #[test]
-    fn a_push_back_is_for_the_client_that_was_refused_alone() {
+    fn a_pushback_is_for_the_client_that_was_refused_alone() {
         let second = Duration::from_secs(1);
-        let refused = Status::resource_exhausted("full").with_delivery(Delivery::Unprocessed).pushing_back(second);
-        assert_eq!((refused.push_back(), refused.pushes_back()), (None, Some(second)));
-        let told = refused.from_peer();
-        assert_eq!((told.push_back(), told.details().len()), (Some(PushBack::After(second)), 0));
-        let relayed = told.at_edge().from_peer();
-        assert_eq!((relayed.push_back(), relayed.details().len()), (None, 0), "of a dependency, to somebody's caller");
+        let refused =
+            Status::resource_exhausted("full").with_delivery(Delivery::Unprocessed).with_outgoing_pushback(second);
+        assert_eq!((refused.incoming_pushback(), refused.outgoing_pushback()), (None, Some(second)));
+        let told = refused.received_from_peer();
+        assert_eq!((told.incoming_pushback(), told.details().len()), (Some(Pushback::After(second)), 0));
+        let relayed = told.at_edge().received_from_peer();
+        assert_eq!(
+            (relayed.incoming_pushback(), relayed.details().len()),
+            (None, 0),
+            "of a dependency, to somebody's caller"
+        );
         // A handler may say what it likes, and it stays a detail.
-        let own = Status::resource_exhausted("later").with_detail(PushBack::detail(second)).at_edge().from_peer();
-        assert_eq!((own.push_back(), own.details().len()), (None, 1));
+        let own =
+            Status::resource_exhausted("later").with_detail(Pushback::detail(second)).at_edge().received_from_peer();
+        assert_eq!((own.incoming_pushback(), own.details().len()), (None, 1));
     }
 
     #[test]
     fn metadata_travels_one_hop() {
         let mut metadata = Metadata::default();
-        metadata.insert("retry-after", "3").unwrap();
+        metadata.append("retry-after", "3").unwrap();
         let own = Status::unavailable("later").with_metadata(metadata.clone());
         assert_eq!(own.clone().at_edge().at_edge().metadata(), &metadata, "with layers there are two edges");
-        let passed_on = own.from_peer();
+        let passed_on = own.received_from_peer();
         assert!(passed_on.clone().at_edge().metadata().is_empty());
         assert_eq!(passed_on.with_metadata(metadata.clone()).at_edge().metadata(), &metadata);
     }

@@ -97,13 +97,13 @@ impl Afterthought {
 #[derive(Debug)]
 pub struct TlsError {
     message: String,
-    cause: TlsFailure,
+    kind: TlsErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// What a failed handshake means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsFailure {
+pub enum TlsErrorKind {
     /// The server speaks TLS, but not the protocol that was asked for; another may do.
     Protocol,
     /// The far end has gone. It may have had no other wish than to see whether the port is open.
@@ -115,8 +115,8 @@ pub enum TlsFailure {
 impl TlsError {
     /// With a sentence that says what failed, and at a client what to do about it.
     #[cold]
-    pub fn new(cause: TlsFailure, message: impl Into<String>) -> Self {
-        Self { message: message.into(), cause, source: None }
+    pub fn new(kind: TlsErrorKind, message: impl Into<String>) -> Self {
+        Self { message: message.into(), kind, source: None }
     }
 
     /// Adds what the library says.
@@ -127,8 +127,8 @@ impl TlsError {
     }
 
     /// What it means.
-    pub fn cause(&self) -> TlsFailure {
-        self.cause
+    pub fn kind(&self) -> TlsErrorKind {
+        self.kind
     }
 }
 

@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 ///         return std::task::Poll::Ready(Some(lines));
 ///     }
 ///     let mut metadata = Metadata::default();
-///     metadata.insert("lines", "3").expect("a short pair");
+///     metadata.append("lines", "3").expect("a short pair");
 ///     end.set(metadata);
 ///     std::task::Poll::Ready(None)
 /// });

@@ -145,13 +145,13 @@ pub(crate) fn read_metadata(headers: &HeaderMap, metadata: &mut Metadata) -> Res
             // Several values of one key may have been joined on the way.
             value.as_bytes().split(|byte| *byte == b',').try_for_each(|part| {
                 match trailers::decode_binary(part.trim_ascii()) {
-                    Some(bytes) => metadata.insert_bytes(name.to_owned(), bytes),
+                    Some(bytes) => metadata.append_bytes(name.to_owned(), bytes),
                     None => Ok(()),
                 }
             })
         } else {
             match value.to_str() {
-                Ok(text) => metadata.insert(name.to_owned(), text.to_owned()),
+                Ok(text) => metadata.append(name.to_owned(), text.to_owned()),
                 Err(_) => Ok(()),
             }
         };
@@ -202,11 +202,11 @@ fn read_baggage(headers: &HeaderMap) -> Metadata {
         let (key, value) = (key.trim(), trailers::percent_decoded(value.trim().as_bytes()));
         let added = if key.ends_with("-bin") {
             match trailers::decode_binary(value.as_bytes()) {
-                Some(bytes) => baggage.insert_bytes(key.to_owned(), bytes),
+                Some(bytes) => baggage.append_bytes(key.to_owned(), bytes),
                 None => continue,
             }
         } else {
-            baggage.insert(key.to_owned(), value)
+            baggage.append(key.to_owned(), value)
         };
         if added.is_err_and(|error| error.is_limit()) {
             break;
@@ -236,11 +236,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_whole_context_arrives() {
         let (mut metadata, mut baggage) = (Metadata::default(), Metadata::default());
-        metadata.insert("tenant", "seoul, busan").unwrap();
-        metadata.insert("tenant", "").unwrap();
-        metadata.insert_bytes("token-bin", vec![0, 255, 1]).unwrap();
-        baggage.insert("user", "a \"b\", c; d=e %41\\").unwrap();
-        baggage.insert_bytes("key-bin", vec![1, 2]).unwrap();
+        metadata.append("tenant", "seoul, busan").unwrap();
+        metadata.append("tenant", "").unwrap();
+        metadata.append_bytes("token-bin", vec![0, 255, 1]).unwrap();
+        baggage.append("user", "a \"b\", c; d=e %41\\").unwrap();
+        baggage.append_bytes("key-bin", vec![1, 2]).unwrap();
         let trace = TraceContext { trace_id: 7, span_id: 9, flags: 1 };
         let sent = Context::default()
             .with_deadline(Instant::now() + Duration::from_millis(1500))

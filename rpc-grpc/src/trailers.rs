@@ -4,7 +4,7 @@ use crate::headers;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message;
-use rpc_core::{CallId, Code, Delivery, Detail, Metadata, PushBack, Status};
+use rpc_core::{CallId, Code, Delivery, Detail, Metadata, Pushback, Status};
 use std::borrow::Cow;
 use tonic::metadata::{Binary, MetadataValue};
 
@@ -62,7 +62,7 @@ pub(crate) fn failed(status: &Status, asked: Option<CallId>) -> HeaderMap {
     if let Some(id) = asked.filter(|_| status.delivery() != Delivery::Unknown) {
         headers.insert(UNPROCESSED, headers::call_id(id));
     }
-    if let Some(time) = status.pushes_back() {
+    if let Some(time) = status.outgoing_pushback() {
         headers.insert(PUSH_BACK, HeaderValue::from(u32::try_from(time.as_millis()).unwrap_or(u32::MAX)));
     }
     if let Err(error) = headers::write_metadata(status.metadata(), &mut headers) {
@@ -133,9 +133,9 @@ fn read_failure(code: &[u8], headers: &HeaderMap, asked: Option<CallId>) -> Resu
     if let Err(error) = headers::read_metadata(headers, &mut metadata) {
         tracing::debug!(%error, "not all metadata of a status is taken");
     }
-    let status = status.with_metadata(metadata).from_peer();
+    let status = status.with_metadata(metadata).received_from_peer();
     Err(match headers.get(PUSH_BACK) {
-        Some(value) => status.with_push_back(PushBack::from_millis(value.to_str().unwrap_or_default())),
+        Some(value) => status.with_incoming_pushback(Pushback::from_millis(value.to_str().unwrap_or_default())),
         None => status,
     })
 }
@@ -228,7 +228,7 @@ mod tests {
         relayed.insert(PUSH_BACK, HeaderValue::from_static("-1"));
         strip(&mut relayed);
         let relayed = read(&relayed, asked).unwrap().unwrap_err();
-        assert_eq!((relayed.delivery(), relayed.push_back()), (Delivery::Unknown, None));
+        assert_eq!((relayed.delivery(), relayed.incoming_pushback()), (Delivery::Unknown, None));
         assert_eq!((relayed.code(), relayed.message()), (refused.code(), "leaving"));
     }
 
@@ -257,21 +257,22 @@ mod tests {
     #[test]
     fn a_refusal_says_how_long_to_stay_away_in_grpcs_way_too() {
         let second = std::time::Duration::from_secs(1);
-        let refused = Status::resource_exhausted("full").with_delivery(Delivery::Unprocessed).pushing_back(second);
+        let refused =
+            Status::resource_exhausted("full").with_delivery(Delivery::Unprocessed).with_outgoing_pushback(second);
         assert_eq!(failed(&refused, None)[PUSH_BACK], "1000");
         let told = carried(&refused);
-        assert_eq!((told.push_back(), told.details().len()), (Some(PushBack::After(second)), 0));
+        assert_eq!((told.incoming_pushback(), told.details().len()), (Some(Pushback::After(second)), 0));
     }
 
     #[test]
-    fn a_foreign_servers_push_back_is_heard() {
-        for (text, push_back) in
-            [("250", PushBack::After(std::time::Duration::from_millis(250))), ("-1", PushBack::Never)]
+    fn a_foreign_servers_pushback_is_heard() {
+        for (text, pushback) in
+            [("250", Pushback::After(std::time::Duration::from_millis(250))), ("-1", Pushback::Never)]
         {
             let mut headers = failed(&Status::unavailable("busy"), None);
             assert!(!headers.contains_key(PUSH_BACK));
             headers.insert(PUSH_BACK, HeaderValue::from_static(text));
-            assert_eq!(read(&headers, None).unwrap().unwrap_err().push_back(), Some(push_back));
+            assert_eq!(read(&headers, None).unwrap().unwrap_err().incoming_pushback(), Some(pushback));
         }
     }
 

@@ -141,7 +141,7 @@ async fn bench(limits: Limits) -> Bench {
     let (kitchen, tasks) = (Kitchen::new(), Tasks::owner());
     let running = serve(&kitchen, &Address::tcp("127.0.0.1", 0), limits).await;
     let other = connect(running.address(), &tasks).await;
-    let mut stream = call(&other, &COUNT, body(order("hang", 1))).await.unwrap().body.stream();
+    let mut stream = call(&other, &COUNT, body(order("hang", 1))).await.unwrap().body.into_stream();
     stream.next().await.unwrap().unwrap();
     Bench { kitchen, running, other, stream, _tasks: tasks }
 }

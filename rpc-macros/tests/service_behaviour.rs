@@ -270,7 +270,7 @@ async fn recorded<F: Future<Output = ()>>(make: impl FnOnce(StoresClient) -> F) 
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let channel = Channel::new(rpc::service_fn(move |request: Request| {
         let key = request.hints.key;
-        let sent = sender.send((request.body.message().unwrap().into_bytes(), key));
+        let sent = sender.send((request.body.into_message().unwrap().into_bytes(), key));
         async move {
             sent.unwrap();
             Err::<Response, _>(Status::unavailable("only a recorder"))
@@ -329,14 +329,14 @@ async fn a_request_that_makes_no_sense_is_the_callers_mistake_and_names_the_fiel
 #[tokio::test]
 async fn what_is_missing_is_empty_and_what_is_unknown_is_skipped() {
     let reply = send(StoresClient::STOCK, &[0x50, 9]).await.unwrap();
-    let text = reply.body.message().unwrap().into_bytes();
+    let text = reply.body.into_message().unwrap().into_bytes();
     assert_eq!(&text[2..], b"  None");
 }
 
 #[tokio::test]
 async fn an_argument_that_means_nothing_when_it_is_missing_is_asked_for() {
     let reply = send(StoresClient::PAINT, &[0x0a, 1, b'a', 0x10, 2]).await.unwrap();
-    assert_eq!(&reply.body.message().unwrap().into_bytes()[..], [0x08, 2]);
+    assert_eq!(&reply.body.into_message().unwrap().into_bytes()[..], [0x08, 2]);
     for bytes in [&[][..], &[0x0a, 1, b'a'], &[0x0a, 1, b'a', 0x10, 9]] {
         let status = send(StoresClient::PAINT, bytes).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
@@ -407,7 +407,7 @@ async fn the_first_part_of_a_handler_is_part_of_its_call() {
     }
 
     let mut metadata = rpc::Metadata::default();
-    metadata.insert("authorization", "secret").unwrap();
+    metadata.append("authorization", "secret").unwrap();
     let outer = Context::default().with_metadata(metadata);
     for fidelity in [Fidelity::Value, Fidelity::Wire] {
         let gates = GatesClient::from_channel(Channel::local(GatesServer::new(Gate), fidelity));

@@ -146,7 +146,7 @@ impl Client {
             method: request.method,
             context: request.context,
             stream: 0,
-            body: CallBody::Message(request.body.message().map_err(never_sent)?),
+            body: CallBody::Message(request.body.into_message().map_err(never_sent)?),
             position: Some(position.clone()),
             place: None,
             session: None,

@@ -353,10 +353,10 @@ fn metadata(frame: &mut Reader) -> Result<Result<Metadata, MetadataError>, Malfo
         let Ok(metadata) = &mut pairs else { continue };
         let inserted = if key.ends_with("-bin") {
             // Copied: metadata may be kept long after the call, and should not keep a read buffer with it.
-            metadata.insert_bytes(key, Bytes::copy_from_slice(&value))
+            metadata.append_bytes(key, Bytes::copy_from_slice(&value))
         } else {
             let text = String::from_utf8(value.into()).map_err(|_| Malformed("a text that is not UTF-8"))?;
-            metadata.insert(key, text)
+            metadata.append(key, text)
         };
         if let Err(error) = inserted {
             pairs = Err(error);
@@ -439,7 +439,7 @@ pub(crate) fn status(frame: &mut Reader) -> Result<Status, Malformed> {
         // A failure is worth having without it.
         status = status.with_metadata(metadata(frame)?.unwrap_or_default());
     }
-    Ok(status.from_peer())
+    Ok(status.received_from_peer())
 }
 
 fn text(frame: &mut Reader) -> Result<String, Malformed> {

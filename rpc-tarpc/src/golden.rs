@@ -21,8 +21,8 @@ fn payload(bytes: &'static [u8]) -> Payload {
 
 fn pairs() -> Metadata {
     let mut metadata = Metadata::default();
-    metadata.insert("tenant", "seoul").unwrap();
-    metadata.insert_bytes("token-bin", vec![0, 255]).unwrap();
+    metadata.append("tenant", "seoul").unwrap();
+    metadata.append_bytes("token-bin", vec![0, 255]).unwrap();
     metadata
 }
 

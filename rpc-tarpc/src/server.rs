@@ -158,7 +158,7 @@ async fn answer_call(routes: Routes, call: Box<Call>) -> Resp {
     };
     match (response.body, session) {
         (body, Some(session)) if method.kind.response_streams() => {
-            Box::pin(session.stream(response.metadata, body.stream())).await;
+            Box::pin(session.stream(response.metadata, body.into_stream())).await;
             Resp::Done
         }
         (Body::Message(payload), _) => Resp::Message { metadata: response.metadata, payload },

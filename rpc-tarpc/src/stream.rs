@@ -42,7 +42,9 @@ pub(crate) async fn call(
     let Request { method, context, body, .. } = request;
     let (body, pushed) = match body {
         Body::Stream(items) if method.kind.request_streams() => (CallBody::Pushed, Some(items)),
-        body => (CallBody::Message(body.message().map_err(|status| status.with_delivery(Delivery::NeverSent))?), None),
+        body => {
+            (CallBody::Message(body.into_message().map_err(|status| status.with_delivery(Delivery::NeverSent))?), None)
+        }
     };
     let position = Position::nowhere();
     let deadline = context.deadline();

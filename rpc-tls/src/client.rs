@@ -7,7 +7,7 @@ use crate::{
 };
 use rpc_core::{
     BoxFuture, Io,
-    tls::{Afterthought, Secured, TlsConnector, TlsError, TlsFailure},
+    tls::{Afterthought, Secured, TlsConnector, TlsError, TlsErrorKind},
 };
 use rustls::{ClientConfig, client::Resumption, pki_types::ServerName};
 use std::{
@@ -96,7 +96,7 @@ impl TlsConnector for Connector {
             let name = ServerName::try_from(server.to_owned()).map_err(|_| {
                 let sentence =
                     format!("`{server}` can stand in no certificate: set `client.server_name` to a name that does");
-                TlsError::new(TlsFailure::Other, sentence)
+                TlsError::new(TlsErrorKind::Other, sentence)
             })?;
             let config = self.0.current().await;
             let offered = alpn.map(|name| name.as_bytes().to_vec()).into_iter().collect();

@@ -1,7 +1,7 @@
 //! What went wrong, and what to do about it.
 
 use crate::pem::{Part, SetupError};
-use rpc_core::tls::{TlsError, TlsFailure};
+use rpc_core::tls::{TlsError, TlsErrorKind};
 use rustls::{AlertDescription, CertificateError, Error, InconsistentKeys, pki_types::UnixTime};
 use std::io;
 
@@ -22,23 +22,24 @@ pub(crate) fn mismatch(error: &Error) -> SetupError {
 #[cold]
 pub(crate) fn at_client(error: io::Error, alpn: Option<&str>) -> TlsError {
     let (cause, sentence) = match rustls_error(&error) {
-        None if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
-            (TlsFailure::Gone, "it closed the connection instead of shaking hands; it may speak plain text".to_owned())
-        }
-        None => (TlsFailure::Gone, error.to_string()),
+        None if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => (
+            TlsErrorKind::Gone,
+            "it closed the connection instead of shaking hands; it may speak plain text".to_owned(),
+        ),
+        None => (TlsErrorKind::Gone, error.to_string()),
         Some(Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
-            (TlsFailure::Protocol, format!("the server speaks TLS, but not {}", alpn.unwrap_or("this protocol")))
+            (TlsErrorKind::Protocol, format!("the server speaks TLS, but not {}", alpn.unwrap_or("this protocol")))
         }
-        Some(Error::AlertReceived(alert)) => (TlsFailure::Other, refused(*alert)),
-        Some(Error::InvalidCertificate(error)) => (TlsFailure::Other, server_certificate(error)),
+        Some(Error::AlertReceived(alert)) => (TlsErrorKind::Other, refused(*alert)),
+        Some(Error::InvalidCertificate(error)) => (TlsErrorKind::Other, server_certificate(error)),
         Some(Error::InvalidMessage(_)) => (
-            TlsFailure::Other,
+            TlsErrorKind::Other,
             "it answered with something that is not TLS: configure TLS on both sides or on none".to_owned(),
         ),
         Some(Error::PeerIncompatible(why)) => {
-            (TlsFailure::Other, format!("it lacks TLS 1.2 or 1.3 as spoken here ({why:?}): bring it up to date"))
+            (TlsErrorKind::Other, format!("it lacks TLS 1.2 or 1.3 as spoken here ({why:?}): bring it up to date"))
         }
-        Some(error) => (TlsFailure::Other, error.to_string()),
+        Some(error) => (TlsErrorKind::Other, error.to_string()),
     };
     TlsError::new(cause, sentence).with_source(error)
 }
@@ -46,7 +47,7 @@ pub(crate) fn at_client(error: io::Error, alpn: Option<&str>) -> TlsError {
 /// What an error of reading says of this client's certificate, if it does.
 pub(crate) fn refusal(error: &io::Error) -> Option<TlsError> {
     match rustls_error(error)? {
-        Error::AlertReceived(alert) => Some(TlsError::new(TlsFailure::Other, refused(*alert))),
+        Error::AlertReceived(alert) => Some(TlsError::new(TlsErrorKind::Other, refused(*alert))),
         _ => None,
     }
 }
@@ -55,21 +56,21 @@ pub(crate) fn refusal(error: &io::Error) -> Option<TlsError> {
 #[cold]
 pub(crate) fn at_server(error: io::Error) -> TlsError {
     let (cause, sentence) = match rustls_error(&error) {
-        None => (TlsFailure::Gone, error.to_string()),
+        None => (TlsErrorKind::Gone, error.to_string()),
         Some(Error::NoCertificatesPresented) => {
-            (TlsFailure::Other, "the client has shown no certificate, which `client_ca` asks for".to_owned())
+            (TlsErrorKind::Other, "the client has shown no certificate, which `client_ca` asks for".to_owned())
         }
         Some(Error::InvalidCertificate(error)) => {
-            (TlsFailure::Other, format!("the client's certificate {}", flaw(error)))
+            (TlsErrorKind::Other, format!("the client's certificate {}", flaw(error)))
         }
         Some(Error::NoApplicationProtocol) => {
-            (TlsFailure::Protocol, "the client speaks none of the protocols that are served here".to_owned())
+            (TlsErrorKind::Protocol, "the client speaks none of the protocols that are served here".to_owned())
         }
-        Some(Error::AlertReceived(alert)) => (TlsFailure::Other, format!("the client does not go on: {alert:?}")),
+        Some(Error::AlertReceived(alert)) => (TlsErrorKind::Other, format!("the client does not go on: {alert:?}")),
         Some(Error::PeerIncompatible(why)) => {
-            (TlsFailure::Other, format!("the client lacks TLS 1.2 or 1.3 as spoken here: {why:?}"))
+            (TlsErrorKind::Other, format!("the client lacks TLS 1.2 or 1.3 as spoken here: {why:?}"))
         }
-        Some(error) => (TlsFailure::Other, error.to_string()),
+        Some(error) => (TlsErrorKind::Other, error.to_string()),
     };
     TlsError::new(cause, sentence).with_source(error)
 }

@@ -2,7 +2,7 @@
 
 use rpc_core::{
     Io,
-    tls::{Afterthought, Secured, TlsAcceptor, TlsConnector, TlsError, TlsFailure},
+    tls::{Afterthought, Secured, TlsAcceptor, TlsConnector, TlsError, TlsErrorKind},
 };
 use rpc_testkit::{Ca, Issued, Validity};
 use rpc_tls::{ClientTls, Part, Pem, ServerTls};
@@ -48,7 +48,7 @@ async fn shake(
 async fn failure(server: ServerTls, client: ClientTls, name: &str) -> (String, String) {
     let (server, client) = shake(&acceptor(server), &connector(client), name, Some("h2")).await;
     let (server, client) = (server.unwrap_err(), client.unwrap_err());
-    assert_ne!(client.cause(), TlsFailure::Protocol, "{client}");
+    assert_ne!(client.kind(), TlsErrorKind::Protocol, "{client}");
     (server.to_string(), client.to_string())
 }
 
@@ -148,10 +148,10 @@ async fn a_protocol_that_the_server_lacks_is_told_from_other_failures() {
     let (server, client) = shake(&server, &connector(trusting(&ca)), "localhost", Some("rpc-tarpc/1")).await;
     let client = client.unwrap_err();
     assert_eq!(
-        (client.cause(), &*client.to_string()),
-        (TlsFailure::Protocol, "the server speaks TLS, but not rpc-tarpc/1")
+        (client.kind(), &*client.to_string()),
+        (TlsErrorKind::Protocol, "the server speaks TLS, but not rpc-tarpc/1")
     );
-    assert_eq!(server.unwrap_err().cause(), TlsFailure::Protocol);
+    assert_eq!(server.unwrap_err().kind(), TlsErrorKind::Protocol);
 }
 
 #[tokio::test]

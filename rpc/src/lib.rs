@@ -41,7 +41,7 @@ pub use health::{Health, Readiness};
 pub use rpc_core::server::{Admission, AdmissionError};
 pub use rpc_core::{
     Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Io, Layer, Metadata, MetadataError,
-    Method, Observer, Observers, Payload, Peer, PushBack, Request, Response, RpcError, Service, ServiceDescriptor,
+    Method, Observer, Observers, Payload, Peer, Pushback, Request, Response, RpcError, Service, ServiceDescriptor,
     Status, Streaming, Task, Tasks, TraceContext, Trailers, Transports, Value,
     client::{Channel, Client, Hedge, Percentile},
     framed, observer, registry,

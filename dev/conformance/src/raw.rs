@@ -61,13 +61,13 @@ impl Service for Raw {
     async fn call(&self, request: Request) -> Result<Response, Status> {
         let metadata = request.context.metadata().clone();
         let body = match request.method.name {
-            "Drink" => self.drink(request.body.stream()).await?,
+            "Drink" => self.drink(request.body.into_stream()).await?,
             "Shelve" => {
-                self.shelf.lock().unwrap_or_else(PoisonError::into_inner).push(request.body.stream());
+                self.shelf.lock().unwrap_or_else(PoisonError::into_inner).push(request.body.into_stream());
                 std::future::pending().await
             }
-            "Mirror" => Body::Stream(request.body.stream()),
-            name => self.answer(name, request.body.message()?.into_bytes())?,
+            "Mirror" => Body::Stream(request.body.into_stream()),
+            name => self.answer(name, request.body.into_message()?.into_bytes())?,
         };
         Ok(Response { metadata, body })
     }
@@ -143,7 +143,7 @@ impl Service for Babble {
     async fn call(&self, request: Request) -> Result<Response, Status> {
         let babble = message(NO_MESSAGE);
         let streams = request.method.kind.response_streams();
-        Ok(Response::new(if streams { Body::Stream(babble.stream()) } else { babble }))
+        Ok(Response::new(if streams { Body::Stream(babble.into_stream()) } else { babble }))
     }
 }
 
@@ -162,5 +162,5 @@ pub async fn call(
     payload: impl Into<Bytes>,
 ) -> Result<(Bytes, rpc::Metadata), Status> {
     let response = channel.call(method, message(payload), None).await?;
-    Ok((response.body.message()?.into_bytes(), response.metadata))
+    Ok((response.body.into_message()?.into_bytes(), response.metadata))
 }

@@ -2,7 +2,7 @@
 //! work, the less urgent first, over every wire.
 
 use futures_util::future::join_all;
-use rpc::{Client, Code, Delivery, Priority, PushBack};
+use rpc::{Client, Code, Delivery, Priority, Pushback};
 use rpc_conformance::{
     columns::{self, channel},
     lab::{Bench, Lab, LabClient, LabServer},
@@ -146,7 +146,7 @@ async fn offer(lab: &LabClient, rate: usize, time: Duration) -> Offered {
             (Err(status), _, urgent) => {
                 assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
                 assert_eq!(status.delivery(), Delivery::Unprocessed, "{status}");
-                assert!(matches!(status.push_back(), Some(PushBack::After(_))), "{status:?}");
+                assert!(matches!(status.incoming_pushback(), Some(Pushback::After(_))), "{status:?}");
                 assert!(status.details().is_empty(), "{status:?}");
                 offered.refused += 1;
                 offered.urgent.1 += urgent;

@@ -185,7 +185,8 @@ pub trait Client: Clone + Sized + Send + Sync + 'static {
         Self::from_channel(self.channel().hedged(hedge))
     }
 
-    /// The same client, its calls with one more pair of metadata.
+    /// The same client, its calls with one more pair of metadata; the pairs that it had stay. (A whole [`Metadata`] replaces
+    /// another, in `with_metadata` of a [`Context`] and of a [`Status`](crate::Status).)
     ///
     /// # Errors
     /// When the pair is not allowed; see [`Metadata`].
@@ -195,7 +196,7 @@ pub trait Client: Clone + Sized + Send + Sync + 'static {
         value: impl Into<Cow<'static, str>>,
     ) -> Result<Self, MetadataError> {
         let mut metadata = self.channel().options.metadata.clone();
-        metadata.insert(key, value)?;
+        metadata.append(key, value)?;
         Ok(Self::from_channel(self.channel().with(|options| options.metadata = metadata)))
     }
 
@@ -209,7 +210,7 @@ pub trait Client: Clone + Sized + Send + Sync + 'static {
         value: impl Into<bytes::Bytes>,
     ) -> Result<Self, MetadataError> {
         let mut metadata = self.channel().options.metadata.clone();
-        metadata.insert_bytes(key, value)?;
+        metadata.append_bytes(key, value)?;
         Ok(Self::from_channel(self.channel().with(|options| options.metadata = metadata)))
     }
 

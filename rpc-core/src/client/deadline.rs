@@ -161,7 +161,7 @@ mod tests {
             let stream = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx).map(|_| None));
             async { Ok(Response::new(Body::Stream(PayloadStream::new(stream)))) }
         }));
-        let mut body = open.call(within(&FOLLOW, Some(300))).await.unwrap().body.stream();
+        let mut body = open.call(within(&FOLLOW, Some(300))).await.unwrap().body.into_stream();
         let status = body.next().await.unwrap().unwrap_err();
         assert!(status.to_string().contains("the deadline of the whole stream of 300ms exceeded"), "{status}");
         assert!(body.next().await.is_none());

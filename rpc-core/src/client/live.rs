@@ -1,7 +1,7 @@
 //! A connection that takes calls, and the calls on it.
 
 use crate::{
-    Address, BoxService, Method, PushBack, Response, Status,
+    Address, BoxService, Method, Pushback, Response, Status,
     client::{
         alarm::Alarm,
         gate::Probe,
@@ -118,7 +118,7 @@ impl InFlight {
         match result {
             Ok(_) => self.well(paced),
             Err(status) => {
-                if let Some(PushBack::After(time)) = status.push_back() {
+                if let Some(Pushback::After(time)) = status.incoming_pushback() {
                     self.live.load.pushed_back(self.live.clock.stamp(Instant::now()), time);
                 }
                 self.failed(Verdict::of(status));

@@ -7,7 +7,7 @@ use crate::{
     notices::Notices,
     observer::target,
     registry::ServiceName,
-    tls::{Afterthought, Encryption, TlsError, TlsFailure},
+    tls::{Afterthought, Encryption, TlsError, TlsErrorKind},
     transport::ProtocolRefused,
 };
 use tokio::time::{Instant, timeout_at};
@@ -52,7 +52,7 @@ impl Lines {
         let server = server_name.as_deref().unwrap_or(&host);
         match timeout_at(limit, connector.connect(io, server, place.transport.alpn())).await {
             Ok(Ok(secured)) => Ok(Line { io: secured.io, doubt: Doubt::Tls(secured.afterthought) }),
-            Ok(Err(error)) if error.cause() == TlsFailure::Protocol => {
+            Ok(Err(error)) if error.kind() == TlsErrorKind::Protocol => {
                 Err(Failure::Hello(ProtocolRefused::new(error.to_string()).into_status()))
             }
             Ok(Err(error)) => Err(Failure::Unreachable(self.tls_failed(&place.address, &error))),

@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn only_what_a_server_did_itself_counts() {
-        let of = |code, delivery| Verdict::of(&Status::new(code, "").with_delivery(delivery).from_peer());
+        let of = |code, delivery| Verdict::of(&Status::new(code, "").with_delivery(delivery).received_from_peer());
         assert_eq!(of(Code::Unavailable, Delivery::Unknown), Verdict::Failed);
         assert_eq!(of(Code::Internal, Delivery::Unknown), Verdict::Failed);
         assert_eq!(of(Code::NotFound, Delivery::Unknown), Verdict::Answered);
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(here(Code::ResourceExhausted, Delivery::NeverSent), Verdict::Silent, "too large for any server");
         assert_eq!(here(Code::ResourceExhausted, Delivery::Unknown), Verdict::Silent, "an answer over our own limit");
 
-        let typed = Status::internal("").from_peer();
+        let typed = Status::internal("").received_from_peer();
         let typed = typed.with_detail(Detail { type_url: "t/orders.Broken".into(), value: Default::default() });
         assert_eq!(Verdict::of(&typed), Verdict::Answered);
     }

@@ -74,7 +74,7 @@ impl Service for Client {
         let Request { method, context, body, .. } = request;
         let (message, items) = match body {
             Body::Stream(items) if method.kind.request_streams() => (None, Some(items)),
-            body => (Some(body.message().map_err(never_sent)?), None),
+            body => (Some(body.into_message().map_err(never_sent)?), None),
         };
         if let Some(message) = &message {
             message.within(self.mux.max_outgoing).map_err(never_sent)?;
@@ -260,7 +260,7 @@ impl Role for Caller {
     fn receive(&mut self, frame: Frame, mux: &Arc<Mux>) -> Result<Option<Infallible>, Malformed> {
         match frame {
             Frame::Reply { id, metadata, payload } => finish(mux, id, Answer::Message(metadata, payload)),
-            Frame::Failed { id, status } => finish(mux, id, Answer::Failed(status.from_peer())),
+            Frame::Failed { id, status } => finish(mux, id, Answer::Failed(status.received_from_peer())),
             Frame::Begun { id, metadata } => {
                 let told = mux.with(id, |open| match &mut open.party {
                     Party::Caller(answer) => answer.take().map(|answer| answer.send(Answer::Stream(metadata))),

@@ -298,7 +298,7 @@ async fn handle(
     match (body, &serving.flow) {
         (body, Some(flow)) if method.kind.response_streams() => {
             mux.send(&Frame::Begun { id, metadata }).await?;
-            match sending::items(mux, id, flow, body.stream()).await {
+            match sending::items(mux, id, flow, body.into_stream()).await {
                 Sent::All(trailers) => Some(Frame::End { id, trailers }),
                 Sent::Unwanted => None,
                 Sent::Failed(status) => failed(status),

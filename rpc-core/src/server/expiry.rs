@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn bounded(stream: PayloadStream) -> PayloadStream {
-        expiring(Body::Stream(stream), Some(Instant::now() + LIMIT), deadline::expired).stream()
+        expiring(Body::Stream(stream), Some(Instant::now() + LIMIT), deadline::expired).into_stream()
     }
 
     #[tokio::test(start_paused = true)]
@@ -181,7 +181,7 @@ mod tests {
 
     impl Service for Waiting {
         async fn call(&self, request: Request) -> Result<Response, Status> {
-            let (heard, began, mut requests) = (self.0.clone(), Instant::now(), request.body.stream());
+            let (heard, began, mut requests) = (self.0.clone(), Instant::now(), request.body.into_stream());
             let waiting = async move {
                 let status = requests.next().await.unwrap().unwrap_err();
                 heard.send((status.code(), began.elapsed())).unwrap();

@@ -126,7 +126,7 @@ mod tests {
         call(&FAIL, second).await.unwrap_err();
         assert_eq!(log.take(), ["handling Fail over wire", "handled Fail of a:1 Err(Internal)"]);
 
-        let mut stream = call(&COUNT, second).await.unwrap().body.stream();
+        let mut stream = call(&COUNT, second).await.unwrap().body.into_stream();
         stream.next().await.unwrap().unwrap();
         stream.next().await.unwrap().unwrap();
         assert_eq!(log.take(), ["handling Count over wire"], "it has not ended");

@@ -134,7 +134,7 @@ mod tests {
             let body = futures_util::stream::poll_fn(|_| panic!("while streaming"));
             Ok(Response::new(Body::Stream(PayloadStream::new(body))))
         }));
-        let mut stream = service.call(request()).await.unwrap().body.stream();
+        let mut stream = service.call(request()).await.unwrap().body.into_stream();
         assert_eq!(stream.next().await.unwrap().unwrap_err().code(), Code::Internal);
         assert!(stream.next().await.is_none());
     }
@@ -148,7 +148,7 @@ mod tests {
             });
             Ok(Response::new(Body::Stream(PayloadStream::new(items))))
         }));
-        let mut stream = service.call(request()).await.unwrap().body.stream();
+        let mut stream = service.call(request()).await.unwrap().body.into_stream();
         let bounds = crate::Bounds { head: crate::Head::Length, message: 1, count: 9, bytes: 99 };
         let mut batch = crate::Batch::new(bounds, 0);
         let end = std::future::poll_fn(|cx| stream.poll_batch(cx, &mut batch)).await;

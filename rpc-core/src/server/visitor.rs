@@ -4,7 +4,7 @@ use crate::{
     Address, Io, Observers,
     notices::Notices,
     observer::{Unclassified, Visitor, target},
-    tls::{Secured, Security, TlsAcceptor, TlsError, TlsFailure},
+    tls::{Secured, Security, TlsAcceptor, TlsError, TlsErrorKind},
     transport::{Recognition, Transport},
 };
 use bytes::BytesMut;
@@ -197,7 +197,7 @@ impl Door<'_> {
     #[cold]
     fn handshake_failed(&self, seen: &[u8], error: &TlsError) {
         let who = self.who();
-        if error.cause() == TlsFailure::Gone {
+        if error.kind() == TlsErrorKind::Gone {
             // A probe of the port, or a client that has lost its patience.
             return tracing::debug!(target: target::SERVER, peer = who, %error, "a TLS handshake came to nothing");
         }
@@ -389,7 +389,7 @@ mod tests {
     }
 
     /// Takes what begins as TLS does for a handshake, and whatever follows for what was encrypted.
-    struct Handshake(Option<TlsFailure>);
+    struct Handshake(Option<TlsErrorKind>);
 
     impl TlsAcceptor for Handshake {
         fn accept(&self, mut io: Io) -> BoxFuture<'_, Result<Secured, TlsError>> {
@@ -405,7 +405,7 @@ mod tests {
 
     /// What comes of a visitor who says this at a port of TLS: what it hears, whether it may go on, how it was counted, and
     /// after how long.
-    async fn at_a_port_of_tls(words: &[&[u8]], failure: Option<TlsFailure>) -> (Vec<u8>, bool, u64, Duration) {
+    async fn at_a_port_of_tls(words: &[&[u8]], failure: Option<TlsErrorKind>) -> (Vec<u8>, bool, u64, Duration) {
         let (mut far, near) = tokio::io::duplex(1024);
         let counters = Arc::new(crate::observer::Counters::default());
         let (observers, notices, begun) = (Observers::from(counters.clone()), Notices::default(), Instant::now());
@@ -437,8 +437,8 @@ mod tests {
     async fn at_a_port_of_tls_hands_are_shaken_with_those_who_begin_so() {
         let begin: &[&[u8]] = &[b"\x16", b"\x03", b"\x01"];
         assert!(matches!(at_a_port_of_tls(begin, None).await, (_, true, 0, _)));
-        assert!(matches!(at_a_port_of_tls(begin, Some(TlsFailure::Other)).await, (_, false, 1, _)));
-        assert!(matches!(at_a_port_of_tls(begin, Some(TlsFailure::Gone)).await, (_, false, 0, _)));
+        assert!(matches!(at_a_port_of_tls(begin, Some(TlsErrorKind::Other)).await, (_, false, 1, _)));
+        assert!(matches!(at_a_port_of_tls(begin, Some(TlsErrorKind::Gone)).await, (_, false, 0, _)));
         let (heard, admitted, unclassified, after) = at_a_port_of_tls(&[], None).await;
         assert_eq!((heard.len(), admitted, unclassified, after), (0, false, 0, PATIENCE), "silence");
         let (_, admitted, _, after) = at_a_port_of_tls(&begin[..1], None).await;

@@ -29,7 +29,7 @@ impl List for () {
     }
 
     fn unwrap(body: Body, arguments: &'static Arguments<Self>) -> Result<Self, Status> {
-        Wrapped::take(body.message()?, arguments).map_err(error::bad_request)
+        Wrapped::take(body.into_message()?, arguments).map_err(error::bad_request)
     }
 
     fn key(&self, _arguments: &Arguments<Self>, _index: usize) -> Option<u64> {
@@ -81,8 +81,8 @@ impl<A: 'static> List for (A,) {
     fn unwrap(body: Body, arguments: &'static Arguments<Self>) -> Result<Self, Status> {
         let read = match (&arguments.codecs.0.0, arguments.form) {
             (Codec::Stream(stream), _) => return (stream.unwrap)(body).map(|stream| (stream,)),
-            (Codec::Field(field), Form::Bare) => (field.unwrap_bare)(body.message()?).map(|value| (value,)),
-            (Codec::Field(field), _) => (field.unwrap)(body.message()?, arguments),
+            (Codec::Field(field), Form::Bare) => (field.unwrap_bare)(body.into_message()?).map(|value| (value,)),
+            (Codec::Field(field), _) => (field.unwrap)(body.into_message()?, arguments),
         };
         read.map_err(error::bad_request)
     }
@@ -147,7 +147,7 @@ macro_rules! list {
             }
 
             fn unwrap(body: Body, arguments: &'static Arguments<Self>) -> Result<Self, Status> {
-                Wrapped::take(body.message()?, arguments).map_err(error::bad_request)
+                Wrapped::take(body.into_message()?, arguments).map_err(error::bad_request)
             }
 
             fn key(&self, arguments: &Arguments<Self>, index: usize) -> Option<u64> {

@@ -87,7 +87,7 @@ impl<K: 'static, T: Field<K>> Part<Single<K>> for T {
     }
 
     fn from_reply(body: Body) -> Result<Self, Status> {
-        take(body.message()?).map_err(error::bad_reply)
+        take(body.into_message()?).map_err(error::bad_reply)
     }
 }
 
@@ -99,7 +99,7 @@ impl<K: 'static, T: Field<K>, E: RpcError> Part<StreamOf<K>> for Streaming<T, E>
         // Whoever pumps it, its items are made as part of the call that its caller is handling.
         wrap: |stream| Body::Stream(stream.into_payloads(form::<K, T>(), Context::current())),
         unwrap: |body| {
-            Ok(Streaming::from_payloads(body.stream(), |item| take::<K, T>(item).map_err(error::bad_request)))
+            Ok(Streaming::from_payloads(body.into_stream(), |item| take::<K, T>(item).map_err(error::bad_request)))
         },
         describe: items::<K, T, E>,
     }));
@@ -113,7 +113,7 @@ impl<K: 'static, T: Field<K>, E: RpcError> Part<StreamOf<K>> for Streaming<T, E>
     }
 
     fn from_reply(body: Body) -> Result<Self, Status> {
-        Ok(Streaming::from_payloads(body.stream(), |item| take::<K, T>(item).map_err(error::bad_reply)))
+        Ok(Streaming::from_payloads(body.into_stream(), |item| take::<K, T>(item).map_err(error::bad_reply)))
     }
 }
 

@@ -85,11 +85,11 @@ pub(crate) fn call(
         let Some(head) = head else {
             // A layer has answered in its place.
             let response = outcome?;
-            let body = ReplyBody::Stream(response.body.stream());
+            let body = ReplyBody::Stream(response.body.into_stream());
             return Ok(Answer::Own(Reply { metadata: response.metadata, body }));
         };
         let (metadata, body) = match outcome {
-            Ok(response) => (response.metadata, Some(response.body.stream())),
+            Ok(response) => (response.metadata, Some(response.body.into_stream())),
             // The service has said itself that it failed, in its own words.
             Err(_) if matches!(trailers::read(&head.headers, None), Some(Err(_))) => (Metadata::default(), None),
             // A layer has thought better of it.

@@ -97,7 +97,7 @@ where
             return Err(Status::unimplemented(format!("{name} is made for tonic; it can be reached over gRPC only")));
         };
         let context = request.context;
-        let request = http::Request::from_parts(head, tonic::body::Body::new(Upload(request.body.stream())));
+        let request = http::Request::from_parts(head, tonic::body::Body::new(Upload(request.body.into_stream())));
         let mut service = self.service.clone();
         let answered = context.clone().scope(async {
             poll_fn(|cx| service.poll_ready(cx)).await?;

@@ -46,7 +46,7 @@ async fn all_four_kinds(address: &Address) {
     let sum = call(connection, &SUM, stream_of((1..=100).map(|n| order("", n)))).await.unwrap();
     assert_eq!(answered(sum), order("sum", 5050));
 
-    let mut counted = call(connection, &COUNT, body(order("", 1000))).await.unwrap().body.stream();
+    let mut counted = call(connection, &COUNT, body(order("", 1000))).await.unwrap().body.into_stream();
     let mut next = 0;
     while let Some(payload) = counted.next().await {
         assert_eq!(take(payload.unwrap()).unwrap().count, next);
@@ -57,7 +57,8 @@ async fn all_four_kinds(address: &Address) {
     // One at a time, so that it is seen to go both ways at once.
     let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
     let questions = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
-    let mut answers = call(connection, &CHAT, Body::Stream(PayloadStream::new(questions))).await.unwrap().body.stream();
+    let mut answers =
+        call(connection, &CHAT, Body::Stream(PayloadStream::new(questions))).await.unwrap().body.into_stream();
     for n in 0..10 {
         sender.send(Ok(Payload::typed(order("chat", n)))).await.unwrap();
         assert_eq!(take(answers.next().await.unwrap().unwrap()).unwrap(), order("chat", n));
@@ -94,9 +95,9 @@ async fn failures_arrive_with_code_message_and_details() {
 async fn the_handler_sees_who_called_and_how() {
     let bench = bench().await;
     let (mut metadata, mut baggage) = (Metadata::default(), Metadata::default());
-    metadata.insert("tenant", "seoul").unwrap();
-    metadata.insert_bytes("token-bin", vec![0, 255]).unwrap();
-    baggage.insert("user", "kim, lee").unwrap();
+    metadata.append("tenant", "seoul").unwrap();
+    metadata.append_bytes("token-bin", vec![0, 255]).unwrap();
+    baggage.append("user", "kim, lee").unwrap();
     let id = CallId::random();
     let trace = TraceContext { trace_id: 5, span_id: 6, flags: 1 };
     let context = Context::default()
@@ -106,7 +107,7 @@ async fn the_handler_sees_who_called_and_how() {
         .with_trace(trace)
         .with_attempt(id, 2);
     let response = call_in(&bench.connection, &INSPECT, context, body(order("", 0))).await.unwrap();
-    let lines = response.body.message().unwrap().take::<Seen>().unwrap().lines;
+    let lines = response.body.into_message().unwrap().take::<Seen>().unwrap().lines;
     for expected in [
         "transport=grpc".to_owned(),
         "address=true".to_owned(),
@@ -159,7 +160,7 @@ async fn limits_hold_to_the_byte_in_both_directions() {
     let small = ConnectTarget::new("kitchen").with_limits(Limits::default().with_max_message(100));
     let small = connect_to(bench.running.address(), small, &bench.tasks).await;
     let error = call(&small, &INSPECT, body(order("", 0))).await.map(|_| ()).err();
-    let lines = call(&bench.connection, &INSPECT, body(order("", 0))).await.unwrap().body.message().unwrap();
+    let lines = call(&bench.connection, &INSPECT, body(order("", 0))).await.unwrap().body.into_message().unwrap();
     assert_eq!(error.map(|error| error.code()), (lines.encoded_len() > 100).then_some(Code::ResourceExhausted));
     assert_eq!(answered(call(&small, &ECHO, body(sized(100))).await.unwrap()), sized(100));
 }
@@ -170,7 +171,7 @@ async fn a_call_that_is_dropped_frees_its_handler() {
     for method in [&WAIT, &COUNT] {
         let waiting = call(&bench.connection, method, body(order("hang", 1)));
         if method.kind.response_streams() {
-            let mut stream = waiting.await.unwrap().body.stream();
+            let mut stream = waiting.await.unwrap().body.into_stream();
             stream.next().await.unwrap().unwrap();
             bench.kitchen.busy(1).await;
             drop(stream);
@@ -207,7 +208,7 @@ async fn a_stream_that_fails_fails_the_call_with_its_own_error() {
     assert_eq!((error.code(), error.message()), (Code::DataLoss, "the file ends here"));
     bench.kitchen.busy(0).await;
 
-    let mut counted = call(&bench.connection, &COUNT, body(order("fail", 3))).await.unwrap().body.stream();
+    let mut counted = call(&bench.connection, &COUNT, body(order("fail", 3))).await.unwrap().body.into_stream();
     for _ in 0..3 {
         counted.next().await.unwrap().unwrap();
     }
@@ -221,7 +222,7 @@ async fn a_panic_fails_its_call_and_no_other() {
     let bench = bench().await;
     let error = call(&bench.connection, &ECHO, body(order("panic", 0))).await.unwrap_err();
     assert_eq!(error.code(), Code::Internal);
-    let mut counted = call(&bench.connection, &COUNT, body(order("panic", 1))).await.unwrap().body.stream();
+    let mut counted = call(&bench.connection, &COUNT, body(order("panic", 1))).await.unwrap().body.into_stream();
     counted.next().await.unwrap().unwrap();
     assert_eq!(counted.next().await.unwrap().unwrap_err().code(), Code::Internal);
     assert_eq!(answered(call(&bench.connection, &ECHO, body(order("", 3))).await.unwrap()).count, 3);
@@ -261,18 +262,18 @@ async fn as_much_metadata_as_is_allowed_arrives() {
     let bench = bench().await;
     let mut full = Metadata::default();
     for index in 0..Metadata::MAX_ENTRIES {
-        full.insert(format!("key-{index:02}"), "v".repeat(Metadata::MAX_BYTES / Metadata::MAX_ENTRIES - 6)).unwrap();
+        full.append(format!("key-{index:02}"), "v".repeat(Metadata::MAX_BYTES / Metadata::MAX_ENTRIES - 6)).unwrap();
     }
     let context = Context::default().with_metadata(full);
     let seen = call_in(&bench.connection, &INSPECT, context, body(order("", 0))).await.unwrap();
-    assert_eq!(seen.body.message().unwrap().take::<Seen>().unwrap().lines.len(), 8 + Metadata::MAX_ENTRIES);
+    assert_eq!(seen.body.into_message().unwrap().take::<Seen>().unwrap().lines.len(), 8 + Metadata::MAX_ENTRIES);
 }
 
 #[tokio::test]
 async fn a_server_that_leaves_says_so_and_lets_calls_end() {
     let bench = bench().await;
     let mut state = bench.connection.state.clone();
-    let mut stream = call(&bench.connection, &COUNT, body(order("hang", 1))).await.unwrap().body.stream();
+    let mut stream = call(&bench.connection, &COUNT, body(order("hang", 1))).await.unwrap().body.into_stream();
     stream.next().await.unwrap().unwrap();
 
     bench.running.advance(DrainPhase::Draining);
@@ -400,7 +401,7 @@ async fn a_thousand_small_calls_at_once_do_not_look_like_an_attack() {
     }
     let mut streams = Vec::new();
     for _ in 0..200 {
-        streams.push(call(&bench.connection, &COUNT, body(order("", 50))).await.unwrap().body.stream());
+        streams.push(call(&bench.connection, &COUNT, body(order("", 50))).await.unwrap().body.into_stream());
     }
     for mut stream in streams {
         for n in 0..50 {
@@ -420,7 +421,7 @@ async fn streams_stop_when_nobody_reads_and_go_on_when_somebody_does() {
         Ok(Payload::typed(Order { content: chunk.clone(), ..order("", n) }))
     });
     let mut answers =
-        call(&bench.connection, &CHAT, Body::Stream(PayloadStream::new(questions))).await.unwrap().body.stream();
+        call(&bench.connection, &CHAT, Body::Stream(PayloadStream::new(questions))).await.unwrap().body.into_stream();
     // 20 MB are to be sent, and nobody reads the answers: what is on the way is bounded by windows and buffers.
     let idle = async {
         while tokio::time::timeout(Duration::from_millis(300), so_far.changed()).await.is_ok() {}

@@ -91,7 +91,7 @@ async fn all_four_kinds(foreign: &Foreign) {
     let sum = call(&connection, &SUM, stream_of((1..=100).map(|n| order("", n)))).await.unwrap();
     assert_eq!(answered(sum), order("sum", 5050));
 
-    let mut counted = call(&connection, &COUNT, body(order("fail", 100))).await.unwrap().body.stream();
+    let mut counted = call(&connection, &COUNT, body(order("fail", 100))).await.unwrap().body.into_stream();
     for n in 0..100 {
         assert_eq!(take(counted.next().await.unwrap().unwrap()).unwrap().count, n);
     }
@@ -99,7 +99,7 @@ async fn all_four_kinds(foreign: &Foreign) {
     assert_eq!((error.code(), error.message()), (Code::NotFound, "at the end"));
 
     let sent: Vec<_> = (0..50).map(|n| Order { content: Bytes::from(vec![1; n * 3001]), ..order("chat", 0) }).collect();
-    let mut answers = call(&connection, &CHAT, stream_of(sent.clone())).await.unwrap().body.stream();
+    let mut answers = call(&connection, &CHAT, stream_of(sent.clone())).await.unwrap().body.into_stream();
     for order in sent {
         assert_eq!(take(answers.next().await.unwrap().unwrap()).unwrap(), order);
     }
@@ -149,8 +149,8 @@ async fn the_context_is_understood() {
     let foreign = Foreign::start().await;
     let connection = foreign.connect().await;
     let mut metadata = Metadata::default();
-    metadata.insert("tenant", "seoul").unwrap();
-    metadata.insert_bytes("token-bin", vec![0, 255]).unwrap();
+    metadata.append("tenant", "seoul").unwrap();
+    metadata.append_bytes("token-bin", vec![0, 255]).unwrap();
     let id = CallId::random();
     let trace = TraceContext { trace_id: 5, span_id: 6, flags: 1 };
     let context = Context::default()
@@ -159,7 +159,7 @@ async fn the_context_is_understood() {
         .with_attempt(id, 2)
         .with_deadline(Instant::now() + Duration::from_secs(100));
     let response = call_in(&connection, &INSPECT, context, body(order("", 0))).await.unwrap();
-    let lines = response.body.message().unwrap().take::<Seen>().unwrap().lines;
+    let lines = response.body.into_message().unwrap().take::<Seen>().unwrap().lines;
     for expected in [
         "tenant: seoul".to_owned(),
         "token-bin: [0, 255]".to_owned(),
@@ -202,7 +202,7 @@ async fn answers_that_are_dropped_are_cancelled_there() {
     let questions = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
     sender.send(Ok(rpc_core::Payload::typed(order("", 0)))).await.unwrap();
     let mut answers =
-        call(&connection, &CHAT, Body::Stream(PayloadStream::new(questions))).await.unwrap().body.stream();
+        call(&connection, &CHAT, Body::Stream(PayloadStream::new(questions))).await.unwrap().body.into_stream();
     answers.next().await.unwrap().unwrap();
     drop(answers);
     tokio::time::timeout(Duration::from_secs(10), sender.closed()).await.expect("the upload goes on without its call");
@@ -214,7 +214,7 @@ async fn a_large_stream_comes_as_it_is_read() {
     let foreign = Foreign::start().await;
     let connection = foreign.connect().await;
     let asked = Order { content: Bytes::from(vec![7; 256 * 1024]), ..order("", 100) };
-    let mut counted = call(&connection, &COUNT, body(asked)).await.unwrap().body.stream();
+    let mut counted = call(&connection, &COUNT, body(asked)).await.unwrap().body.into_stream();
     let small = call(&connection, &ECHO, body(order("", 1)));
     assert_eq!(answered(small.await.unwrap()).count, 1, "a stream that nobody reads holds nobody up");
     for n in 0..100 {
@@ -229,14 +229,14 @@ async fn a_stream_keeps_its_deadline_and_ends_there_when_it_is_dropped() {
     let mut foreign = Foreign::start().await;
     let connection = foreign.connect().await;
     let context = Context::default().with_deadline(Instant::now() + Duration::from_secs(2));
-    let mut counted = call_in(&connection, &COUNT, context, body(order("hang", 2))).await.unwrap().body.stream();
+    let mut counted = call_in(&connection, &COUNT, context, body(order("hang", 2))).await.unwrap().body.into_stream();
     for n in 0..2 {
         assert_eq!(take(counted.next().await.unwrap().unwrap()).unwrap().count, n);
     }
     let error = counted.next().await.unwrap().unwrap_err();
     assert!(matches!(error.code(), Code::DeadlineExceeded | Code::Cancelled), "{error}");
 
-    let mut counted = call(&connection, &COUNT, body(order("hang", 1))).await.unwrap().body.stream();
+    let mut counted = call(&connection, &COUNT, body(order("hang", 1))).await.unwrap().body.into_stream();
     counted.next().await.unwrap().unwrap();
     drop(counted);
     // grpcio tells the handler of its deadline now or later.
@@ -262,13 +262,13 @@ async fn large_messages_and_limits() {
     let narrow = ConnectTarget::new("kitchen").with_limits(Limits::default().with_max_message(1000));
     let narrow = connect_to(&foreign.address, narrow, &foreign.tasks).await;
     // Python's reply has no more bytes than the request, which is within the limit at the sender.
-    let mut counted = call(&narrow, &COUNT, body(order("", 3))).await.unwrap().body.stream();
+    let mut counted = call(&narrow, &COUNT, body(order("", 3))).await.unwrap().body.into_stream();
     for _ in 0..3 {
         counted.next().await.unwrap().unwrap();
     }
     assert!(counted.next().await.is_none());
     let mut metadata = Metadata::default();
-    metadata.insert("long", "x".repeat(2000)).unwrap();
+    metadata.append("long", "x".repeat(2000)).unwrap();
     let context = Context::default().with_metadata(metadata);
     let error = call_in(&narrow, &INSPECT, context, body(order("", 0))).await.unwrap_err();
     assert_eq!((error.code(), error.origin()), (Code::ResourceExhausted, Origin::Local), "{error:?}");

@@ -51,7 +51,7 @@ impl NamedService for Ledger {
 
 impl Service for Ledger {
     async fn call(&self, request: Request) -> Result<Response, Status> {
-        let entry = take(request.body.message()?)?;
+        let entry = take(request.body.into_message()?)?;
         *self.entries.lock().unwrap().entry(entry.count).or_default() += 1;
         self.begun.send_modify(|begun| *begun += 1);
         if !self.answers {

@@ -145,7 +145,7 @@ async fn a_stream_that_is_cut_short_ends_with_an_error() {
             then
         })
         .await;
-        let mut stream = call(&connection, &COUNT, body(order("", 9))).await.unwrap().body.stream();
+        let mut stream = call(&connection, &COUNT, body(order("", 9))).await.unwrap().body.into_stream();
         assert_eq!(take(stream.next().await.unwrap().unwrap()).unwrap().count, 7);
         let error = stream.next().await.expect("an end as if all were well").unwrap_err();
         assert!(matches!(error.code(), Code::Unavailable | Code::Internal), "{error:?}");
@@ -393,7 +393,8 @@ async fn a_stream_that_waits_does_not_hold_up_what_it_has() {
     let connection = connect(running.address(), &tasks).await;
     let first = futures_util::stream::iter([Ok(Payload::typed(order("", 1)))]);
     let waits = futures_util::StreamExt::chain(first, futures_util::stream::pending());
-    let mut answers = call(&connection, &CHAT, Body::Stream(PayloadStream::new(waits))).await.unwrap().body.stream();
+    let mut answers =
+        call(&connection, &CHAT, Body::Stream(PayloadStream::new(waits))).await.unwrap().body.into_stream();
     let answer = tokio::time::timeout(Duration::from_secs(10), answers.next()).await.expect("it is held back");
     assert_eq!(take(answer.unwrap().unwrap()).unwrap().count, 1);
 }
@@ -441,12 +442,12 @@ async fn headers_that_are_too_many_for_a_foreign_server_fail_their_call_alone() 
     for index in 0..Metadata::MAX_ENTRIES {
         let key = format!("key-{index:02}-bin");
         let room = Metadata::MAX_BYTES / Metadata::MAX_ENTRIES - key.len();
-        metadata.insert_bytes(key, vec![255; room]).unwrap();
+        metadata.append_bytes(key, vec![255; room]).unwrap();
     }
     // As much metadata as there may be always fits, even as text. Baggage beside it may be too much.
     for (commas, fits) in [(0, true), (8000, false), (300, true)] {
         let mut baggage = Metadata::default();
-        baggage.insert("commas", ",".repeat(commas)).unwrap();
+        baggage.append("commas", ",".repeat(commas)).unwrap();
         let context = Context::default().with_metadata(metadata.clone()).with_baggage(baggage);
         match call_in(&connection, &ECHO, context, body(order("", 0))).await {
             Ok(answer) => assert!(fits && answered(answer).count == 7, "{commas} commas"),

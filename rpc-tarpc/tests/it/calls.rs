@@ -61,16 +61,16 @@ async fn metadata_goes_both_ways() {
     let (running, _) = server(Limits::default()).await;
     let (connection, _tasks) = client(&running, Limits::default()).await;
     let mut metadata = Metadata::default();
-    metadata.insert("tenant", "seoul").unwrap();
-    metadata.insert("tenant", "busan").unwrap();
-    metadata.insert_bytes("token-bin", vec![0, 255]).unwrap();
+    metadata.append("tenant", "seoul").unwrap();
+    metadata.append("tenant", "busan").unwrap();
+    metadata.append_bytes("token-bin", vec![0, 255]).unwrap();
     let context = Context::default().with_metadata(metadata.clone());
     let (answered, _) = call_in(&connection, &META, context, "").await.unwrap();
     assert_eq!(answered, metadata);
 
     let mut full = Metadata::default();
     for _ in 0..63 {
-        full.insert("k", "v".repeat(100)).unwrap();
+        full.append("k", "v".repeat(100)).unwrap();
     }
     let context = Context::default().with_metadata(full.clone());
     assert_eq!(call_in(&connection, &META, context, "").await.unwrap().0, full);
@@ -82,7 +82,7 @@ async fn the_circumstances_of_a_call_arrive() {
     let tasks = Tasks::owner();
     let connection = Tarpc::default().connect(Io::new(near), ConnectTarget::new("pipe"), tasks.handle()).await.unwrap();
     let mut baggage = Metadata::default();
-    baggage.insert("customer", "42").unwrap();
+    baggage.append("customer", "42").unwrap();
     let context = Context::default()
         .with_deadline(Instant::now() + Duration::from_millis(300))
         .with_attempt(CallId::from_bits(77), 3)

@@ -99,7 +99,7 @@ fn stream(items: impl futures_core::Stream<Item = Result<Payload, Status>> + Sen
 }
 
 async fn number(body: Body) -> Result<usize, Status> {
-    let bytes = body.message()?.into_bytes();
+    let bytes = body.into_message()?.into_bytes();
     std::str::from_utf8(&bytes)
         .ok()
         .and_then(|text| text.parse().ok())
@@ -127,7 +127,7 @@ impl Service for Streams {
             }
             "Silent" => {
                 let mut metadata = Metadata::default();
-                metadata.insert("began", "yes")?;
+                metadata.append("began", "yes")?;
                 let silence = futures_util::stream::once(async move {
                     let _live = live;
                     seen.release.notified().await;
@@ -147,7 +147,7 @@ impl Service for Streams {
                 _ => panic!("the password is swordfish"),
             })),
             "Sum" => {
-                let mut from = request.body.stream();
+                let mut from = request.body.into_stream();
                 let (mut count, mut bytes) = (0, 0);
                 while let Some(item) = from.next().await {
                     count += 1;
@@ -156,7 +156,7 @@ impl Service for Streams {
                 message(format!("{count} {bytes}"))
             }
             "Two" => {
-                let mut from = request.body.stream();
+                let mut from = request.body.into_stream();
                 seen.release.notified().await;
                 for _ in 0..2 {
                     from.next().await.unwrap()?;
@@ -164,7 +164,7 @@ impl Service for Streams {
                 message("two are enough")
             }
             _ => {
-                let from = request.body.stream();
+                let from = request.body.into_stream();
                 stream(from.map(move |item| {
                     let _ = &live;
                     item
@@ -202,11 +202,11 @@ impl Rig {
     }
 
     async fn replies(&self, method: &'static Method, body: Body) -> Result<PayloadStream, Status> {
-        self.call(method, body).await.map(|response| response.body.stream())
+        self.call(method, body).await.map(|response| response.body.into_stream())
     }
 
     async fn message(&self, method: &'static Method, body: Body) -> Result<Bytes, Status> {
-        Ok(self.call(method, body).await?.body.message()?.into_bytes())
+        Ok(self.call(method, body).await?.body.into_message()?.into_bytes())
     }
 }
 
@@ -294,7 +294,7 @@ async fn a_stream_begins_before_its_first_item_with_what_stands_beside_it() {
     let response = rig.call(&SILENT, message("")).await.unwrap();
     assert_eq!(response.metadata.get("began"), Some("yes"));
     rig.seen.release.notify_one();
-    let mut replies = response.body.stream();
+    let mut replies = response.body.into_stream();
     assert_eq!(replies.next().await.unwrap().unwrap().into_bytes(), "at last");
     assert!(replies.next().await.is_none());
 }
@@ -370,7 +370,7 @@ async fn the_deadline_of_a_silent_stream_is_kept() {
     let rig = rig().await;
     let context = Context::default().with_deadline(Instant::now() + Duration::from_millis(100));
     let response = rig.connection.service.call(Request::new(&SILENT, context, message(""))).await.unwrap();
-    let mut replies = response.body.stream();
+    let mut replies = response.body.into_stream();
     assert_eq!(replies.next().await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
     rig.seen.until_live(0).await;
 }
@@ -379,7 +379,7 @@ async fn the_deadline_of_a_silent_stream_is_kept() {
 async fn a_stream_ends_with_its_connection_and_says_so() {
     let Rig { running, connection, seen, tasks } = rig().await;
     let request = Request::new(&ENDLESS, Context::default(), message("1"));
-    let mut replies = connection.service.call(request).await.unwrap().body.stream();
+    let mut replies = connection.service.call(request).await.unwrap().body.into_stream();
     replies.next().await.unwrap().unwrap();
     drop(tasks);
     let error = loop {
@@ -432,7 +432,7 @@ async fn a_drain_waits_for_streams_and_a_stop_ends_them() {
     let Rig { running, connection, seen, tasks: _tasks } = rig().await;
     let silent = || async {
         let request = Request::new(&SILENT, Context::default(), message(""));
-        connection.service.call(request).await.unwrap().body.stream()
+        connection.service.call(request).await.unwrap().body.into_stream()
     };
     let (mut one, mut other) = (silent().await, silent().await);
     assert!(futures_util::poll!(std::pin::pin!(one.next())).is_pending());

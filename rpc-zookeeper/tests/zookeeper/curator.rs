@@ -186,7 +186,7 @@ async fn a_server_that_only_curator_registers_is_called_by_whoever_assumes_its_p
     assuming.ready(PATIENCE).await.unwrap();
     let hello = || Body::Message(Payload::typed("hello".to_owned()));
     let answer = assuming.call(&SAY, hello(), None).await.unwrap();
-    let answer = answer.body.message().unwrap().take::<String>().unwrap();
+    let answer = answer.body.into_message().unwrap().take::<String>().unwrap();
     assert_eq!(answer, "hello");
 
     // Nobody has said what is spoken there, and guessing might send a call to somebody's HTTP.

@@ -118,7 +118,7 @@ impl AppBuilder {
     /// impl Service for Authorized {
     ///     async fn call(&self, mut request: Request) -> Result<Response, Status> {
     ///         let mut metadata = request.context.metadata().clone();
-    ///         metadata.insert("authorization", self.token).map_err(|error| Status::internal(error.to_string()))?;
+    ///         metadata.append("authorization", self.token).map_err(|error| Status::internal(error.to_string()))?;
     ///         request.context = request.context.with_metadata(metadata);
     ///         self.inner.call(request).await
     ///     }

@@ -116,7 +116,7 @@ async fn credentials_are_attached_on_one_side_and_asked_for_on_the_other() {
     });
     let attaches = Around(|request: &mut Request| {
         let mut metadata = request.context.metadata().clone();
-        metadata.insert("authorization", "Bearer 1234").unwrap();
+        metadata.append("authorization", "Bearer 1234").unwrap();
         request.context = request.context.clone().with_metadata(metadata);
         Ok(())
     });

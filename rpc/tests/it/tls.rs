@@ -108,10 +108,10 @@ async fn a_server_agrees_on_the_protocols_that_it_speaks_before_anything_is_said
             let io = tokio::net::TcpStream::connect(running.address().to_string()).await.unwrap();
             let secured = connector.connect(rpc_core::Io::new(io), "127.0.0.1", Some(alpn)).await;
             assert_eq!(
-                secured.map_err(|error| error.cause()).map(|secured| secured.alpn),
+                secured.map_err(|error| error.kind()).map(|secured| secured.alpn),
                 match agreed.contains(&alpn) {
                     true => Ok(Some(alpn.to_owned())),
-                    false => Err(rpc_core::tls::TlsFailure::Protocol),
+                    false => Err(rpc_core::tls::TlsErrorKind::Protocol),
                 },
                 "{alpn} of {protocols}"
             );

@@ -47,8 +47,8 @@ impl Bench {
 /// What stands behind a stream of so many items, or beside a failure.
 pub fn signature(items: u64) -> Metadata {
     let mut metadata = Metadata::default();
-    let inserted = metadata.insert("items", items.to_string());
-    inserted.and_then(|()| metadata.insert_bytes("mark-bin", vec![0, 255, 10])).expect("short pairs");
+    let inserted = metadata.append("items", items.to_string());
+    inserted.and_then(|()| metadata.append_bytes("mark-bin", vec![0, 255, 10])).expect("short pairs");
     metadata
 }
 
@@ -139,7 +139,7 @@ impl Lab for Bench {
         let behind = stream::poll_fn(move |_| {
             let mut metadata = signature(last);
             for entry in 0..entries {
-                if metadata.insert(format!("more-{entry}"), "x".repeat(40)).is_err() {
+                if metadata.append(format!("more-{entry}"), "x".repeat(40)).is_err() {
                     break;
                 }
             }

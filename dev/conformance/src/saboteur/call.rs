@@ -185,7 +185,7 @@ impl Broken {
     }
 
     fn swap(&self, response: Response) -> Result<Response, Status> {
-        let payload = response.body.message()?;
+        let payload = response.body.into_message()?;
         let mut last = self.last_reply.lock().unwrap_or_else(PoisonError::into_inner);
         let other = last.replace(payload.clone()).unwrap_or(payload);
         Ok(Response { metadata: response.metadata, body: Body::Message(other) })

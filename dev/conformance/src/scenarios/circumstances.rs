@@ -29,8 +29,8 @@ async fn chain(column: &Arc<dyn Column>) -> (Site, Site) {
 
 fn surroundings() -> Context {
     let mut baggage = Metadata::default();
-    baggage.insert("tenant", "se oul").unwrap();
-    baggage.insert("tier", "gold").unwrap();
+    baggage.append("tenant", "se oul").unwrap();
+    baggage.append("tier", "gold").unwrap();
     Context::default().with_trace(TRACE).with_baggage(baggage)
 }
 
@@ -85,7 +85,7 @@ async fn priority_arrives(column: Arc<dyn Column>) -> Verdict {
     let ordinary = first.lab.reflect().await.unwrap();
     assert_eq!((ordinary.priority.as_str(), ordinary.baggage), (Priority::Critical.as_str(), vec![]));
     let mut baggage = Metadata::default();
-    baggage.insert(Priority::KEY, "drop-everything").unwrap();
+    baggage.append(Priority::KEY, "drop-everything").unwrap();
     let unknown = Context::default().with_baggage(baggage).scope(first.lab.reflect()).await.unwrap();
     assert_eq!(unknown.priority, Priority::Critical.as_str());
     Ok(())

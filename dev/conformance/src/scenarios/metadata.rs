@@ -56,8 +56,8 @@ async fn bytes_arrive(column: Arc<dyn Column>) -> Verdict {
 async fn reply_metadata_arrives(column: Arc<dyn Column>) -> Verdict {
     let site = column.open(Plan::default()).await;
     let mut sent = Metadata::default();
-    sent.insert("queue", "7").unwrap();
-    sent.insert_bytes("mark-bin", vec![0, 255, 10]).unwrap();
+    sent.append("queue", "7").unwrap();
+    sent.append_bytes("mark-bin", vec![0, 255, 10]).unwrap();
     // Options belong to clients; this one is a client of another service than its name says, which nobody checks here.
     let client = LabClient::from_channel(site.raw.clone())
         .with_metadata("queue", "7")
@@ -100,10 +100,10 @@ async fn all_of_it(column: Arc<dyn Column>) -> Verdict {
     for index in 0..Metadata::MAX_ENTRIES {
         let key = format!("key-{index:02}-bin");
         let room = Metadata::MAX_BYTES / Metadata::MAX_ENTRIES - key.len();
-        sent.insert_bytes(key, vec![255; room]).unwrap();
+        sent.append_bytes(key, vec![255; room]).unwrap();
     }
     let mut baggage = Metadata::default();
-    baggage.insert("commas", ",".repeat(Metadata::MAX_BYTES - "commas".len())).unwrap();
+    baggage.append("commas", ",".repeat(Metadata::MAX_BYTES - "commas".len())).unwrap();
     let mut lab = site.lab.clone();
     for (key, value) in sent.iter() {
         let Value::Binary(bytes) = value else { unreachable!() };

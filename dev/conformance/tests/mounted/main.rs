@@ -166,14 +166,14 @@ async fn the_context_is_there_and_the_deadline_is_kept() {
     let tasks = Tasks::owner();
     let raw = port.raw(&tasks).await;
     let answer = raw.service.call(request(&HELLO, Duration::from_secs(100), note("context", 0))).await.unwrap();
-    let answer = answer.body.message().unwrap().take::<Note>().unwrap();
+    let answer = answer.body.into_message().unwrap().take::<Note>().unwrap();
     assert_eq!(answer.text, r#"Some("grpc")"#);
     assert!((50_000..=100_000).contains(&answer.number), "{} ms are left", answer.number);
 
     let error = raw.service.call(request(&HELLO, Duration::from_millis(300), note("wait", 0))).await.unwrap_err();
     assert_eq!(error.code(), Code::DeadlineExceeded);
     let mut counted =
-        raw.service.call(request(&COUNT, Duration::from_secs(2), note("hang", 1))).await.unwrap().body.stream();
+        raw.service.call(request(&COUNT, Duration::from_secs(2), note("hang", 1))).await.unwrap().body.into_stream();
     counted.next().await.unwrap().unwrap();
     assert_eq!(counted.next().await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
     port.busy(0).await;
@@ -320,7 +320,7 @@ impl rpc::Service for Refusing {
         if refused {
             return Err(rpc::Status::new(Code::PermissionDenied, "no tenants"));
         }
-        response.metadata.insert("layer", "was here")?;
+        response.metadata.append("layer", "was here")?;
         Ok(response)
     }
 }

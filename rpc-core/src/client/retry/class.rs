@@ -28,7 +28,7 @@ impl Class {
     pub(crate) fn of(status: &Status, method: &Method) -> Self {
         match (status.delivery(), status.code(), status.origin()) {
             (Delivery::NeverSent, Code::Unavailable, Origin::Local) => Self::NeverSent,
-            (Delivery::NeverSent, Code::ResourceExhausted, Origin::Local) if status.push_back().is_some() => {
+            (Delivery::NeverSent, Code::ResourceExhausted, Origin::Local) if status.incoming_pushback().is_some() => {
                 Self::NeverSent
             }
             (Delivery::Unprocessed, Code::Unavailable | Code::Unimplemented, _) => Self::Unprocessed,
@@ -42,7 +42,7 @@ impl Class {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Kind, PushBack};
+    use crate::{Kind, Pushback};
     use std::time::Duration;
 
     #[test]
@@ -55,23 +55,23 @@ mod tests {
 
         assert_eq!(of(unavailable(Delivery::NeverSent)), both(Class::NeverSent));
         assert_eq!(of(unavailable(Delivery::Unprocessed)), both(Class::Unprocessed));
-        assert_eq!(of(unavailable(Delivery::Unprocessed).from_peer()), both(Class::Unprocessed));
+        assert_eq!(of(unavailable(Delivery::Unprocessed).received_from_peer()), both(Class::Unprocessed));
         let router = Status::unimplemented("no such service").with_delivery(Delivery::Unprocessed);
         assert_eq!(of(router), both(Class::Unprocessed));
         let flooded = Status::resource_exhausted("too much to do").with_delivery(Delivery::Unprocessed);
-        assert_eq!(of(flooded.clone().from_peer()), both(Class::Overloaded));
+        assert_eq!(of(flooded.clone().received_from_peer()), both(Class::Overloaded));
         assert_eq!(of(flooded.at_edge()), both(Class::Final), "a dependency of the handler's is flooded");
         assert_eq!(of(unavailable(Delivery::Unknown)), (Class::Final, Class::Lost));
 
         // A relay: what a handler's own dependency did says nothing of this call.
-        assert_eq!(of(unavailable(Delivery::Unknown).from_peer()), both(Class::Final));
+        assert_eq!(of(unavailable(Delivery::Unknown).received_from_peer()), both(Class::Final));
         assert_eq!(of(unavailable(Delivery::NeverSent).at_edge()), both(Class::Final));
         for code in Code::ALL.into_iter().filter(|code| *code != Code::Unavailable) {
             assert_eq!(of(Status::new(code, "")), both(Class::Final), "{code}");
         }
         let large = Status::resource_exhausted("too large").with_delivery(Delivery::NeverSent);
         assert_eq!(of(large.clone()), both(Class::Final));
-        let crowded = large.with_push_back(PushBack::After(Duration::from_millis(50)));
+        let crowded = large.with_incoming_pushback(Pushback::After(Duration::from_millis(50)));
         assert_eq!(of(crowded.clone()), both(Class::NeverSent));
         assert_eq!(of(crowded.at_edge()), both(Class::Final));
     }

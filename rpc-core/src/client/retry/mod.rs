@@ -7,7 +7,7 @@ mod race;
 mod spare;
 
 use crate::{
-    CallId, Layer, Observers, PushBack, Request, Response, Service, Status,
+    CallId, Layer, Observers, Pushback, Request, Response, Service, Status,
     client::{Hedge, Journey, backoff::Backoff},
     observer::target,
 };
@@ -196,10 +196,10 @@ impl<S: Service> Retry<S> {
 /// For how long the server asks not to be called, which may be no time; `None` when the call need not be made again, since
 /// that is not what it asks for, or there is no time for it.
 fn stay_away(status: &Status, request: &Request) -> Option<Duration> {
-    match status.push_back() {
+    match status.incoming_pushback() {
         None => Some(Duration::ZERO),
-        Some(PushBack::Never) => None,
-        Some(PushBack::After(wait)) => {
+        Some(Pushback::Never) => None,
+        Some(Pushback::After(wait)) => {
             Some(wait).filter(|_| request.context.remaining().is_none_or(|left| wait < left))
         }
     }

@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::{
-    BoxFuture, Code, Context, Delivery, Layers, PushBack, Request, Response, Service, ServiceDescriptor, Status,
+    BoxFuture, Code, Context, Delivery, Layers, Pushback, Request, Response, Service, ServiceDescriptor, Status,
     Transports,
     client::{Channel, RetryLimits, RetryPolicy, Timeouts},
     registry::{Memory, Registry},
@@ -65,9 +65,10 @@ async fn calls_that_fail_at_once_let_others_have_their_turn() {
     assert!(calls < 10_000, "nobody else was heard during {calls} calls");
 }
 
-fn pushes_back(push_back: PushBack) -> Status {
-    let refused = Status::resource_exhausted("too much to do").with_delivery(Delivery::Unprocessed).from_peer();
-    refused.with_push_back(push_back)
+fn pushes_back(pushback: Pushback) -> Status {
+    let refused =
+        Status::resource_exhausted("too much to do").with_delivery(Delivery::Unprocessed).received_from_peer();
+    refused.with_incoming_pushback(pushback)
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +77,7 @@ async fn a_server_is_left_alone_for_as_long_as_it_says() {
     let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
     let channel = world.channel(&registry).build();
     channel.ready(LIMIT).await.unwrap();
-    world.handle("a:1", fails(pushes_back(PushBack::After(TIME))));
+    world.handle("a:1", fails(pushes_back(Pushback::After(TIME))));
     let began = Instant::now();
     for _ in 0..100 {
         channel.call(&PLACE, empty(), None).await.unwrap();
@@ -90,11 +91,11 @@ async fn a_call_that_a_server_does_not_want_again_is_not_made_again() {
     let (world, registry, _records) = fleet(&["a:1"]).await;
     let channel = world.channel(&registry).build();
     channel.ready(LIMIT).await.unwrap();
-    for push_back in [PushBack::Never, PushBack::After(Duration::from_secs(60))] {
-        world.handle("a:1", fails(pushes_back(push_back)));
+    for pushback in [Pushback::Never, Pushback::After(Duration::from_secs(60))] {
+        world.handle("a:1", fails(pushes_back(pushback)));
         let (began, calls) = (Instant::now(), world.calls("a:1"));
         let status = channel.call(&PLACE, empty(), None).await.unwrap_err();
-        assert_eq!((status.code(), status.push_back()), (Code::ResourceExhausted, Some(push_back)));
+        assert_eq!((status.code(), status.incoming_pushback()), (Code::ResourceExhausted, Some(pushback)));
         assert_eq!((began.elapsed(), world.calls("a:1")), (Duration::ZERO, calls + 1));
     }
 }
@@ -184,7 +185,8 @@ async fn what_was_lost_is_made_again_only_where_twice_is_as_good() {
 #[tokio::test(start_paused = true)]
 async fn what_was_refused_unprocessed_goes_elsewhere_once_for_free() {
     let (world, registry, _records) = fleet(&["a:1", "b:1"]).await;
-    let unprocessed = || fails(Status::unavailable("draining").with_delivery(Delivery::Unprocessed).from_peer());
+    let unprocessed =
+        || fails(Status::unavailable("draining").with_delivery(Delivery::Unprocessed).received_from_peer());
     world.handle("a:1", unprocessed());
     let limits = RetryLimits { attempts: 3, percent: 0, per_second: 0 };
     let channel = world.channel(&registry).retry(RetryPolicy::On(limits)).build();
@@ -353,7 +355,7 @@ async fn a_call_ends_when_its_body_ends() {
     });
     world.handle("a:1", streaming.clone());
     world.handle("b:1", streaming);
-    let mut body = channel.call(&FOLLOW, empty(), None).await.unwrap().body.stream();
+    let mut body = channel.call(&FOLLOW, empty(), None).await.unwrap().body.into_stream();
     let busy = world.seen()[0].server.clone();
     world.handle("a:1", answers());
     world.handle("b:1", answers());

@@ -90,7 +90,7 @@ async fn what_a_server_did_is_not_forgotten_while_it_is_away() {
             })
         })
     };
-    world.handle("a:1", slowly(Err(Status::internal("out of order").from_peer())));
+    world.handle("a:1", slowly(Err(Status::internal("out of order").received_from_peer())));
     ["b:1", "c:1"].iter().for_each(|address| world.handle(address, slowly(Ok(()))));
     // All are there before the first one fails.
     join_all((0..100).map(|_| channel.call(&PLACE, empty(), None))).await;

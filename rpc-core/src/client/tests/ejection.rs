@@ -1,7 +1,7 @@
 //! What becomes of servers that fail, and of those that come.
 
 use super::world::*;
-use crate::{Body, Delivery, PayloadStream, PushBack, Status, client::Channel, registry::Registry};
+use crate::{Body, Delivery, PayloadStream, Pushback, Status, client::Channel, registry::Registry};
 use futures_util::future::join_all;
 use std::{
     sync::{
@@ -18,7 +18,7 @@ async fn pass(seconds: u64) {
 }
 
 fn broken() -> Handler {
-    fails(Status::internal("broken").from_peer())
+    fails(Status::internal("broken").received_from_peer())
 }
 
 /// Calls one after the other, with a little time in between. Gives how many failed.
@@ -89,7 +89,10 @@ async fn a_server_that_refuses_its_probe_costs_one_call_an_attempt_and_not_all()
         call(&channel, 100).await;
     }
     let flooded = Status::resource_exhausted("too much to do").with_delivery(Delivery::Unprocessed);
-    world.handle("a:1", fails(flooded.with_push_back(PushBack::After(Duration::from_millis(100))).from_peer()));
+    world.handle(
+        "a:1",
+        fails(flooded.with_incoming_pushback(Pushback::After(Duration::from_millis(100))).received_from_peer()),
+    );
     pass(5).await;
     let before = world.calls("a:1");
     assert_eq!(call(&channel, 500).await, 0, "the others have room");
@@ -204,7 +207,11 @@ async fn a_server_that_fails_more_often_than_the_others_is_ejected() {
             let fails = calls.fetch_add(1, Relaxed) % every == every - 1;
             let answer = async move {
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                if fails { Err(Status::internal("broken").from_peer()) } else { Ok(crate::Response::new(empty())) }
+                if fails {
+                    Err(Status::internal("broken").received_from_peer())
+                } else {
+                    Ok(crate::Response::new(empty()))
+                }
             };
             Box::pin(answer) as crate::BoxFuture<'static, _>
         };

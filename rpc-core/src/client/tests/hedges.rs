@@ -290,7 +290,8 @@ async fn an_error_of_the_handler_is_an_answer_from_wherever_it_comes() {
 
 #[tokio::test(start_paused = true)]
 async fn while_servers_have_too_much_to_do_nothing_is_hedged() {
-    let flooded = fails(Status::resource_exhausted("too much to do").with_delivery(Delivery::Unprocessed).from_peer());
+    let flooded =
+        fails(Status::resource_exhausted("too much to do").with_delivery(Delivery::Unprocessed).received_from_peer());
     let script = Script::default().then(Duration::ZERO, flooded).then(LATE / 2, answers());
     let (world, channel, _records) = play(&script, hedged(Hedge::After(DELAY))).await;
     let _refused = channel.call(&FIND, empty(), None).await;
@@ -329,7 +330,7 @@ async fn a_server_whose_probe_was_overtaken_is_not_probed_by_every_call() {
         }
     };
     call(50).await;
-    world.handle("a:1", fails(Status::internal("broken").from_peer()));
+    world.handle("a:1", fails(Status::internal("broken").received_from_peer()));
     while log.count("ejected a:1") == 0 {
         call(100).await;
     }

@@ -60,7 +60,7 @@ async fn a_retry_goes_to_the_next_one_of_its_key_and_so_do_calls_while_the_first
     assert!(second.values().all(|owner| owner != "a:1"));
     assert!(before.iter().all(|(key, owner)| owner == "a:1" || second[key] == *owner));
 
-    world.handle("a:1", fails(Status::internal("broken").from_peer()));
+    world.handle("a:1", fails(Status::internal("broken").received_from_peer()));
     let mut failed = 0;
     for key in (0..200).filter(|key| before[key] == "a:1") {
         let key = Some(crate::fnv::mixed(key));

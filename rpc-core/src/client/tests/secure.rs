@@ -4,7 +4,7 @@ use super::world::*;
 use crate::{
     BoxFuture, Io,
     registry::{Identity, Instance, Memory, Registry},
-    tls::{Afterthought, Encryption, Secured, TlsConnector, TlsError, TlsFailure},
+    tls::{Afterthought, Encryption, Secured, TlsConnector, TlsError, TlsErrorKind},
 };
 use std::{
     sync::{Arc, Mutex},
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(3);
 #[derive(Clone, Copy)]
 enum Outcome {
     Well,
-    Fails(TlsFailure),
+    Fails(TlsErrorKind),
     /// It goes well, and the server says afterwards that it has not.
     FailsAfterwards,
     Silent,
@@ -59,7 +59,7 @@ impl TlsConnector for Tls {
                 Outcome::Silent => std::future::pending().await,
                 Outcome::FailsAfterwards => {
                     let afterthought = Afterthought::default();
-                    afterthought.set(TlsError::new(TlsFailure::Other, "it wants a certificate: show one"));
+                    afterthought.set(TlsError::new(TlsErrorKind::Other, "it wants a certificate: show one"));
                     Ok(secured.with_afterthought(afterthought))
                 }
             }
@@ -155,7 +155,7 @@ async fn an_address_alone_is_as_this_client_assumes() {
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_fails_is_the_reason_and_makes_no_storm() {
     for (outcome, sentence) in [
-        (Outcome::Fails(TlsFailure::Other), "its certificate has expired: renew it"),
+        (Outcome::Fails(TlsErrorKind::Other), "its certificate has expired: renew it"),
         (Outcome::FailsAfterwards, "it wants a certificate: show one"),
         (Outcome::Silent, "the TLS handshake was not over in time"),
     ] {
@@ -184,7 +184,7 @@ async fn a_server_without_the_protocol_is_called_over_the_next() {
     let (world, registry) = (World::default(), Memory::new());
     world.start("a:1", answers());
     let _record = registry.register(encrypted("a:1")).await.unwrap();
-    let tls = Tls::new(Outcome::Fails(TlsFailure::Protocol));
+    let tls = Tls::new(Outcome::Fails(TlsErrorKind::Protocol));
     let (log, observers) = Log::new();
     let channel = world.channel(&registry).encryption(tls.encryption(None)).observer(observers).build();
     // The first handshake is for the faster protocol.

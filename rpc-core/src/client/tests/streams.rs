@@ -26,7 +26,7 @@ fn numbers() -> Body {
 fn gathers() -> Handler {
     Arc::new(|request: Request| {
         Box::pin(async move {
-            let (mut items, mut all) = (request.body.stream(), Vec::new());
+            let (mut items, mut all) = (request.body.into_stream(), Vec::new());
             while let Some(item) = items.next().await {
                 all.extend(item?.into_bytes());
             }
@@ -40,7 +40,7 @@ fn fails_behind(taken: usize, status: Status) -> Handler {
     Arc::new(move |request: Request| {
         let status = status.clone();
         Box::pin(async move {
-            let mut items = request.body.stream();
+            let mut items = request.body.into_stream();
             for _ in 0..taken {
                 items.next().await.unwrap()?;
             }
@@ -75,7 +75,7 @@ async fn call(
 }
 
 fn whole(outcome: Result<Response, Status>) -> bool {
-    outcome.unwrap().body.message().unwrap().into_bytes() == [1, 2, 3][..]
+    outcome.unwrap().body.into_message().unwrap().into_bytes() == [1, 2, 3][..]
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +112,7 @@ async fn who_still_reads_for_an_attempt_that_is_over_gets_nothing() {
     let kept = Arc::new(Mutex::new(None));
     let slot = kept.clone();
     let keeps: Handler = Arc::new(move |request: Request| {
-        *slot.lock().unwrap() = Some(request.body.stream());
+        *slot.lock().unwrap() = Some(request.body.into_stream());
         Box::pin(async { Err(lost(Delivery::NeverSent)) })
     });
     let (_, outcome) = call(&IMPORT, numbers(), keeps, gathers()).await;
@@ -159,7 +159,7 @@ async fn replies_that_have_begun_are_not_asked_for_again() {
         Box::pin(async { Ok(Response::new(Body::Stream(PayloadStream::new(items)))) })
     });
     let (world, outcome) = call(&LIST, empty(), breaks, answers()).await;
-    let mut items = outcome.unwrap().body.stream();
+    let mut items = outcome.unwrap().body.into_stream();
     assert_eq!(items.next().await.unwrap().unwrap_err().code(), Code::Unavailable);
     assert!(items.next().await.is_none());
     assert_eq!(world.seen().len(), 1);

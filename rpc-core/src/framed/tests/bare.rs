@@ -210,9 +210,9 @@ fn metadata(frame: &mut Bytes) -> Result<Result<Metadata, Status>, Malformed> {
         let (key, value) = (text(frame)?, bytes(frame)?);
         metadata = metadata.and_then(|mut metadata: Metadata| {
             if key.ends_with("-bin") {
-                metadata.insert_bytes(key, value)?;
+                metadata.append_bytes(key, value)?;
             } else {
-                metadata.insert(key, String::from_utf8_lossy(&value).into_owned())?;
+                metadata.append(key, String::from_utf8_lossy(&value).into_owned())?;
             }
             Ok(metadata)
         });

@@ -12,12 +12,12 @@ async fn a_call_is_answered_with_its_metadata() {
     let served = Served::new();
     let connection = served.connect().await;
     let mut metadata = Metadata::default();
-    metadata.insert("store", "42").unwrap();
-    metadata.insert_bytes("token-bin", vec![0, 255]).unwrap();
+    metadata.append("store", "42").unwrap();
+    metadata.append_bytes("token-bin", vec![0, 255]).unwrap();
     let context = Context::default().with_metadata(metadata.clone());
     let response = connection.service.call(Request::new(&ECHO, context, message("hello"))).await.unwrap();
     assert_eq!(response.metadata, metadata);
-    assert_eq!(response.body.message().unwrap().into_bytes(), "hello");
+    assert_eq!(response.body.into_message().unwrap().into_bytes(), "hello");
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,7 +172,7 @@ async fn a_drain_lets_calls_end_and_begins_none() {
         .await
         .unwrap()
         .body
-        .stream();
+        .into_stream();
     served.trigger.advance(DrainPhase::Draining);
     let mut state = connection.state.clone();
     state.wait_for(|state| *state == ConnectionState::Draining).await.unwrap();

@@ -247,7 +247,7 @@ async fn a_server_that_breaks_the_rules_fails_its_calls() {
         let failed = match outcome {
             Err(_) => true,
             Ok(response) => {
-                let mut items = response.body.stream();
+                let mut items = response.body.into_stream();
                 let mut failed = false;
                 while let Some(item) = items.next().await {
                     failed = item.is_err();

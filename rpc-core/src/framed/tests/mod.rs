@@ -99,7 +99,7 @@ fn handler(seen: Arc<Seen>) -> BoxService {
                         seen.made.fetch_add(1, Ordering::AcqRel);
                         Ok(payload(number.to_be_bytes().to_vec()))
                     });
-                    let last = number(&request.body.message()?.into_bytes()) as usize;
+                    let last = number(&request.body.into_message()?.into_bytes()) as usize;
                     Ok(stream_of(stream.take(last)))
                 }
                 "Silent" => {
@@ -110,7 +110,7 @@ fn handler(seen: Arc<Seen>) -> BoxService {
                     Ok(stream_of(stream))
                 }
                 "Sum" => {
-                    let (mut sum, mut items) = (0, request.body.stream());
+                    let (mut sum, mut items) = (0, request.body.into_stream());
                     while let Some(item) = items.next().await {
                         sum += number(&item?.into_bytes());
                     }
@@ -121,7 +121,7 @@ fn handler(seen: Arc<Seen>) -> BoxService {
                     std::future::pending().await
                 }
                 "Talk" => {
-                    let stream = request.body.stream().map(move |item| {
+                    let stream = request.body.into_stream().map(move |item| {
                         let _running = &running;
                         item
                     });
@@ -193,7 +193,7 @@ async fn call(connection: &Connection, method: &'static Method, body: Body) -> R
 }
 
 async fn echo(connection: &Connection) -> Result<Bytes, Status> {
-    Ok(call(connection, &ECHO, message("x")).await?.body.message()?.into_bytes())
+    Ok(call(connection, &ECHO, message("x")).await?.body.into_message()?.into_bytes())
 }
 
 /// Waits, by turns and not by time, until a condition holds.

@@ -13,7 +13,7 @@ fn numbers(last: u64) -> Body {
 }
 
 async fn count(connection: &Connection, last: u64) -> PayloadStream {
-    call(connection, &COUNT, message(last.to_be_bytes().to_vec())).await.unwrap().body.stream()
+    call(connection, &COUNT, message(last.to_be_bytes().to_vec())).await.unwrap().body.into_stream()
 }
 
 #[tokio::test(start_paused = true)]
@@ -27,10 +27,10 @@ async fn every_item_arrives_once_and_in_order() {
     assert!(replies.next().await.is_none());
     until(|| served.seen.running() == 0).await;
 
-    let reply = call(&connection, &SUM, numbers(10_000)).await.unwrap().body.message().unwrap();
+    let reply = call(&connection, &SUM, numbers(10_000)).await.unwrap().body.into_message().unwrap();
     assert_eq!(number(&reply.into_bytes()), 10_000 * 9_999 / 2);
 
-    let mut replies = call(&connection, &TALK, numbers(1000)).await.unwrap().body.stream();
+    let mut replies = call(&connection, &TALK, numbers(1000)).await.unwrap().body.into_stream();
     for expected in 0..1000 {
         assert_eq!(number(&replies.next().await.unwrap().unwrap().into_bytes()), expected);
     }
@@ -109,7 +109,7 @@ async fn a_failure_in_the_clients_stream_is_the_calls() {
         let body = Body::Stream(PayloadStream::new(futures_util::stream::iter(items)));
         let outcome = match call(&connection, method, body).await {
             Ok(response) => {
-                let mut replies = response.body.stream();
+                let mut replies = response.body.into_stream();
                 loop {
                     match replies.next().await {
                         Some(Ok(_)) => {}
@@ -142,7 +142,7 @@ async fn a_stream_that_is_cut_fails_after_the_items_that_came() {
         }
         drop(peer);
     });
-    let mut replies = response.unwrap().body.stream();
+    let mut replies = response.unwrap().body.into_stream();
     for _ in 0..3 {
         replies.next().await.unwrap().unwrap();
     }
@@ -157,7 +157,7 @@ async fn the_deadline_of_a_stream_is_kept_when_nobody_else_keeps_it() {
     let connection = served.connect().await;
     let context = Context::default().child(Some(Duration::from_millis(300)));
     let response = connection.service.call(Request::new(&SILENT, context, message(""))).await.unwrap();
-    let error = response.body.stream().next().await.unwrap().unwrap_err();
+    let error = response.body.into_stream().next().await.unwrap().unwrap_err();
     assert_eq!(error.code(), Code::DeadlineExceeded);
     until(|| served.seen.running() == 0).await;
 }

@@ -88,13 +88,13 @@ impl<S> Admit<S> {
         self.observers.tell(|observer| observer.refused(request.method, request.context.transport()));
         Status::resource_exhausted("the server has too much to do; nothing was done")
             .with_delivery(Delivery::Unprocessed)
-            .pushing_back(push_back())
+            .with_outgoing_pushback(pushback())
     }
 }
 
 /// How long clients are to stay away: as long as a queue takes to become shorter, and not all of them equally long, or they
 /// would come back together.
-fn push_back() -> Duration {
+fn pushback() -> Duration {
     Duration::from_millis(fastrand::u64(50..150))
 }
 
@@ -156,7 +156,7 @@ mod tests {
         found.unwrap();
         assert_eq!((refused.code(), refused.delivery()), (Code::ResourceExhausted, Delivery::Unprocessed));
         assert_eq!(counters.snapshot().of(Event::Refused), 1);
-        assert!(refused.pushes_back().is_some_and(|time| !time.is_zero()), "{refused:?}");
+        assert!(refused.outgoing_pushback().is_some_and(|time| !time.is_zero()), "{refused:?}");
 
         timeout(Duration::from_millis(1), service.call(request(&FIND))).await.unwrap_err();
         service.call(request(&FIND)).await.unwrap();

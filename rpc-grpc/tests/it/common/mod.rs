@@ -115,10 +115,10 @@ impl Service for Kitchen {
         let guard = self.begin();
         match request.method.name {
             "Inspect" => Ok(inspect(&request.context)),
-            "Fail" => Err(failure(take(request.body.message()?)?)),
+            "Fail" => Err(failure(take(request.body.into_message()?)?)),
             "Wait" => std::future::pending().await,
             "Sum" => {
-                let mut orders = request.body.stream();
+                let mut orders = request.body.into_stream();
                 let mut sum = 0;
                 while let Some(payload) = orders.next().await {
                     sum += take(payload?)?.count;
@@ -126,7 +126,7 @@ impl Service for Kitchen {
                 Ok(Response::new(body(order("sum", sum))))
             }
             "Count" => {
-                let asked = take(request.body.message()?)?;
+                let asked = take(request.body.into_message()?)?;
                 let counted = futures_util::stream::iter((0..asked.count).map(|n| Ok(Payload::typed(order("n", n)))));
                 // The number says what becomes of the stream behind the messages.
                 let payloads: PayloadStream = match asked.number.as_str() {
@@ -139,13 +139,13 @@ impl Service for Kitchen {
                 };
                 Ok(Response::new(Body::Stream(payloads).guarded(guard)))
             }
-            "Chat" => Ok(Response::new(Body::Stream(request.body.stream()).guarded(guard))),
+            "Chat" => Ok(Response::new(Body::Stream(request.body.into_stream()).guarded(guard))),
             _ => {
-                let order = take(request.body.message()?)?;
+                let order = take(request.body.into_message()?)?;
                 assert!(order.number != "panic", "as asked");
                 let mut metadata = Metadata::default();
-                metadata.insert("kitchen", "open")?;
-                metadata.insert_bytes("seal-bin", vec![0, 255])?;
+                metadata.append("kitchen", "open")?;
+                metadata.append_bytes("seal-bin", vec![0, 255])?;
                 Ok(Response { metadata, body: body(order) })
             }
         }
@@ -245,5 +245,5 @@ pub async fn call_in(
 
 /// The message of an answer.
 pub fn answered(response: Response) -> Order {
-    take(response.body.message().unwrap()).unwrap()
+    take(response.body.into_message().unwrap()).unwrap()
 }

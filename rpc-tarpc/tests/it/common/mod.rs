@@ -113,7 +113,7 @@ impl Service for Test {
                 Ok(Response::new(request.body))
             }
             "Big" => {
-                let size = request.body.message()?.into_bytes();
+                let size = request.body.into_message()?.into_bytes();
                 let size = std::str::from_utf8(&size).ok().and_then(|size| size.parse().ok()).unwrap_or(0);
                 Ok(Response::new(message(vec![7u8; size])))
             }
@@ -189,7 +189,7 @@ pub async fn call_in(
     bytes: impl Into<Bytes>,
 ) -> Result<(Metadata, Bytes), Status> {
     let response = connection.service.call(Request::new(method, context, message(bytes))).await?;
-    Ok((response.metadata, response.body.message()?.into_bytes()))
+    Ok((response.metadata, response.body.into_message()?.into_bytes()))
 }
 
 /// A hello of version 1 without fields, as bytes.

@@ -135,7 +135,7 @@ async fn slow_reader(column: Arc<dyn Column>) -> Verdict {
 }
 
 async fn flood(site: &Site) -> rpc_core::PayloadStream {
-    site.raw.call(&raw::FLOOD, raw::message(raw::size(ITEM)), None).await.unwrap().body.stream()
+    site.raw.call(&raw::FLOOD, raw::message(raw::size(ITEM)), None).await.unwrap().body.into_stream()
 }
 
 async fn slow_handler(column: Arc<dyn Column>) -> Verdict {
@@ -156,7 +156,7 @@ async fn slow_handler(column: Arc<dyn Column>) -> Verdict {
         ledger.release();
         assert!(made - read <= BETWEEN, "{made} were made when {read} were read");
     });
-    assert_eq!(answer.unwrap().body.message().unwrap().into_bytes(), raw::size(500 * ITEM));
+    assert_eq!(answer.unwrap().body.into_message().unwrap().into_bytes(), raw::size(500 * ITEM));
     assert!(rpc_testkit::eventually(SOON, || ledger.running() == 0).await);
     Ok(())
 }

@@ -24,7 +24,7 @@ const TRACE: u128 = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c;
 
 fn surroundings(tenant: &'static str) -> Context {
     let mut baggage = Metadata::default();
-    baggage.insert("tenant", tenant).unwrap();
+    baggage.append("tenant", tenant).unwrap();
     Context::default()
         .with_deadline(Instant::now() + SOON)
         .with_trace(TraceContext { trace_id: TRACE, span_id: 7, flags: 1 })

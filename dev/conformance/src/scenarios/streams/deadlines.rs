@@ -77,7 +77,7 @@ async fn unread(column: Arc<dyn Column>) -> Verdict {
     let site = column.open(Plan::default()).await;
     site.lab.reflect().await.unwrap();
     let flood = site.raw.call(&raw::FLOOD, raw::message(raw::size(64 * 1024)), None);
-    let mut flood = within(LIMIT).scope(flood).await.unwrap().body.stream();
+    let mut flood = within(LIMIT).scope(flood).await.unwrap().body.into_stream();
     flood.next().await.unwrap().unwrap();
     // The client does not end it: nobody polls it there either.
     site.plan.raw.ledger.within(LIMIT + LOADED, 1, "been dropped", |job| job.dropped == 1).await;
@@ -96,7 +96,7 @@ async fn unread_conversation(column: Arc<dyn Column>) -> Verdict {
         Ok(vec![0; 64 * 1024].into())
     });
     let mirror = site.raw.call(&raw::MIRROR, raw::items(requests), None);
-    let mut replies = within(LIMIT).scope(mirror).await.unwrap().body.stream();
+    let mut replies = within(LIMIT).scope(mirror).await.unwrap().body.into_stream();
     replies.next().await.unwrap().unwrap();
     let job = site.plan.raw.ledger.within(LIMIT + LOADED, 3, "been dropped", |job| job.dropped == 1).await;
     assert!(job.made > 0, "{job:?}");

@@ -118,7 +118,7 @@ async fn relayed_unread(column: Arc<dyn Column>) -> Verdict {
     let site = column.open(Plan { bench: Bench::relaying_to(last.lab.clone()), ..Plan::default() }).await;
     let channel = site.lab.channel();
     let response = channel.call(LabClient::RELAY_COUNT, raw::message(&b"\x08\x03"[..]), None).await.unwrap();
-    let mut items = response.body.stream();
+    let mut items = response.body.into_stream();
     assert_eq!(items.next().await.unwrap().unwrap().into_bytes(), raw::NO_MESSAGE);
     assert!(items.next().await.is_none());
 

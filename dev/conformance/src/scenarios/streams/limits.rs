@@ -24,7 +24,7 @@ fn limit() -> usize {
 
 async fn pour(site: &Site, sizes: &[usize]) -> PayloadStream {
     let sizes: Vec<u8> = sizes.iter().flat_map(|size| raw::size(*size)).collect();
-    site.raw.call(&raw::POUR, raw::message(sizes), None).await.unwrap().body.stream()
+    site.raw.call(&raw::POUR, raw::message(sizes), None).await.unwrap().body.into_stream()
 }
 
 async fn at_the_limit(column: Arc<dyn Column>) -> Verdict {
@@ -39,8 +39,8 @@ async fn at_the_limit(column: Arc<dyn Column>) -> Verdict {
     let large = Bytes::from(raw::patterned(limit()));
     let items = || raw::items(stream::iter([large.clone(), Bytes::new(), large.clone()].map(Ok)));
     let answer = site.raw.call(&raw::DRINK, items(), None).await.unwrap();
-    assert_eq!(answer.body.message().unwrap().into_bytes(), raw::size(2 * limit()));
-    let mut mirrored = site.raw.call(&raw::MIRROR, items(), None).await.unwrap().body.stream();
+    assert_eq!(answer.body.into_message().unwrap().into_bytes(), raw::size(2 * limit()));
+    let mut mirrored = site.raw.call(&raw::MIRROR, items(), None).await.unwrap().body.into_stream();
     for expected in [&large, &Bytes::new(), &large] {
         assert!(mirrored.next().await.expect("the stream ended early").unwrap().into_bytes() == expected);
     }
@@ -82,7 +82,7 @@ async fn request_over_the_limit(column: Arc<dyn Column>) -> Verdict {
     let outcome = match site.raw.call(&raw::MIRROR, items(), None).await {
         Err(status) => status,
         Ok(response) => {
-            let mut mirrored = response.body.stream();
+            let mut mirrored = response.body.into_stream();
             loop {
                 match mirrored.next().await.expect("a clean end") {
                     Ok(item) => assert_eq!(item.encoded_len(), 10),

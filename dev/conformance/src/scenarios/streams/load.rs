@@ -72,7 +72,7 @@ async fn unread(column: Arc<dyn Column>) -> Verdict {
     let site = column.open(Plan::default()).await;
     let flood = || site.raw.call(&raw::FLOOD, raw::message(raw::size(64 * 1024)), None);
     let unread = join_all((0..40).map(|_| flood())).await;
-    let mut unread: Vec<_> = unread.into_iter().map(|response| response.unwrap().body.stream()).collect();
+    let mut unread: Vec<_> = unread.into_iter().map(|response| response.unwrap().body.into_stream()).collect();
     for stream in &mut unread {
         assert_eq!(stream.next().await.unwrap().unwrap().encoded_len(), 64 * 1024);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// It travels as a detail, `google.rpc.RetryInfo`, on every wire, and on gRPC also as `grpc-retry-pushback-ms` (gRFC A6),
 /// which clients of other frameworks know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PushBack {
+pub enum Pushback {
     /// To call again no sooner than this.
     After(Duration),
     /// Not to call again, for this call.
@@ -21,7 +21,7 @@ pub enum PushBack {
 /// `google.rpc.RetryInfo`: a duration as field 1. A list of one is written in the same way.
 type RetryInfo = Sole<Vec<Duration>, Many<AsWellKnown>>;
 
-impl PushBack {
+impl Pushback {
     const TYPE: &str = "google.rpc.RetryInfo";
 
     /// From the milliseconds of gRFC A6, where whatever is no number, or is negative, means never.
@@ -50,21 +50,21 @@ mod tests {
 
     #[test]
     fn it_is_written_as_retry_info() {
-        let detail = PushBack::detail(Duration::from_millis(1250));
+        let detail = Pushback::detail(Duration::from_millis(1250));
         assert_eq!(detail.type_url, "type.googleapis.com/google.rpc.RetryInfo");
         // retry_delay = 1: a google.protobuf.Duration of 1 s and 250,000,000 ns.
         assert_eq!(detail.value[..], [0x0a, 7, 0x08, 1, 0x10, 0x80, 0xe5, 0x9a, 0x77]);
-        assert_eq!(PushBack::of(&detail), Some(Duration::from_millis(1250)));
+        assert_eq!(Pushback::of(&detail), Some(Duration::from_millis(1250)));
         let other = Detail { type_url: "x/y".into(), ..detail.clone() };
-        assert_eq!(PushBack::of(&other), None);
-        assert_eq!(PushBack::of(&Detail { value: bytes::Bytes::from_static(&[0x0a, 200]), ..detail }), None);
+        assert_eq!(Pushback::of(&other), None);
+        assert_eq!(Pushback::of(&Detail { value: bytes::Bytes::from_static(&[0x0a, 200]), ..detail }), None);
     }
 
     #[test]
     fn what_is_no_number_of_milliseconds_means_never() {
-        assert_eq!(PushBack::from_millis("250"), PushBack::After(Duration::from_millis(250)));
+        assert_eq!(Pushback::from_millis("250"), Pushback::After(Duration::from_millis(250)));
         for text in ["-1", "", "soon", "1.5", "99999999999"] {
-            assert_eq!(PushBack::from_millis(text), PushBack::Never, "{text}");
+            assert_eq!(Pushback::from_millis(text), Pushback::Never, "{text}");
         }
     }
 }
