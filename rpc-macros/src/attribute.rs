@@ -130,10 +130,17 @@ fn between_commas(tokens: TokenStream) -> Vec<TokenStream> {
 fn unknown(key: &str, known: &[&str]) -> String {
     let mut sorted = known.to_vec();
     sorted.sort_unstable();
-    match (nearest(key, known), sorted.is_empty()) {
-        (Some(near), _) => format!("`{key}` has no meaning here; did you mean `{near}`? There are {}", list(&sorted)),
-        (None, false) => format!("`{key}` has no meaning here; there are {}", list(&sorted)),
-        (None, true) => format!("`{key}` has no meaning here; remove it"),
+    match (key, nearest(key, known)) {
+        // Two words for nearly the same.
+        ("default", _) if known.contains(&"unknown") => {
+            "`default` is for enums with data; here it is `unknown`".to_owned()
+        }
+        ("unknown", _) if known.contains(&"default") => {
+            "`unknown` is for enums without data; here it is `default`".to_owned()
+        }
+        (_, Some(near)) => format!("`{key}` has no meaning here; did you mean `{near}`? There are {}", list(&sorted)),
+        (_, None) if sorted.is_empty() => format!("`{key}` has no meaning here; remove it"),
+        (_, None) => format!("`{key}` has no meaning here; there are {}", list(&sorted)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Names on the wire and names in Rust.
 
-use crate::report::Report;
-use syn::{Ident, ext::IdentExt};
+use crate::{attribute::Key, report::Report};
+use syn::{Ident, LitStr, ext::IdentExt};
 
 /// `find_by_store` is `FindByStore` on the wire.
 pub(crate) fn upper_camel(ident: &Ident) -> String {
@@ -43,6 +43,39 @@ pub(crate) fn is_identifier(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// What is said of a text that is no name, of which `example` is one.
+pub(crate) fn no_name(text: &str, example: &str) -> String {
+    format!("`{text}` is no name; write letters, digits and `_`, as in \"{example}\"")
+}
+
+/// The name on the wire in `name = ".."`, of which `example` is one as it should be.
+pub(crate) fn name_of(key: &Key, example: &str) -> syn::Result<String> {
+    let literal: LitStr = key.value(&format!("\"{example}\""))?;
+    spelt(&literal, is_identifier, |text| no_name(text, example))
+}
+
+/// The package in `package = ".."`.
+pub(crate) fn package_of(key: &Key) -> syn::Result<String> {
+    let literal: LitStr = key.value("\"baedal.orders.v1\"")?;
+    let is_package = |text: &str| text.split('.').all(is_identifier);
+    spelt(&literal, is_package, |text| {
+        format!("`{text}` is no package; write names joined by dots, as in \"baedal.orders.v1\"")
+    })
+}
+
+/// What `literal` says, if it is right and a reasonable length.
+fn spelt(literal: &LitStr, is_right: impl Fn(&str) -> bool, wrong: impl Fn(&str) -> String) -> syn::Result<String> {
+    const LONGEST: usize = 200;
+    let text = literal.value();
+    if !is_right(&text) {
+        return Err(syn::Error::new(literal.span(), wrong(&text)));
+    }
+    if text.len() > LONGEST {
+        return Err(syn::Error::new(literal.span(), format!("this is too long; write at most {LONGEST} letters")));
+    }
+    Ok(text)
 }
 
 /// Reports a name that follows from Rust's, where other letters are allowed.

@@ -15,6 +15,8 @@ use variant::{Business, Holder, Variants};
 pub(crate) fn derive(input: DeriveInput) -> TokenStream {
     let mut report = Report::default();
     let container = Container::parse(&input, &mut report);
+    let why = "an error has no numbers or names of its own; put `reserved` on the variant whose fields had these";
+    container.reserved.refuse(why, &mut report);
     let variants = match &input.data {
         Data::Enum(data) => Variants::parse(&container, data, &mut report),
         _ => {

@@ -3,7 +3,8 @@
 use crate::{
     attribute,
     docs::docs,
-    message::{Container, Fields, Owner, Reserved, name_of},
+    message::{Container, Fields, Owner, Reserved},
+    names::name_of,
     report::{Report, list, suggestion},
 };
 use proc_macro2::{Ident, Span};
@@ -132,7 +133,7 @@ impl Marks {
                     marks.is_status = true;
                     key.alone()?;
                 }
-                "name" => marks.name = Some(name_of(key)?),
+                "name" => marks.name = Some(name_of(key, "NotFound")?),
                 _ => marks.reserved.parse(key, report)?,
             }
             Ok(())

@@ -1,15 +1,18 @@
 //! The type that the derive stands on: its name, its generics, its attributes.
 
-use super::number::Reserved;
+use super::{
+    is_plain,
+    number::{Reserved, Space},
+};
 use crate::{
-    attribute::{self, Key},
+    attribute,
     docs::docs,
-    names::{is_identifier, spoken},
+    names::{name_of, package_of, spoken},
     report::Report,
 };
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use syn::{DeriveInput, Generics, LitStr, ext::IdentExt, parse_quote, visit_mut::VisitMut};
+use syn::{DeriveInput, Generics, ext::IdentExt, parse_quote, visit_mut::VisitMut};
 
 /// The type that the derive stands on.
 pub(crate) struct Container {
@@ -35,15 +38,15 @@ impl Container {
             name: input.ident.unraw().to_string(),
             package: String::new(),
             docs: docs(&input.attrs),
-            reserved: Reserved::default(),
+            reserved: Reserved::of(if is_plain(&input.data) { Space::Variants } else { Space::Fields }),
             root: attribute::contract(None),
             contract: quote!(__rpc),
         };
         attribute::each(&input.attrs, &["crate", "name", "package", "reserved"], report, |word, key, report| {
             match word {
                 "crate" => container.root = attribute::contract(Some(&key.value("framework")?)),
-                "name" => container.name = name_of(key)?,
-                "package" => container.package = package(key)?,
+                "name" => container.name = name_of(key, "Order")?,
+                "package" => container.package = package_of(key)?,
                 _ => container.reserved.parse(key, report)?,
             }
             Ok(())
@@ -103,21 +106,4 @@ impl VisitMut for Spell {
         }
         syn::visit_mut::visit_type_path_mut(self, ty);
     }
-}
-
-/// The name on the wire in `name = ".."`.
-pub(crate) fn name_of(key: &Key) -> syn::Result<String> {
-    let literal: LitStr = key.value("\"Order\"")?;
-    checked(&literal, is_identifier(&literal.value()), "a name, such as `\"Order\"`")
-}
-
-fn package(key: &Key) -> syn::Result<String> {
-    let literal: LitStr = key.value("\"baedal.orders.v1\"")?;
-    let spoken = literal.value().split('.').all(is_identifier);
-    checked(&literal, spoken, "a package, such as `\"baedal.orders.v1\"`")
-}
-
-fn checked(literal: &LitStr, spoken: bool, example: &str) -> syn::Result<String> {
-    let text = || format!("this has to be {example}: letters, digits and underscores");
-    if spoken { Ok(literal.value()) } else { Err(syn::Error::new(literal.span(), text())) }
 }

@@ -1,14 +1,14 @@
 //! Enums whose variants hold nothing.
 
 use super::{
-    container::{Container, name_of},
+    container::Container,
     emit,
     number::{Claim, Pinned, Space, assign},
 };
 use crate::{
     attribute,
     docs::docs,
-    names::{screaming, spoken},
+    names::{name_of, screaming, spoken},
     report::Report,
 };
 use proc_macro2::{Ident, Literal, TokenStream};
@@ -39,9 +39,9 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
         let mut is_unknown = false;
         attribute::each(&variant.attrs, &["tag", "name", "unknown"], report, |word, key, report| {
             match word {
-                "tag" => pinned = Some(Pinned::parse(key)?),
+                "tag" => pinned = Some(Pinned::parse(key, Space::Variants)?),
                 "name" => {
-                    name = name_of(key)?;
+                    name = name_of(key, "Visa")?;
                     value.clone_from(&name);
                 }
                 _ => {
@@ -81,7 +81,7 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
         claims.push(Claim { name, span: variant.ident.span(), pinned: pinned.or(discriminant) });
         known.push(Known { ident: &variant.ident, value, docs: docs(&variant.attrs), number: 0 });
     }
-    let numbers = assign(&claims, &container.reserved, Space::Variants, report);
+    let numbers = assign(&claims, &container.reserved, report);
     for (variant, number) in known.iter_mut().zip(numbers) {
         variant.number = i32::try_from(number).unwrap_or(i32::MAX);
     }

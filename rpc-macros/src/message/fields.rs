@@ -1,7 +1,7 @@
 //! The fields of a message: a struct's, or those of a variant, which is a message of its own.
 
 use super::{
-    container::{Container, name_of},
+    container::Container,
     emit,
     number::{Claim, Pinned, Reserved, Space, assign},
     refusal,
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     attribute,
     docs::{docs, is_deprecated},
-    names::spoken,
+    names::{name_of, spoken},
     report::Report,
 };
 use proc_macro2::{Ident, Literal, Span, TokenStream};
@@ -53,8 +53,8 @@ impl Fields {
             let mut pinned = None;
             attribute::each(&field.attrs, &["tag", "name"], report, |word, key, _| {
                 match word {
-                    "tag" => pinned = Some(Pinned::parse(key)?),
-                    _ => name = name_of(key)?,
+                    "tag" => pinned = Some(Pinned::parse(key, Space::Fields)?),
+                    _ => name = name_of(key, "number")?,
                 }
                 Ok(())
             });
@@ -70,7 +70,7 @@ impl Fields {
             let (docs, deprecated) = (docs(&field.attrs), is_deprecated(&field.attrs));
             list.push(Field { member, slot, name, ty: container.without_self(&field.ty), number: 0, docs, deprecated });
         }
-        for (field, number) in list.iter_mut().zip(assign(&claims, owner.reserved, Space::Fields, report)) {
+        for (field, number) in list.iter_mut().zip(assign(&claims, owner.reserved, report)) {
             field.number = number;
         }
         Self { owner: owner.name.to_owned(), list }

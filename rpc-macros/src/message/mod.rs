@@ -12,7 +12,7 @@ mod structure;
 mod variant;
 
 use crate::report::Report;
-pub(crate) use container::{Container, name_of};
+pub(crate) use container::Container;
 pub(crate) use fields::{Fields, Owner, place};
 pub(crate) use number::{Claim, Pinned, Reserved, Space, assign};
 use proc_macro2::TokenStream;
@@ -40,9 +40,7 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
             report.at(&input.ident, "an enum without variants has no value that could be sent");
             TokenStream::new()
         }
-        Data::Enum(data) if data.variants.iter().all(|variant| matches!(variant.fields, syn::Fields::Unit)) => {
-            enumeration::expand(&container, data, &mut report)
-        }
+        Data::Enum(data) if is_plain(&input.data) => enumeration::expand(&container, data, &mut report),
         Data::Enum(data) => oneof::expand(&container, data, &mut report),
         Data::Union(data) => {
             report.at(data.union_token, "a union cannot be a message: use an enum with data");
@@ -66,9 +64,7 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
     // What is wrong here is said here: without these the type would be reported again wherever it is used.
     let stand_in = match &input.data {
         Data::Struct(data) if matches!(data.fields, syn::Fields::Unnamed(_)) => newtype::stand_in(&container),
-        Data::Enum(data) if data.variants.iter().all(|variant| matches!(variant.fields, syn::Fields::Unit)) => {
-            enumeration::stand_in(&container)
-        }
+        Data::Enum(_) if is_plain(&input.data) => enumeration::stand_in(&container),
         Data::Enum(_) => oneof::stand_in(&container),
         _ => structure::stand_in(&container),
     };
@@ -81,4 +77,9 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
             #stand_in
         };
     }
+}
+
+/// Whether it is an enum whose variants hold nothing, which is an enum in protobuf too.
+fn is_plain(data: &Data) -> bool {
+    matches!(data, Data::Enum(data) if data.variants.iter().all(|variant| matches!(variant.fields, syn::Fields::Unit)))
 }

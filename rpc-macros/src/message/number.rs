@@ -1,16 +1,21 @@
 //! The numbers of fields and variants, which are all that a message has of them on the wire.
 
 use super::emit;
-use crate::{attribute::Key, names::is_identifier, report::Report};
+use crate::{
+    attribute::Key,
+    names::{is_identifier, no_name},
+    report::Report,
+};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote_spanned;
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive};
 use syn::{Expr, ExprLit, Lit, LitInt, LitStr, RangeLimits};
 
 /// Which numbers there are.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub(crate) enum Space {
     /// Of fields, and of variants with data, which are fields too.
+    #[default]
     Fields,
     /// Of the variants of an enum without data.
     Variants,
@@ -24,20 +29,36 @@ impl Space {
         }
     }
 
+    fn has(self, number: u32) -> bool {
+        (1..=self.last()).contains(&number)
+    }
+
     /// Why a number cannot be used.
     fn refusal(self, number: u32) -> Option<String> {
-        let last = self.last();
         match (self, number) {
-            (Self::Fields, 0) => Some(format!("field numbers go from 1 to {last}")),
             (Self::Variants, 0) => {
                 Some("0 means that nobody said which: count from 1, or mark the variant `#[rpc(unknown)]`".to_owned())
             }
-            (_, number) if number > last => Some(format!("the numbers here go from 1 to {last}")),
+            (_, number) if !self.has(number) => Some(self.outside(number)),
             (Self::Fields, 19_000..=19_999) => {
                 Some("protobuf keeps the field numbers from 19000 to 19999 for itself: choose another".to_owned())
             }
             _ => None,
         }
+    }
+
+    /// What is said of a number that is none of these.
+    fn outside(self, number: impl Display) -> String {
+        let what = match self {
+            Self::Fields => "field",
+            Self::Variants => "variant",
+        };
+        format!("{number} is no number of a {what}; write one from 1 to {}", self.last())
+    }
+
+    /// The number in `literal`, if it is one that fits.
+    fn read(self, literal: &LitInt) -> syn::Result<u32> {
+        literal.base10_parse().map_err(|_| syn::Error::new(literal.span(), self.outside(literal)))
     }
 }
 
@@ -50,15 +71,17 @@ pub(crate) struct Pinned {
 
 impl Pinned {
     /// Reads the value of `tag = N`.
-    pub(crate) fn parse(key: &Key) -> syn::Result<Self> {
+    pub(crate) fn parse(key: &Key, space: Space) -> syn::Result<Self> {
         let literal: LitInt = key.value("3")?;
-        Ok(Self { number: number(&literal)?, span: literal.span() })
+        Ok(Self { number: space.read(&literal)?, span: literal.span() })
     }
 }
 
 /// Numbers and names that were used once and must not come back with another meaning.
 #[derive(Default)]
 pub(crate) struct Reserved {
+    /// Of what they are the numbers and names.
+    space: Space,
     /// With what was written.
     numbers: Vec<(RangeInclusive<u32>, Expr)>,
     names: Vec<LitStr>,
@@ -67,6 +90,11 @@ pub(crate) struct Reserved {
 }
 
 impl Reserved {
+    /// None yet.
+    pub(crate) fn of(space: Space) -> Self {
+        Self { space, ..Self::default() }
+    }
+
     /// Reads `reserved(4, 7..=9, "old")`.
     pub(crate) fn parse(&mut self, key: &Key, report: &mut Report) -> syn::Result<()> {
         self.word = Some(key.word.clone());
@@ -74,12 +102,12 @@ impl Reserved {
             match &item {
                 Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => self.names.push(name.clone()),
                 Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => {
-                    let number = number(literal)?;
+                    let number = self.space.read(literal)?;
                     self.numbers.push((number..=number, item));
                 }
                 Expr::Range(range) => match (literal(range.start.as_deref()), literal(range.end.as_deref())) {
                     (Some(first), Some(last)) if matches!(range.limits, RangeLimits::Closed(_)) => {
-                        self.numbers.push((number(first)?..=number(last)?, item));
+                        self.numbers.push((self.space.read(first)?..=self.space.read(last)?, item));
                     }
                     _ => report.at(&item, "write a range with both ends, as in `7..=9`"),
                 },
@@ -97,13 +125,13 @@ impl Reserved {
     }
 
     /// Reports what protobuf would not compile.
-    fn check(&self, space: Space, report: &mut Report) {
+    fn check(&self, report: &mut Report) {
         for (index, (range, written)) in self.numbers.iter().enumerate() {
             let again = self.numbers[..index].iter().find(|(other, _)| overlap(range, other));
             if range.is_empty() {
                 report.at(written, "nothing is in this range: write the lower number first");
-            } else if *range.start() == 0 || *range.end() > space.last() {
-                report.at(written, format!("the numbers here go from 1 to {}", space.last()));
+            } else if let Some(number) = [range.start(), range.end()].into_iter().find(|end| !self.space.has(**end)) {
+                report.at(written, self.space.outside(number));
             } else if let Some((other, _)) = again {
                 let number = range.start().max(other.start());
                 report.at(written, format!("{number} is reserved already; remove one"));
@@ -112,7 +140,7 @@ impl Reserved {
         for (index, name) in self.names.iter().enumerate() {
             let text = name.value();
             if !is_identifier(&text) {
-                report.at(name, format!("`{text}` cannot have been a name: those are letters, digits and underscores"));
+                report.at(name, no_name(&text, "old"));
             } else if self.names[..index].iter().any(|other| other.value() == text) {
                 report.at(name, format!("`{text}` is reserved already; remove one"));
             }
@@ -149,8 +177,8 @@ pub(crate) struct Claim {
 
 /// Gives every claim its number: the one it is pinned to, else its position, counted from 1 over all claims, in which a
 /// reserved number keeps its place. So a field that is removed and reserved moves no other.
-pub(crate) fn assign(claims: &[Claim], reserved: &Reserved, space: Space, report: &mut Report) -> Vec<u32> {
-    reserved.check(space, report);
+pub(crate) fn assign(claims: &[Claim], reserved: &Reserved, report: &mut Report) -> Vec<u32> {
+    reserved.check(report);
     let mut position = 0;
     let mut taken: BTreeMap<u32, usize> = BTreeMap::new();
     let mut numbers = Vec::with_capacity(claims.len());
@@ -158,24 +186,26 @@ pub(crate) fn assign(claims: &[Claim], reserved: &Reserved, space: Space, report
         position = (position + 1..).find(|position| !reserved.contains(*position)).unwrap_or(position);
         numbers.push(claim.pinned.as_ref().map_or(position, |pinned| pinned.number));
     }
+    let free = (1..).find(|free| !numbers.contains(free) && !reserved.contains(*free)).unwrap_or(1);
     for (index, (claim, number)) in claims.iter().zip(&numbers).enumerate() {
         let span = claim.pinned.as_ref().map_or(claim.span, |pinned| pinned.span);
-        if let Some(reason) = space.refusal(*number) {
+        if let Some(reason) = reserved.space.refusal(*number) {
             report.add(syn::Error::new(span, reason));
         } else if reserved.contains(*number) {
-            report.add(syn::Error::new(span, format!("{number} is reserved: it had another meaning once")));
+            let message =
+                format!("{number} is reserved: it had another meaning once; the lowest that is free is {free}");
+            report.add(syn::Error::new(span, message));
         } else if let Some(other) = taken.insert(*number, index) {
             let (pinned, other) =
                 if claim.pinned.is_some() { (claim, &claims[other]) } else { (&claims[other], claim) };
             let span = pinned.pinned.as_ref().map_or(pinned.span, |pinned| pinned.span);
-            let free = (1..).find(|free| !numbers.contains(free) && !reserved.contains(*free)).unwrap_or(1);
             let name = &other.name;
             let how = if other.pinned.is_some() { "" } else { " by its position" };
             let message = format!("`{name}` has the number {number}{how}; the lowest that is free is {free}");
             report.add(syn::Error::new(span, message));
         }
         if reserved.names.iter().any(|name| name.value() == claim.name) {
-            let message = format!("the name `{}` is reserved: it had another meaning once", claim.name);
+            let message = format!("the name `{}` is reserved: it had another meaning once; choose another", claim.name);
             report.add(syn::Error::new(claim.span, message));
         }
     }
@@ -184,11 +214,6 @@ pub(crate) fn assign(claims: &[Claim], reserved: &Reserved, space: Space, report
 
 fn overlap(a: &RangeInclusive<u32>, b: &RangeInclusive<u32>) -> bool {
     a.start() <= b.end() && b.start() <= a.end()
-}
-
-fn number(literal: &LitInt) -> syn::Result<u32> {
-    let range = || syn::Error::new(literal.span(), format!("the numbers here go from 1 to {}", Space::Fields.last()));
-    literal.base10_parse().map_err(|_| range())
 }
 
 fn literal(expression: Option<&Expr>) -> Option<&LitInt> {

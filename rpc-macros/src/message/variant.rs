@@ -2,7 +2,7 @@
 
 use super::{
     Fields, Owner,
-    container::{Container, name_of},
+    container::Container,
     number::{Claim, Pinned, Reserved, Space, assign},
     refusal,
     refusal::collection,
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     attribute,
     docs::docs,
-    names::{snake, spoken},
+    names::{name_of, snake, spoken},
     report::Report,
 };
 use proc_macro2::Ident;
@@ -51,9 +51,9 @@ pub(super) fn parse(container: &Container, data: &DataEnum, report: &mut Report)
         let mut reserved = Reserved::default();
         attribute::each(&variant.attrs, &["tag", "name", "default", "reserved"], report, |word, key, report| {
             match word {
-                "tag" => pinned = Some(Pinned::parse(key)?),
+                "tag" => pinned = Some(Pinned::parse(key, Space::Fields)?),
                 "name" => {
-                    name = name_of(key)?;
+                    name = name_of(key, "Card")?;
                     field.clone_from(&name);
                 }
                 "reserved" => reserved.parse(key, report)?,
@@ -72,7 +72,7 @@ pub(super) fn parse(container: &Container, data: &DataEnum, report: &mut Report)
         let (ident, docs) = (variant.ident.clone(), docs(&variant.attrs));
         variants.push(Variant { ident, name, field, docs, reserved, number: 0, shape });
     }
-    for (variant, number) in variants.iter_mut().zip(assign(&claims, &container.reserved, Space::Fields, report)) {
+    for (variant, number) in variants.iter_mut().zip(assign(&claims, &container.reserved, report)) {
         variant.number = number;
     }
     (variants, default)

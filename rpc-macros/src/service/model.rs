@@ -7,7 +7,7 @@ use super::{
 use crate::{
     attribute,
     docs::{docs, is_deprecated},
-    message::{Claim, Space, assign},
+    message::{Claim, assign},
     names::{self, spoken},
     report::Report,
 };
@@ -15,8 +15,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use std::{collections::HashMap, time::Duration};
 use syn::{
-    Attribute, Ident, ItemTrait, LitStr, Pat, ReturnType, TraitItem, TraitItemFn, Type, Visibility, ext::IdentExt,
-    parse_quote,
+    Attribute, Ident, ItemTrait, Pat, ReturnType, TraitItem, TraitItemFn, Type, Visibility, ext::IdentExt, parse_quote,
 };
 
 /// A service.
@@ -70,17 +69,16 @@ impl Service {
     /// Decides what follows from the trait, and reports names and numbers that cannot be.
     pub(super) fn new(item: &ItemTrait, attributes: &Attributes, report: &mut Report) -> Self {
         let own = match &attributes.name {
-            Some(name) => checked(name, false, "name", report),
+            Some(name) => name.clone(),
             None => {
                 let name = item.ident.unraw().to_string();
                 spoken(&item.ident, &name, report);
                 name
             }
         };
-        let package = attributes.package.as_ref().map(|package| checked(package, true, "package", report));
-        let name = match package {
-            Some(package) if !package.is_empty() => format!("{package}.{own}"),
-            _ => own.clone(),
+        let name = match &attributes.package {
+            Some(package) => format!("{package}.{own}"),
+            None => own.clone(),
         };
         let mut service = Self {
             client: format_ident!("{}Client", item.ident.unraw(), span = item.ident.span()),
@@ -147,7 +145,7 @@ impl Method {
             report.at(attribute, text);
         }
         let name = match &attributes.name {
-            Some(name) => checked(name, false, "name", report),
+            Some(name) => name.clone(),
             None => {
                 let name = names::upper_camel(ident);
                 spoken(ident, &name, report);
@@ -170,7 +168,7 @@ impl Method {
                 key: attributes.key.is_some(),
             });
         }
-        for (argument, tag) in arguments.iter_mut().zip(assign(&claims, &attributes.reserved, Space::Fields, report)) {
+        for (argument, tag) in arguments.iter_mut().zip(assign(&claims, &attributes.reserved, report)) {
             argument.tag = tag;
         }
         if let (true, Some(tag)) = (attributes.bare.is_some(), attributes.arguments.iter().find_map(|a| a.tag.as_ref()))
@@ -200,24 +198,4 @@ impl Method {
             arguments,
         }
     }
-}
-
-/// A name that was written for the wire.
-fn checked(text: &LitStr, dotted: bool, word: &str, report: &mut Report) -> String {
-    let name = text.value();
-    let right = match dotted {
-        true => name.is_empty() || name.split('.').all(names::is_identifier),
-        false => names::is_identifier(&name),
-    };
-    let example = if dotted {
-        "identifiers joined by dots, as in \"baedal.orders.v1\""
-    } else {
-        "one identifier, as in \"Find\""
-    };
-    if !right {
-        report.at(text, format!("`{name}` is no {word}; write {example}"));
-    } else if name.len() > 200 {
-        report.at(text, format!("a {word} has at most 200 letters"));
-    }
-    name
 }

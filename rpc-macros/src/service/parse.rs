@@ -3,7 +3,8 @@
 use super::timeout;
 use crate::{
     attribute::{self, Key},
-    message::{Pinned, Reserved},
+    message::{Pinned, Reserved, Space},
+    names::{name_of, package_of},
     report::{Report, suggestion},
 };
 use proc_macro2::{Span, TokenStream};
@@ -13,8 +14,8 @@ use syn::{Attribute, FnArg, Ident, ItemTrait, LitStr, Path, TraitItem, TraitItem
 /// What stands in `#[rpc_service(..)]`, and in every `#[rpc(..)]` within.
 #[derive(Default)]
 pub(super) struct Attributes {
-    pub(super) package: Option<LitStr>,
-    pub(super) name: Option<LitStr>,
+    pub(super) package: Option<String>,
+    pub(super) name: Option<String>,
     pub(super) krate: Option<Path>,
     /// In the order of the methods in the trait.
     pub(super) methods: Vec<MethodAttributes>,
@@ -23,7 +24,7 @@ pub(super) struct Attributes {
 /// What stands at a method.
 #[derive(Default)]
 pub(super) struct MethodAttributes {
-    pub(super) name: Option<LitStr>,
+    pub(super) name: Option<String>,
     pub(super) idempotent: Option<Ident>,
     pub(super) bare: Option<Ident>,
     pub(super) timeout: Option<Duration>,
@@ -55,8 +56,8 @@ pub(super) fn take(tokens: TokenStream, item: &mut ItemTrait, report: &mut Repor
     let own: Attribute = parse_quote!(#[rpc(#tokens)]);
     attribute::each(&[own], &["crate", "name", "package"], report, |word, key, report| match word {
         "crate" => once(&mut attributes.krate, key.value("framework")?, key, report),
-        "name" => once(&mut attributes.name, key.value("\"Orders\"")?, key, report),
-        _ => once(&mut attributes.package, key.value("\"baedal.orders.v1\"")?, key, report),
+        "name" => once(&mut attributes.name, name_of(key, "Orders")?, key, report),
+        _ => once(&mut attributes.package, package_of(key)?, key, report),
     });
     for attribute in item.attrs.iter().filter(|attribute| attribute::is_ours(attribute)) {
         report.at(attribute, "write what concerns the whole service into `#[rpc_service(..)]`");
@@ -79,7 +80,7 @@ fn take_method(method: &mut TraitItemFn, report: &mut Report) -> MethodAttribute
         "bare" => once(&mut found.bare, key.alone()?, key, report),
         "cancel" => once(&mut found.cancel, cancel(key.value("\"drop\"")?)?, key, report),
         "idempotent" => once(&mut found.idempotent, key.alone()?, key, report),
-        "name" => once(&mut found.name, key.value("\"Find\"")?, key, report),
+        "name" => once(&mut found.name, name_of(key, "Find")?, key, report),
         "reserved" => found.reserved.parse(key, report),
         _ => {
             let text: LitStr = key.value("\"300ms\"")?;
@@ -93,7 +94,7 @@ fn take_method(method: &mut TraitItemFn, report: &mut Report) -> MethodAttribute
         let mut own = ArgumentAttributes::default();
         attribute::each(&argument.attrs, &["key", "tag"], report, |word, key, report| match word {
             "key" => once(&mut own.key, key.alone()?, key, report),
-            _ => once(&mut own.tag, Pinned::parse(key)?, key, report),
+            _ => once(&mut own.tag, Pinned::parse(key, Space::Fields)?, key, report),
         });
         strip(&mut argument.attrs);
         found.arguments.push(own);

@@ -117,7 +117,7 @@ fn check_signature(signature: &Signature, report: &mut Report) {
     if TAKEN.contains(&&*name) {
         let wire = names::upper_camel(&signature.ident);
         let text = format!(
-            "every client has a function `{name}` already; rename this one, and keep its name on the wire with \
+            "every client has a `{name}` already; rename this one, and keep its name on the wire with \
              `#[rpc(name = \"{wire}\")]`"
         );
         report.at(&signature.ident, text);

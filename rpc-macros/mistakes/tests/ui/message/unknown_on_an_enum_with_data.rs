@@ -1,0 +1,10 @@
+use rpc::Message;
+
+#[derive(Message)]
+enum Payment {
+    Card(String),
+    #[rpc(unknown)]
+    Other,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use rpc::Message;
+
+#[derive(Message)]
+enum Size {
+    Small,
+    #[rpc(tag = 4_294_967_296)]
+    Large,
+}
+
+fn main() {}
