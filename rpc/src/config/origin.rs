@@ -1,6 +1,6 @@
 //! Which values hold, and who has said so.
 
-use super::{Config, Retries, Tls};
+use super::{Config, Retries, Tls, value};
 use crate::registries;
 use rpc_core::{
     Address, Transports,
@@ -119,7 +119,7 @@ fn values(config: &Config) -> Vec<Value> {
     say("registry.required", registry_required.then(|| "true".to_owned()), Some("false"));
     say("tls", tls.map(written_tls), Some("off"));
     say("rules", rules.as_ref().map(|path| path.display().to_string()), None);
-    say("max_message", max_message.map(|bytes| format!("{bytes} bytes")), Some("4MiB"));
+    say("max_message", max_message.map(value::written_size), Some("4MiB"));
     say("server.listen", server.listen.as_ref().map(ToString::to_string), Some(listen));
     say("server.advertise", server.advertise.as_ref().map(ToString::to_string), Some("where it listens"));
     say("server.protocols", server.protocols.as_ref().map(|names| names.join(", ")), Some("all there are"));

@@ -59,12 +59,22 @@ impl Names<'_> {
     }
 }
 
+/// Units of memory, the largest first.
+const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+
+/// Writes a size as [`size`] reads it.
+pub(super) fn written_size(bytes: usize) -> String {
+    match UNITS.into_iter().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit)) {
+        Some((name, unit)) => format!("{}{name}", bytes / unit),
+        None => bytes.to_string(),
+    }
+}
+
 /// Reads a size in bytes: `65536`, `64KiB` or `16MiB`.
 pub(super) fn size(text: &str) -> Result<usize, String> {
     // What a frame of gRPC could hold, and more than one message should be.
     const MOST: usize = 1 << 30;
-    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-    let unit = units.iter().find_map(|(unit, bytes)| text.strip_suffix(unit).map(|number| (number, *bytes)));
+    let unit = UNITS.iter().find_map(|(unit, bytes)| text.strip_suffix(unit).map(|number| (number, *bytes)));
     let (number, bytes) = unit.unwrap_or((text, 1));
     let size = number.trim_end().parse::<usize>().ok().and_then(|number| number.checked_mul(bytes));
     match size {

@@ -204,6 +204,65 @@ fn every_value_knows_who_has_said_it() {
     assert!(Config::default().settings().iter().all(|setting| setting.origin == Origin::BuiltIn));
 }
 
+/// What `order-server config` prints may be copied into a file.
+#[test]
+fn every_setting_is_written_as_the_file_would_write_it() {
+    let all = r#"
+        registry = { url = "zookeeper://zk1:2181,zk2:2181/rpc?session_timeout=4s&assume=grpc", required = true }
+        tls = "on"
+        rules = "/etc/rules.toml"
+        max_message = "16MiB"
+        [server]
+        listen = "[::1]:7000"
+        advertise = "unix:/run/orders.sock"
+        protocols = ["tarpc", "grpc"]
+        admission = 200
+        tls = "off"
+        weight = 7
+        zone = "icn-a"
+        version = "1.2.3"
+        certificate = "/c.pem"
+        key = "/c.key"
+        client_ca = "/ca.pem"
+        [client]
+        transport = "grpc"
+        timeout = "1m 500ms"
+        retries = "off"
+        hedge = "p95"
+        tls = "on"
+        ca = "/ca.pem"
+        certificate = "/c.pem"
+        key = "/c.key"
+        server_name = "fleet"
+        [client.Orders]
+        target = "static://10.0.0.1:7000,10.0.0.2:7000?assume=grpc"
+        transport = "auto"
+        timeout = "1s"
+        retries = "on"
+        hedge = "50ms"
+        tls = "off"
+        server_name = "orders"
+        [client.Orders.methods.Find]
+        timeout = "300ms"
+        hedge = "off"
+    "#;
+    let said = |toml: &str| -> Vec<(String, String)> {
+        let settings = read(toml, &[]).unwrap_or_else(|error| panic!("{error} in\n{toml}")).settings();
+        let said = settings.into_iter().filter(|setting| setting.origin != Origin::BuiltIn);
+        said.map(|setting| (setting.key, setting.value)).collect()
+    };
+    let first = said(all);
+    assert_eq!(first.len(), 34, "{first:?}");
+    let written = |(key, value): &(String, String)| {
+        let key = if key == "registry" { "registry.url" } else { key };
+        format!("{key} = {value:?}\n")
+    };
+    assert_eq!(said(&first.iter().map(written).collect::<String>()), first);
+    for (size, printed) in [("65537", "65537"), ("16777216", "16MiB"), ("\"1024KiB\"", "1MiB"), ("1536", "1536")] {
+        assert_eq!(said(&format!("max_message = {size}")), [("max_message".to_owned(), printed.to_owned())]);
+    }
+}
+
 #[test]
 fn a_file_that_was_named_must_be_there() {
     let error = Config::read(Some(&PathBuf::from("/nowhere/rpc.toml")), []).unwrap_err();
