@@ -44,6 +44,14 @@ impl ZooKeeper {
         Ok(Self { location, runtime })
     }
 
+    /// Whether a URL is one that can be opened, for those who want to know before there is a runtime.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn check(url: &str) -> Result<(), RegistryError> {
+        url.parse::<Location>().map(drop)
+    }
+
     fn reach(&self) -> Reach {
         if self.location.is_loopback() { Reach::Loopback } else { Reach::Network }
     }

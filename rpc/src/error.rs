@@ -122,13 +122,20 @@ impl<E: RpcError> From<E> for Error {
     }
 }
 
-/// A handler that could not set up a client of its own cannot answer: `Unavailable`, or what the call it made said.
+/// A handler that could not set up a client of its own cannot answer: `FailedPrecondition` when its configuration is
+/// wrong, else `Unavailable`; or what the call it made said.
+///
+/// The message travels to whoever called, and what an error of setting up names is places: URLs of registries, paths of
+/// files. So it stays here, as the source of the status and in the log.
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        match &error.0.status {
-            Some(status) => status.clone(),
-            None => Self::new(Code::Unavailable, error.0.message.clone()).with_source(error),
+        if let Some(status) = &error.0.status {
+            return status.clone();
         }
+        tracing::warn!(?error, "a call cannot be answered, since what it needs could not be set up");
+        let code = if error.is_configuration() { Code::FailedPrecondition } else { Code::Unavailable };
+        Self::new(code, "the server could not set up what it needs for this call, such as a client; its log says why")
+            .with_source(error)
     }
 }
 
@@ -156,6 +163,20 @@ mod tests {
         let error = call().unwrap_err();
         assert_eq!(format!("{error:?}"), "there is no order 7 (NotFound)");
         assert_eq!(Status::from(error).code(), Code::NotFound);
-        assert_eq!(Status::from(Error::new("no registry")).code(), Code::Unavailable);
+    }
+
+    #[test]
+    fn what_could_not_be_set_up_is_told_to_callers_without_its_place() {
+        let place = "zookeeper://10.0.0.1:2181/rpc";
+        let away = || Error::new(format!("cannot open {place}")).with_remedy(place).with_source(Error::new(place));
+        let wrong = || Error::configuration(format!("/etc/rpc.toml: `registry`: {place}"));
+        for (error, code) in [(away(), Code::Unavailable), (wrong(), Code::FailedPrecondition)] {
+            let story = format!("{error:?}");
+            let status = Status::from(error);
+            assert_eq!(status.code(), code);
+            assert!(!status.message().contains("10.0.0.1") && !status.message().contains("/etc"), "{status}");
+            let source = status.source().expect("the log has it");
+            assert_eq!(format!("{source:?}"), story);
+        }
     }
 }

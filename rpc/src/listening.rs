@@ -40,7 +40,9 @@ impl Listening {
         let registry = &*self.registry;
         log_start(registry, self.core.address(), &instance);
         let registration = registry.register(instance).await.map_err(|error| {
-            Error::new(format!("cannot register at {}: {error}", registry.url())).with_source(error)
+            Error::new(format!("cannot register at {}: {error}", registry.url()))
+                .with_source(error)
+                .with_remedy("see to that, or name another registry: `registry` (RPC_REGISTRY)")
         })?;
         warn_unless_listed(registry, registration.state());
         registration.observe(&self.id, self.app.observers().clone());
@@ -58,6 +60,11 @@ impl Listening {
         };
         if self.app.is_on_embedded_registry() {
             warn_of_embedded_registry(&*self.registry, self.core.address());
+        } else if self.app.is_on_registry_in_memory() {
+            tracing::warn!(
+                registry = self.registry.url(),
+                "only this process can find this server: set `registry` (RPC_REGISTRY) to one that others read"
+            );
         }
         let ready = self.on_ready.take();
         let running = self.serve(registrations);

@@ -92,12 +92,15 @@ impl Offer {
     }
 
     /// Whether anything spoken here carries it.
-    pub(crate) fn check(&self, transports: &[Arc<dyn Transport>]) -> Result<()> {
+    pub(crate) fn check(&self, config: &Config, transports: &[Arc<dyn Transport>]) -> Result<()> {
         match self.only_over {
             Some(only) if !transports.iter().any(|transport| self.is_carried_by(&**transport)) => {
                 let name = self.services.first().map_or("", ServiceName::as_str);
-                Err(Error::new(format!("{name} can be reached over {only} only, which this server does not speak"))
-                    .with_remedy(format!("add `{only}` to `server.protocols` (RPC_SERVER_PROTOCOLS)")))
+                let origin = config.origin("server.protocols");
+                Err(Error::configuration(format!(
+                    "{origin}: `server.protocols`: {name} can be reached over {only} only, which is not among them"
+                ))
+                .with_remedy(format!("add `{only}` to `server.protocols` (RPC_SERVER_PROTOCOLS)")))
             }
             _ => Ok(()),
         }

@@ -1,22 +1,49 @@
 //! From what a configuration names to a registry.
 
-use crate::{Error, Result};
+use crate::{Config, Error, Result};
 use rpc_core::{
     Address,
     registry::{Dns, File, Fixed, Here, Memory, Registry, RegistryError, Target},
 };
 use std::{path::PathBuf, sync::Arc};
 
-/// Opens the registry that a configuration names. Needs a runtime.
+/// Whether what stands under a key can be opened, as far as its text and this program's features go.
 ///
 /// # Errors
-/// When it cannot be opened, or is of a kind that is not compiled in.
+/// When it is of a kind that is not compiled in, or has an option that makes no sense.
+pub(crate) fn check(config: &Config, key: &str, target: &Target) -> Result<()> {
+    let Target::ZooKeeper { .. } = target else { return Ok(()) };
+    zookeeper(target).map_err(|(why, remedy)| {
+        Error::configuration(format!("{}: `{key}`: {why}", config.origin(key))).with_remedy(remedy)
+    })
+}
+
+/// What is wrong with a URL of ZooKeeper, and what to do about it.
+#[cfg(feature = "zookeeper")]
+fn zookeeper(target: &Target) -> Result<(), (String, &'static str)> {
+    rpc_zookeeper::ZooKeeper::check(&target.to_string())
+        .map_err(|error| (error.to_string(), "correct the URL, or leave out what stands behind its `?`"))
+}
+
+#[cfg(not(feature = "zookeeper"))]
+fn zookeeper(target: &Target) -> Result<(), (String, &'static str)> {
+    let why = format!("{target} needs ZooKeeper, which is not compiled into this program");
+    Err((why, "enable the feature `zookeeper` of the crate rpc"))
+}
+
+/// Opens the registry that a configuration names, which has been [checked](check). Needs a runtime.
+///
+/// # Errors
+/// When it cannot be opened.
 pub(crate) fn open(target: &Target) -> Result<Arc<dyn Registry>> {
     let opened: Result<Arc<dyn Registry>, RegistryError> = match target {
         Target::File(directory) => File::open(directory).map(|registry| Arc::new(registry) as _),
         Target::Memory => Ok(Arc::new(Memory::new())),
         Target::Fixed { addresses, assume } => Ok(Arc::new(Fixed::new(addresses.clone(), assume.clone()))),
-        Target::ZooKeeper { .. } => return zookeeper(target),
+        #[cfg(feature = "zookeeper")]
+        Target::ZooKeeper { .. } => {
+            rpc_zookeeper::ZooKeeper::open(&target.to_string()).map(|registry| Arc::new(registry) as _)
+        }
         Target::Dns { name: Address::Tcp { host, port }, assume } => {
             Ok(Arc::new(Dns::new(host.clone(), *port, assume.clone())))
         }
@@ -36,18 +63,8 @@ pub(crate) fn embedded() -> Target {
     Target::File(File::default_directory(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)))
 }
 
-#[cfg(feature = "zookeeper")]
-fn zookeeper(target: &Target) -> Result<Arc<dyn Registry>> {
-    let opened = rpc_zookeeper::ZooKeeper::open(&target.to_string());
-    opened.map(|registry| Arc::new(registry) as _).map_err(|error| cannot_open(target, error))
-}
-
-#[cfg(not(feature = "zookeeper"))]
-fn zookeeper(target: &Target) -> Result<Arc<dyn Registry>> {
-    Err(Error::configuration(format!("{target} needs ZooKeeper, which is not compiled into this program"))
-        .with_remedy("enable the feature `zookeeper` of the crate rpc"))
-}
-
 fn cannot_open(target: &Target, error: RegistryError) -> Error {
-    Error::new(format!("cannot open the registry {target}: {error}")).with_source(error)
+    Error::new(format!("cannot open the registry {target}"))
+        .with_source(error)
+        .with_remedy("see to that, or name another registry: `registry` (RPC_REGISTRY), or the service's `target`")
 }

@@ -13,7 +13,7 @@ use rpc_core::{
     server::{Admission, NamedService, ServerError},
     transport::{Limits, Transport},
 };
-use std::{fmt, sync::Arc};
+use std::{fmt, io::ErrorKind, sync::Arc};
 
 /// Services of this process, on one port, over every protocol, on the list of a registry.
 ///
@@ -235,7 +235,7 @@ impl Server {
         let listen = listen(config, &*registry)?;
         let transports = transports(config, self.app.transports())?;
         for offer in &offers {
-            offer.check(&transports)?;
+            offer.check(config, &transports)?;
         }
 
         let id = Instance::random_id();
@@ -285,7 +285,8 @@ fn transports(config: &Config, compiled: &[Arc<dyn Transport>]) -> Result<Vec<Ar
     let Some(asked) = &config.server.protocols else { return Ok(compiled.to_vec()) };
     let find = |name: &&str| {
         compiled.iter().find(|transport| transport.name() == *name).cloned().ok_or_else(|| {
-            Error::configuration(format!("`server.protocols` asks for {name}, which is not compiled into this program"))
+            let origin = config.origin("server.protocols");
+            Error::configuration(format!("{origin}: `server.protocols`: {name} is not compiled into this program"))
                 .with_remedy(format!("enable the feature `{name}` of the crate rpc, or leave it out"))
         })
     };
@@ -298,6 +299,62 @@ fn port_lost(port: &str) -> Error {
 }
 
 fn cannot_bind(error: ServerError) -> Error {
-    let message = error.to_string();
-    Error::new(message).with_source(error)
+    match error {
+        ServerError::Bind { ref address, ref source } => {
+            let remedy = how_to_listen(address, source.kind());
+            Error::new(error.to_string()).with_remedy(remedy).with_source(error)
+        }
+        // Of what this program was built with.
+        error => Error::configuration(error.to_string()),
+    }
+}
+
+/// What to do when the system does not let this address be listened on.
+fn how_to_listen(address: &Address, kind: ErrorKind) -> &'static str {
+    match (kind, address) {
+        (ErrorKind::AddrInUse, Address::Unix(_)) => {
+            "choose another path in `server.listen` (RPC_SERVER_LISTEN), or remove the file if nobody listens there"
+        }
+        (ErrorKind::AddrInUse, _) => {
+            "choose another port in `server.listen` (RPC_SERVER_LISTEN), or port 0 for any free one"
+        }
+        (ErrorKind::AddrNotAvailable, _) => {
+            "this machine does not have that address: choose one that it has in `server.listen` (RPC_SERVER_LISTEN), or \
+             0.0.0.0 for all of them; the one under which others reach it is `server.advertise`"
+        }
+        (ErrorKind::PermissionDenied, Address::Unix(_)) => {
+            "choose a folder that this user may write to in `server.listen` (RPC_SERVER_LISTEN)"
+        }
+        (ErrorKind::PermissionDenied, _) => {
+            "choose a port above 1023 in `server.listen` (RPC_SERVER_LISTEN), or let the program have those below"
+        }
+        (ErrorKind::NotFound, Address::Unix(_)) => {
+            "make the folder, or choose another one in `server.listen` (RPC_SERVER_LISTEN)"
+        }
+        _ => "see whether `server.listen` (RPC_SERVER_LISTEN) names an address of this machine",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_cannot_listen_is_told_of_the_key_and_what_to_write_there() {
+        for (address, kind, part) in [
+            ("127.0.0.1:7000", ErrorKind::AddrInUse, "port 0 for any free one"),
+            ("unix:/run/orders.sock", ErrorKind::AddrInUse, "remove the file"),
+            ("10.0.0.7:7000", ErrorKind::AddrNotAvailable, "0.0.0.0 for all of them"),
+            ("127.0.0.1:80", ErrorKind::PermissionDenied, "a port above 1023"),
+            ("unix:/run/orders.sock", ErrorKind::PermissionDenied, "a folder that this user may write to"),
+            ("unix:/nowhere/orders.sock", ErrorKind::NotFound, "make the folder"),
+            ("orders.internal:7000", ErrorKind::Other, "an address of this machine"),
+        ] {
+            let bind = ServerError::Bind { address: address.parse().unwrap(), source: kind.into() };
+            let error = cannot_bind(bind);
+            let remedy = error.remedy().unwrap();
+            assert!(remedy.contains("`server.listen` (RPC_SERVER_LISTEN)") && remedy.contains(part), "{error:?}");
+            assert!(error.to_string().starts_with(&format!("cannot listen on {address}")), "{error:?}");
+        }
+    }
 }

@@ -394,10 +394,9 @@ impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTransport => f.write_str("a server without a protocol: enable the feature `grpc` or `tarpc`"),
-            Self::Bind { address, source } if source.kind() == io::ErrorKind::AddrInUse => write!(
-                f,
-                "cannot listen on {address}: somebody else does; choose another port, or port 0 for any free one"
-            ),
+            Self::Bind { address, source } if source.kind() == io::ErrorKind::AddrInUse => {
+                write!(f, "cannot listen on {address}: somebody else does")
+            }
             Self::Bind { address, .. } => write!(f, "cannot listen on {address}"),
         }
     }

@@ -75,7 +75,7 @@ impl App {
             Some(Target::Local) => Ok((Servers::Here(self.local(name)?), Encryption::Off)),
             target => {
                 let encryption = self.encryption(terms, target)?;
-                let registry = target.map_or_else(|| self.registry(), |target| self.open(target))?;
+                let registry = terms.target.as_ref().map_or_else(|| self.registry(), |target| self.open(target))?;
                 Ok((Servers::Listed(self.listed(&*registry, &service, terms).await?), encryption))
             }
         }

@@ -104,7 +104,7 @@ struct AllLayers {
     server: Layers,
 }
 
-/// The only static in the project; see [`App::process`].
+/// The only global state in the project; see [`App::process`].
 static PROCESS: OnceLock<App> = OnceLock::new();
 
 impl App {
@@ -162,7 +162,10 @@ impl App {
     pub fn registry(&self) -> Result<Arc<dyn Registry>> {
         match (&self.0.given, &self.0.config.registry) {
             (Some(registry), _) => Ok(registry.clone()),
-            (None, Some(named)) => self.open(named),
+            (None, Some(named)) => {
+                registries::check(&self.0.config, "registry", named)?;
+                self.open(named)
+            }
             (None, None) if self.0.config.registry_required => Err(no_registry(&self.0.config)),
             (None, None) => self.open(&registries::embedded()),
         }
@@ -176,6 +179,11 @@ impl App {
     /// Whether nobody has said which registry to use.
     pub(crate) fn is_on_embedded_registry(&self) -> bool {
         self.0.given.is_none() && self.0.config.registry.is_none()
+    }
+
+    /// Whether the configuration names a registry that no other process can read.
+    pub(crate) fn is_on_registry_in_memory(&self) -> bool {
+        self.0.given.is_none() && self.0.config.registry == Some(Target::Memory)
     }
 
     pub(crate) fn transports(&self) -> &[Arc<dyn Transport>] {

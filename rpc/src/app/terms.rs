@@ -1,7 +1,7 @@
 //! What clients of one service were told, from all levels of the configuration.
 
 use crate::{
-    ClientConfig, Config, Error, Result, Retries, ServiceConfig, config,
+    ClientConfig, Config, Error, Result, Retries, ServiceConfig, config, registries,
     tls::{self, Settled},
 };
 use rpc_core::{
@@ -36,7 +36,9 @@ impl Terms {
             if let Some((name, said)) = self::section(level, service.name) {
                 check_methods(level, service, name, said)?;
                 if let Some(target) = &said.target {
-                    declares(level, &format!("client.{name}.target"), target)?;
+                    let key = format!("client.{name}.target");
+                    registries::check(level, &key, target)?;
+                    declares(level, &key, target)?;
                 }
                 own = own.or(said);
                 section = name;

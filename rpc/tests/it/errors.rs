@@ -3,7 +3,7 @@
 
 use crate::common::{Echo, EchoClient, EchoServer, Mirror, config};
 use rpc::{
-    App, BoxFuture, Client, Config,
+    App, BoxFuture, Client, Code, Config, Status,
     registry::{
         Availability, Fixed, Instance, Publisher, Registration, Registry, RegistryError, ServiceName, Snapshot, Source,
         Watch,
@@ -125,10 +125,14 @@ async fn of_servers_that_cannot_start() {
     let address = taken.local_addr().unwrap();
     let local = |listen: &str| config(&format!("registry = \"memory://\"\n[server]\nlisten = \"{listen}\""));
     let text = not_started(&App::builder().config(local(&address.to_string())).build()).await;
-    let promised = format!(
-        "cannot listen on {address}: somebody else does; choose another port, or port 0 for any free one\n  because: "
-    );
-    assert!(text.starts_with(&promised), "{text}");
+    assert!(text.starts_with(&format!("cannot listen on {address}: somebody else does\n  because: ")), "{text}");
+    let remedy =
+        "\n  what to do: choose another port in `server.listen` (RPC_SERVER_LISTEN), or port 0 for any free one";
+    assert!(text.ends_with(remedy), "{text}");
+    // An address of nobody: it stands in documentation.
+    let text = not_started(&App::builder().config(local("192.0.2.1:0")).build()).await;
+    assert!(text.starts_with("cannot listen on 192.0.2.1:0\n  because: "), "{text}");
+    assert!(text.contains("\n  what to do: this machine does not have that address"), "{text}");
 
     let text = not_started(&App::builder().registry(Arc::new(Away)).config(local("127.0.0.1:0")).build()).await;
     assert!(
@@ -170,6 +174,61 @@ async fn of_clients_that_cannot_be_made() {
         "the registry zookeeper://10.0.0.1:2181/rpc has given no list of t.v1.Echo within 3 s: connection refused\n  \
          what to do: see whether the registry runs and can be reached from here, and whether `registry` (RPC_REGISTRY) \
          names the right one"
+    );
+}
+
+/// Whose text alone says that they cannot be opened: it is the configuration that has to change.
+#[cfg(feature = "zookeeper")]
+#[tokio::test]
+async fn of_registries_whose_url_has_an_option_that_is_none() {
+    let url = "zookeeper://127.0.0.1:2181/rpc?asume=grpc";
+    let reason = format!(
+        "`{url}`: `asume=grpc` is no option: there are session_timeout and assume; write \
+         zookeeper://HOST:PORT,HOST:PORT/BASE?session_timeout=15s&assume=grpc\n  what to do: correct the URL, or leave out \
+         what stands behind its `?`"
+    );
+    let variable = Config::read(None, [("RPC_REGISTRY".to_owned(), url.to_owned())]).unwrap();
+    let error = App::builder().config(variable).build().server().service(EchoServer::new(Mirror)).start().await;
+    let error = error.unwrap_err();
+    assert!(error.is_configuration(), "{error:?}");
+    assert_eq!(format!("{error:?}"), format!("the variable RPC_REGISTRY: `registry`: {reason}"));
+
+    for (toml, key) in [
+        (format!("registry = \"{url}\""), "registry"),
+        (format!("registry = \"memory://\"\n[client.Echo]\ntarget = \"{url}\""), "client.Echo.target"),
+    ] {
+        let error = App::builder().config(config(&toml)).build().client::<EchoClient>().await.unwrap_err();
+        assert!(error.is_configuration(), "{error:?}");
+        assert!(format!("{error:?}").ends_with(&format!("rpc.toml: `{key}`: {reason}")), "{error:?}");
+    }
+}
+
+/// A handler that needs a client of its own, which cannot be made.
+struct Relay(App);
+
+impl Echo for Relay {
+    async fn say(&self, text: String) -> Result<String, Status> {
+        self.0.client::<EchoClient>().await?.say(text).await
+    }
+
+    async fn write(&self, text: String) -> Result<String, Status> {
+        self.say(text).await
+    }
+}
+
+#[tokio::test]
+async fn of_handlers_that_lack_a_client_without_the_place() {
+    let lacks = config("registry = \"memory://\"\n[client.Echo]\ntarget = \"static://10.0.0.1:7000\"");
+    let app = App::builder().config(config("registry = \"memory://\"")).build();
+    let server = app.server().service(EchoServer::new(Relay(App::builder().config(lacks).build())));
+    let _running = server.start().await.unwrap();
+    let status = app.client::<EchoClient>().await.unwrap().say("a".to_owned()).await.unwrap_err();
+    assert_eq!(
+        (status.code(), status.message()),
+        (
+            Code::FailedPrecondition,
+            "the server could not set up what it needs for this call, such as a client; its log says why"
+        )
     );
 }
 

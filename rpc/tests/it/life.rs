@@ -441,6 +441,18 @@ async fn a_registry_is_waited_for_once_whatever_the_number_of_records() {
     assert!(running.shutdown().await);
 }
 
+#[cfg(feature = "grpc")]
+#[tokio::test]
+async fn a_service_that_nothing_spoken_carries_is_a_mistake_in_the_configuration() {
+    let app = App::builder().config(config("registry = \"memory://\"\n[server]\nprotocols = [\"grpc\"]")).build();
+    let error = app.server().service(OverTarpc).start().await.unwrap_err();
+    assert!(error.is_configuration(), "{error:?}");
+    let text = format!("{error:?}");
+    let reason = "rpc.toml: `server.protocols`: t.v1.Alone can be reached over tarpc only, which is not among them\n  what \
+                  to do: add `tarpc` to `server.protocols` (RPC_SERVER_PROTOCOLS)";
+    assert!(text.ends_with(reason), "{text}");
+}
+
 struct Refusing;
 
 impl Registry for Refusing {
