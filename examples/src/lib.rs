@@ -3,8 +3,8 @@
 //! This file is the *interface*, which servers and clients share: the trait, its messages and its errors. In a project
 //! of several teams it is a crate of its own (say `orders-api`) that depends on `rpc` without its default features.
 //! The modules below it belong to the server ([`serve`], [`kitchen`] and what it keeps), to callers whose streams
-//! outlive a server ([`follower`], [`rider`], [`resume`]), to whoever has orders in a file ([`sheet`]), and to the command lines of
-//! the programs ([`args`]). [`json_lines`] is a wire of one's own.
+//! outlive a server ([`follower`], [`rider`], [`resume`]), to whoever has orders in a file ([`sheet`]), and to the command
+//! lines of the programs ([`args`]). [`json_lines`] is a wire of one's own.
 
 pub mod args;
 pub mod book;
@@ -33,6 +33,8 @@ pub trait Orders {
     ///
     /// The caller chooses the number. The same order under the same number is placed once and has one receipt, however
     /// often it is sent; another order under that number is a [`Conflict`](OrderError::Conflict).
+    // Twice does what once does, and yet it is not `idempotent`: such a handler is dropped when its caller leaves, and an
+    // order that has come is to be placed.
     async fn place(&self, order: Order) -> Result<Receipt, OrderError>;
 
     /// Finds an order by its number.

@@ -3,7 +3,7 @@
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::{path::Path, process::Stdio, time::Duration};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
@@ -74,6 +74,14 @@ impl Running {
     /// The next line; none at the end.
     pub(crate) async fn next_line(&mut self) -> Option<String> {
         timeout(PATIENCE, self.lines.next_line()).await.expect("it should have said something").unwrap()
+    }
+
+    /// What it says on standard error until its end, where a pipe was asked for.
+    pub(crate) async fn errors(&mut self) -> String {
+        let mut errors = String::new();
+        let pipe = self.child.stderr.as_mut().expect("a pipe");
+        timeout(PATIENCE, pipe.read_to_string(&mut errors)).await.expect("it should have ended").unwrap();
+        errors
     }
 
     pub(crate) fn pid(&self) -> u32 {

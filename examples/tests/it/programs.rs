@@ -109,7 +109,9 @@ async fn looking_again_and_again_is_one_process() {
     assert_eq!(shop.place("BD-1", "짬뽕 x1 @8500", &[]).await.code, Some(0));
     let found = shop.client(&["find", "BD-1", "--repeat", "20", "--every", "1ms"]).await;
     assert_eq!(found.code, Some(0), "{found:?}");
-    assert!(found.out.ends_with("order-client: 20 calls, 0 failed\n"), "{found:?}");
+    assert!(found.err.ends_with("order-client: 20 calls, 0 failed\n"), "{found:?}");
+    // The order alone, for whoever reads it by a program.
+    assert!(serde_json::from_str::<serde_json::Value>(&found.out).is_ok(), "{found:?}");
 }
 
 #[tokio::test]
@@ -181,13 +183,15 @@ async fn a_client_that_was_frozen_goes_on() {
     let _server = shop.server(&[]).await;
     assert_eq!(shop.place("BD-1", "짬뽕 x1 @8500", &[]).await.code, Some(0));
     let looking = ["find", "BD-1", "--repeat", "200", "--every", "10ms", "--timeout", "2s"];
-    let mut client = Running::start(&mut shop.command(&looking));
+    let mut client = Running::start(shop.command(&looking).stderr(Stdio::piped()));
     client.says("BD-1").await;
     send(client.pid(), Signal::STOP);
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     send(client.pid(), Signal::CONT);
-    let counted = client.says("order-client: 200 calls, ").await;
-    assert!(counted.ends_with(" 0 failed") || counted.ends_with(" 1 failed"), "{counted}");
+    let err = client.errors().await;
+    let counted = err.lines().last().unwrap();
+    let (none, one) = ("order-client: 200 calls, 0 failed", "order-client: 200 calls, 1 failed");
+    assert!(counted == none || counted == one, "{err}");
 }
 
 #[tokio::test]
@@ -196,6 +200,7 @@ async fn without_a_server_the_error_says_what_to_do() {
     let alone = shop.client(&["find", "BD-1", "--timeout", "500ms"]).await;
     assert_eq!(alone.code, Some(1), "{alone:?}");
     assert!(alone.err.contains("baedal.orders.v1.Orders") && alone.err.contains("what to do: "), "{alone:?}");
+    assert_eq!(alone.err.matches("has ever been registered").count(), 1, "{alone:?}");
 
     let _server = shop.server(&["--transport", "grpc"]).await;
     let wrong = shop.client(&["find", "BD-1", "--transport", "tarpc", "--timeout", "500ms"]).await;

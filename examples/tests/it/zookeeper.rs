@@ -11,7 +11,7 @@ use rpc::{
 };
 use rpc_testkit::{ZooKeeperServer, scratch};
 use rustix::process::Signal;
-use std::{path::Path, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 use tokio::time::timeout;
 
 /// The shortest that a server with a tick of half a second grants, and long enough for a busy machine.
@@ -79,13 +79,14 @@ async fn no_call_fails_while_zookeeper_is_away_and_then_empty() {
     place(folder.path(), &url).await;
 
     // 1,000 calls in at least 20 s, and the outage in the middle of them.
-    let mut client = Running::start(&mut look(folder.path(), &url, "1000", "20ms"));
+    let mut client = Running::start(look(folder.path(), &url, "1000", "20ms").stderr(Stdio::piped()));
     client.says("BD-1").await;
     zookeeper.kill();
     tokio::time::sleep(3 * SESSION).await;
     assert!(client.child.try_wait().unwrap().is_none(), "the calls are over before the outage is");
     zookeeper.restart_wiped().await.unwrap();
-    client.says("order-client: 1000 calls, 0 failed").await;
+    let err = client.errors().await;
+    assert!(err.ends_with("order-client: 1000 calls, 0 failed\n"), "{err}");
     assert_eq!(client.ends().await, Some(0));
 
     // All that was known of the server is gone, and yet it is found by one who has never heard of it.
@@ -104,7 +105,7 @@ async fn a_killed_server_is_avoided_while_its_node_is_still_there() {
     until(&mut list, 2).await;
     send(killed.pid(), Signal::KILL);
     let found = run(&mut look(folder.path(), &url, "20", "1ms")).await;
-    assert!(found.code == Some(0) && found.out.ends_with("20 calls, 0 failed\n"), "{found:?}");
+    assert!(found.code == Some(0) && found.err.ends_with("20 calls, 0 failed\n"), "{found:?}");
     assert_eq!(list.snapshot().instances.len(), 2, "its node was gone too early for this to prove anything");
     until(&mut list, 1).await;
 }

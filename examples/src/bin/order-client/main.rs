@@ -158,7 +158,8 @@ async fn find(client: &OrdersClient, number: &str, repeat: u64, every: Duration)
         }
     }
     if repeat > 1 {
-        println!("order-client: {repeat} calls, {failures} failed");
+        // Beside the order, which may be read by a program.
+        eprintln!("order-client: {repeat} calls, {failures} failed");
     }
     code
 }

@@ -41,6 +41,6 @@ pub(crate) async fn ride(client: OrdersClient, name: String, every: Duration, wa
         rider.go(&instruction);
     }
     rider.rest().await?;
-    println!("there is nothing left to carry");
+    println!("there is nothing to carry now; orders that still cook are for the next ride, or for one with --wait");
     Ok(ExitCode::SUCCESS)
 }
