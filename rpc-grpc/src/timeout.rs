@@ -78,17 +78,16 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back_and_never_longer() {
-        let seed = fastrand_seed();
-        let mut random = seed;
+        let seed = rpc_testkit::Seed::from_env_or_random();
+        let mut random = seed.rng();
         for _ in 0..10_000 {
-            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            let remaining = Duration::from_nanos((random >> 16) % 100_000_000_000_000);
+            let remaining = Duration::from_nanos(random.u64(0..100_000_000_000_000));
             let value = header(remaining);
             assert!(value.len() <= 9, "{value:?}");
             let read = parse(&value).unwrap();
             assert!(
                 read <= remaining && remaining.min(LONGEST) - read < Duration::from_millis(1),
-                "seed {seed}: {remaining:?} became {read:?}"
+                "RPC_SEED={seed}: {remaining:?} became {read:?}"
             );
         }
         assert_eq!(header(Duration::ZERO), "0u");
@@ -96,13 +95,5 @@ mod tests {
         assert_eq!(header(Duration::from_micros(99_999_999)), "99999999u");
         assert_eq!(header(Duration::from_secs(100)), "100000m");
         assert_eq!(header(Duration::MAX), "86400000m");
-    }
-
-    /// From the address of a stack variable and the time: enough to differ from run to run.
-    fn fastrand_seed() -> u64 {
-        let seed =
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-        println!("seed {seed}");
-        seed as u64
     }
 }

@@ -16,7 +16,6 @@ use rpc::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
-    hash::{BuildHasher, Hasher, RandomState},
     time::{Duration, SystemTime},
 };
 
@@ -247,22 +246,17 @@ fn number() -> impl Strategy<Value = f64> {
     prop_oneof![Just(0.0), Just(-0.0), Just(1.5), any::<f64>().prop_filter("NaN equals nothing", |n| !n.is_nan())]
 }
 
-/// Runs `test` on so many values of a strategy, from a seed that is printed; `RPC_TEST_SEED` runs the same again.
-#[expect(clippy::disallowed_methods, reason = "for whoever starts the tests")]
+/// Runs `test` on so many values of a strategy, from a seed that is printed; `RPC_SEED` runs the same again.
 pub fn check<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let seed = match std::env::var("RPC_TEST_SEED") {
-        Ok(seed) => seed.parse().expect("RPC_TEST_SEED is a number"),
-        Err(_) => RandomState::new().build_hasher().finish(),
-    };
-    println!("RPC_TEST_SEED={seed}");
+    let seed = rpc_testkit::Seed::from_env_or_random();
     let config = ProptestConfig {
         cases,
-        rng_seed: RngSeed::Fixed(seed),
+        rng_seed: RngSeed::Fixed(seed.rng().u64(..)),
         failure_persistence: None,
         ..ProptestConfig::default()
     };
     if let Err(error) = TestRunner::new(config).run(&strategy, test) {
-        panic!("RPC_TEST_SEED={seed}: {error}");
+        panic!("RPC_SEED={seed}: {error}");
     }
 }
 

@@ -406,7 +406,6 @@ async fn metadata_that_breaks_the_rules_fails_its_call_and_not_the_connection() 
 #[tokio::test]
 async fn garbage_ends_a_connection_and_nothing_else() {
     let seed = rpc_testkit::Seed::from_env_or_random();
-    println!("{seed}");
     let mut random = seed.rng();
     for _ in 0..300 {
         let (mut near, pipe) = greeted().await;
