@@ -100,6 +100,16 @@ pub struct PayloadStream {
     lent: Option<Loan>,
     trailers: Option<Trailers>,
     deadline: Option<Instant>,
+    errors: Errors,
+}
+
+/// What the errors of a stream say to who reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Errors {
+    /// What they say.
+    Plain,
+    /// That the caller's own stream of requests has failed: a wire ends the call with that.
+    OfCaller,
 }
 
 impl PayloadStream {
@@ -109,7 +119,8 @@ impl PayloadStream {
     }
 
     pub(crate) fn of(source: impl Source + 'static) -> Self {
-        Self { inner: Mutex::new(Some(Box::pin(source))), lent: None, trailers: None, deadline: None }
+        let (trailers, deadline, errors) = (None, None, Errors::Plain);
+        Self { inner: Mutex::new(Some(Box::pin(source))), lent: None, trailers, deadline, errors }
     }
 
     /// The next message; `None` after the last, and after an error.
@@ -121,13 +132,16 @@ impl PayloadStream {
     /// in the batch. There may be messages in it as well when the stream has ended, well or with an error.
     pub fn poll_batch(&mut self, cx: &mut task::Context<'_>, batch: &mut Batch) -> Poll<Option<Result<(), Status>>> {
         if self.lent.is_some() {
-            let Some(first) = ready!(self.poll_first(cx)?) else { return Poll::Ready(None) };
+            let first = ready!(self.poll_first(cx));
+            let Some(first) = self.marked(first).transpose()? else { return Poll::Ready(None) };
             if let Err(status) = batch.put_payload(&first) {
                 self.end();
                 return Poll::Ready(Some(Err(status)));
             }
         }
-        fused(self.inner.get_mut().unwrap_or_else(PoisonError::into_inner), |source| source.poll_batch(cx, batch))
+        let source = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let next = ready!(fused(source, |source| source.poll_batch(cx, batch)));
+        Poll::Ready(self.marked(next))
     }
 
     /// With metadata behind its last item. [`Body::map_stream`] keeps it.
@@ -175,6 +189,18 @@ impl PayloadStream {
         Status::deadline_exceeded("the caller's deadline passed while nobody read the stream")
     }
 
+    /// It is about to be sent, and its errors are the caller's own from here on.
+    pub(crate) fn sent_by_caller(&mut self) {
+        self.errors = Errors::OfCaller;
+    }
+
+    fn marked<T>(&self, next: Option<Result<T, Status>>) -> Option<Result<T, Status>> {
+        match next {
+            Some(Err(status)) if self.errors == Errors::OfCaller => Some(Err(status.of_caller())),
+            next => next,
+        }
+    }
+
     /// Ends it here: nothing more comes, and its sender stops.
     pub(crate) fn end(&mut self) {
         self.lent = None;
@@ -183,8 +209,8 @@ impl PayloadStream {
 
     /// From here on it can be had back while nothing is taken from it.
     pub(crate) fn lend(&mut self) -> Loan {
-        let away =
-            Self { inner: Mutex::new(None), lent: None, trailers: self.trailers.clone(), deadline: self.deadline };
+        let (trailers, deadline, errors) = (self.trailers.clone(), self.deadline, self.errors);
+        let away = Self { inner: Mutex::new(None), lent: None, trailers, deadline, errors };
         let loan = Loan::new(std::mem::replace(self, away));
         self.lent = Some(loan.clone());
         loan
@@ -209,10 +235,12 @@ impl Stream for PayloadStream {
     type Item = Result<Payload, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.lent.is_some() {
-            return self.poll_first(cx);
-        }
-        fused(self.inner.get_mut().unwrap_or_else(PoisonError::into_inner), |source| source.poll_next(cx))
+        let next = if self.lent.is_some() {
+            self.poll_first(cx)
+        } else {
+            fused(self.inner.get_mut().unwrap_or_else(PoisonError::into_inner), |source| source.poll_next(cx))
+        };
+        next.map(|next| self.marked(next))
     }
 }
 

@@ -23,6 +23,8 @@ struct Inner {
     metadata: Metadata,
     /// Whose metadata it is: a peer's, for this process alone.
     received: bool,
+    /// It is the end of the stream of requests that the caller gave, and so no word of the server's.
+    callers_own: bool,
     pushback: Option<Pushback>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -77,6 +79,7 @@ impl Status {
             details: Vec::new(),
             metadata: Metadata::EMPTY,
             received: false,
+            callers_own: false,
             pushback: None,
             source: None,
         }))
@@ -207,6 +210,22 @@ impl Status {
         self
     }
 
+    /// Marks the error with which the caller's own stream of requests ended. A call that ends with it has been sent, and
+    /// what is known of another call, from which it may come, says nothing of this one or of its server.
+    #[cold]
+    #[must_use]
+    pub(crate) fn of_caller(mut self) -> Self {
+        self.0.callers_own = true;
+        self.0.delivery = Delivery::Unknown;
+        self.0.pushback = None;
+        self
+    }
+
+    /// Whether the call failed since its caller's stream of requests did.
+    pub(crate) fn is_callers_own(&self) -> bool {
+        self.0.callers_own
+    }
+
     /// What of a handler's failure its caller may know: code, message, details, and the handler's own metadata. Whether a
     /// call *that the handler made* was sent says nothing of the caller's own call, and what stood beside its failure was
     /// for the handler.
@@ -217,6 +236,7 @@ impl Status {
         }
         self.0.delivery = Delivery::Unknown;
         self.0.origin = Origin::Remote;
+        self.0.callers_own = false;
         self.0.pushback = None;
         self.0.source = None;
         self.without_large_details()

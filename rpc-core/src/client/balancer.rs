@@ -1,7 +1,7 @@
 //! Sends each attempt over a connection of its choice.
 
 use crate::{
-    Delivery, Observers, Request, Response, Service, Status, Tasks,
+    Body, Delivery, Observers, Request, Response, Service, Status, Tasks,
     client::{
         diagnosis::Diagnosis,
         fleet::Fleet,
@@ -85,6 +85,9 @@ impl Balancer {
 impl Service for Balancer {
     fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         let journey = Journey::of(&mut request);
+        if let Body::Stream(requests) = &mut request.body {
+            requests.sent_by_caller();
+        }
         async move {
             let attempt = Attempt::begin(&journey, self.start);
             let result = match self.fleet.pick(&request, &journey, attempt) {
@@ -143,7 +146,7 @@ fn refused(why: Diagnosis) -> Status {
 /// Adds where it happened, for the log: the message may travel on to a caller who should not see addresses.
 #[cold]
 fn placed(status: Status, live: &Live, fleet: &Fleet) -> Status {
-    if std::error::Error::source(&status).is_some() {
+    if status.is_callers_own() || std::error::Error::source(&status).is_some() {
         return status;
     }
     match fleet.ejected() {

@@ -26,6 +26,9 @@ impl Verdict {
     /// when it was a dependency's `Unavailable` that the handler passed on: whether this server is worse off than the
     /// others is found out by comparing.
     pub(crate) fn of(status: &Status) -> Self {
+        if status.is_callers_own() {
+            return Self::Silent;
+        }
         match (status.delivery(), status.code(), status.origin()) {
             (Delivery::NeverSent, Code::Unavailable, _) | (Delivery::Unprocessed, ..) => Self::Refused,
             (Delivery::NeverSent, ..) => Self::Silent,
@@ -63,6 +66,8 @@ mod tests {
         assert_eq!(here(Code::Unavailable, Delivery::NeverSent), Verdict::Refused);
         assert_eq!(here(Code::ResourceExhausted, Delivery::NeverSent), Verdict::Silent, "too large for any server");
         assert_eq!(here(Code::ResourceExhausted, Delivery::Unknown), Verdict::Silent, "an answer over our own limit");
+
+        assert_eq!(Verdict::of(&Status::internal("").of_caller()), Verdict::Silent, "its caller's stream failed");
 
         let typed = Status::internal("").received_from_peer();
         let typed = typed.with_detail(Detail { type_url: "t/orders.Broken".into(), value: Default::default() });

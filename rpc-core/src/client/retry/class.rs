@@ -26,6 +26,9 @@ impl Class {
     /// limit is never sent either, yet no other endpoint will do better: only `Unavailable` goes elsewhere, and what
     /// found no place on a connection, which says for how long to leave that alone.
     pub(crate) fn of(status: &Status, method: &Method) -> Self {
+        if status.is_callers_own() {
+            return Self::Final;
+        }
         match (status.delivery(), status.code(), status.origin()) {
             (Delivery::NeverSent, Code::Unavailable, Origin::Local) => Self::NeverSent,
             (Delivery::NeverSent, Code::ResourceExhausted, Origin::Local) if status.incoming_pushback().is_some() => {
@@ -69,6 +72,7 @@ mod tests {
         for code in Code::ALL.into_iter().filter(|code| *code != Code::Unavailable) {
             assert_eq!(of(Status::new(code, "")), both(Class::Final), "{code}");
         }
+        assert_eq!(of(Status::unavailable("").of_caller()), both(Class::Final), "the caller's stream failed");
         let large = Status::resource_exhausted("too large").with_delivery(Delivery::NeverSent);
         assert_eq!(of(large.clone()), both(Class::Final));
         let crowded = large.with_incoming_pushback(Pushback::After(Duration::from_millis(50)));

@@ -126,6 +126,52 @@ async fn a_stream_of_requests_is_no_probe() {
     assert_eq!(log.count("readmitted a:1"), 1);
 }
 
+/// A wire ends such a call with the error of the stream, which is no word of the server's.
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_requests_that_fails_is_not_held_against_the_server() {
+    let (world, channel, log, _kept) = acquainted(&["a:1", "b:1"]).await;
+    // Whatever does not go to the one that reads is answered well by the other.
+    world.handle(
+        "a:1",
+        Arc::new(|request: crate::Request| {
+            Box::pin(async move {
+                let mut items = request.body.into_stream();
+                while items.next().await.transpose()?.is_some() {}
+                Ok(crate::Response::new(empty()))
+            }) as crate::BoxFuture<'static, _>
+        }),
+    );
+    let upload = async |status: Status| {
+        let first = Ok(crate::Payload::Encoded(bytes::Bytes::new()));
+        let items = futures_util::stream::iter([first, Err(status)]);
+        let outcome = channel.call(&IMPORT, Body::Stream(PayloadStream::new(items)), None).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        outcome.err()
+    };
+    let mut failed = 0;
+    for _ in 0..200 {
+        let Some(status) = upload(Status::internal("the file is broken")).await else { continue };
+        assert_eq!(status.to_string(), "Internal: the file is broken");
+        failed += 1;
+    }
+    assert!((60..140).contains(&failed), "{failed}: it is not shunned");
+    assert_eq!(log.count("ejected"), 0);
+
+    // Of a call elsewhere it may be true that it was not sent, and that the server there wants to be left alone.
+    let elsewhere = Status::unavailable("no server of another service")
+        .with_delivery(Delivery::NeverSent)
+        .with_incoming_pushback(Pushback::After(Duration::from_secs(9)));
+    let status = loop {
+        if let Some(status) = upload(elsewhere.clone()).await {
+            break status;
+        }
+    };
+    assert_eq!((status.delivery(), status.incoming_pushback()), (Delivery::Unknown, None));
+    assert_eq!(status.to_string(), "Unavailable: no server of another service");
+    let share = share(&world, &channel, "a:1", 100).await;
+    assert!((30..70).contains(&share), "{share}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn where_all_fail_nobody_is_ejected() {
     let (world, channel, log, _kept) = acquainted(&["a:1", "b:1", "c:1"]).await;
