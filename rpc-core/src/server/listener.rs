@@ -2,7 +2,13 @@
 
 use crate::{Address, Io, observer::target};
 use rustix::io::Errno;
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fs, io,
+    net::SocketAddr,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 /// A port that is listened on: TCP or a Unix socket.
@@ -12,14 +18,31 @@ pub(crate) enum Listener {
     Unix(UnixListener, SocketFile),
 }
 
-/// Removes the socket from the file system when the listener goes.
+/// Removes the socket from the file system when the listener goes, unless another has taken its place: a server that is
+/// being replaced would take the path from its successor.
 #[derive(Debug)]
-pub(crate) struct SocketFile(PathBuf);
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode of what was bound.
+    bound: (u64, u64),
+}
+
+impl SocketFile {
+    fn new(path: PathBuf) -> io::Result<Self> {
+        Ok(Self { bound: file_at(&path)?, path })
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if file_at(&self.path).is_ok_and(|file| file == self.bound) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+fn file_at(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
 impl Listener {
@@ -28,7 +51,7 @@ impl Listener {
             Address::Tcp { host, port } => Ok(Self::Tcp(TcpListener::bind((host.as_str(), *port)).await?)),
             Address::Unix(path) => {
                 let listener = UnixListener::bind(path)?;
-                Ok(Self::Unix(listener, SocketFile(path.clone())))
+                Ok(Self::Unix(listener, SocketFile::new(path.clone())?))
             }
         }
     }
@@ -37,7 +60,7 @@ impl Listener {
     pub(crate) fn address(&self) -> io::Result<Address> {
         match self {
             Self::Tcp(listener) => Ok(listener.local_addr()?.into()),
-            Self::Unix(_, file) => Ok(Address::Unix(file.0.clone())),
+            Self::Unix(_, file) => Ok(Address::Unix(file.path.clone())),
         }
     }
 
@@ -89,6 +112,20 @@ fn is_the_ports_end(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn only_the_socket_that_was_bound_is_removed() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("orders.sock");
+        let old = Listener::bind(&Address::Unix(path.clone())).await.unwrap();
+        // As a deploy does.
+        fs::remove_file(&path).unwrap();
+        let new = Listener::bind(&Address::Unix(path.clone())).await.unwrap();
+        drop(old);
+        assert!(path.exists(), "it is the successor's");
+        drop(new);
+        assert!(!path.exists());
+    }
 
     #[tokio::test]
     async fn what_is_accepted_does_not_wait_for_more_bytes() {
