@@ -126,14 +126,21 @@ impl InFlight {
         }
     }
 
-    fn well(&self, paced: Paced) {
+    fn well(&mut self, paced: Paced) {
         self.live.load.answered();
         if self.before.is_sample() && paced == Paced::ByServer {
             let now = Instant::now();
             self.live.load.took(self.live.clock.stamp(now), now.saturating_duration_since(self.begun));
         }
+        self.reports(Probe::Well);
+    }
+
+    /// Says what has become of the probe, if this is one. It says so once: its body may go on for long after that, when
+    /// another call is the probe.
+    fn reports(&mut self, probe: Probe) {
         if self.purpose == Purpose::Probe {
-            self.back(Probe::Well);
+            self.purpose = Purpose::Call;
+            self.back(probe);
         }
     }
 
@@ -144,16 +151,14 @@ impl InFlight {
     }
 
     #[cold]
-    fn failed(&self, verdict: Verdict) {
+    fn failed(&mut self, verdict: Verdict) {
         match verdict {
             Verdict::Answered => self.well(Paced::ByServer),
             Verdict::Silent => {}
             Verdict::Late => self.late(Instant::now()),
             Verdict::Refused => {
                 self.blame(Blame::Less);
-                if self.purpose == Purpose::Probe {
-                    self.back(Probe::Refused);
-                }
+                self.reports(Probe::Refused);
             }
             Verdict::Failed => self.blame(Blame::Run),
             // However many calls were on it.
@@ -162,19 +167,17 @@ impl InFlight {
         }
     }
 
-    fn blame(&self, blame: Blame) {
+    fn blame(&mut self, blame: Blame) {
         let trouble = self.live.load.failed(self.live.clock.stamp(Instant::now()), blame);
         if blame == Blame::Run {
             self.live.alarm.failure(trouble.run());
-            if self.purpose == Purpose::Probe {
-                self.back(Probe::Unwell);
-            }
+            self.reports(Probe::Unwell);
         }
     }
 
     /// The time is up.
     #[cold]
-    fn late(&self, now: Instant) {
+    fn late(&mut self, now: Instant) {
         if self.waited(now) {
             self.blame(Blame::Run);
         }
@@ -182,17 +185,17 @@ impl InFlight {
 
     /// Its caller has left, perhaps since the time is up.
     #[cold]
-    fn left(&self) {
+    fn left(&mut self) {
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.late(now);
             return;
         }
         let usual = self.live.load.latency().micros(self.live.clock.stamp(now));
-        if self.waited(now) && usual > 0.0 && self.purpose == Purpose::Probe {
+        if self.waited(now) && usual > 0.0 {
             // Another has answered sooner, or its caller has had enough of it. Were it nothing, the next call would
             // have to wait for it as well, and all that follow.
-            self.back(Probe::Unwell);
+            self.reports(Probe::Unwell);
         }
     }
 
@@ -208,10 +211,8 @@ impl Drop for InFlight {
         if self.answer == Answer::Awaited {
             self.left();
         }
-        if self.purpose == Purpose::Probe {
-            // Unless it has said by now how the server is.
-            self.back(Probe::Again);
-        }
+        // Unless it has said by now how the server is.
+        self.reports(Probe::Again);
     }
 }
 
@@ -268,6 +269,28 @@ impl Candidate for Choice {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::{Body, PayloadStream, Service, service_fn};
+
+    #[tokio::test]
+    async fn a_probe_reports_once_however_long_its_answer_goes_on() {
+        let live = Arc::new(to(1, service_fn(async |_| Err(Status::internal("not called"))).boxed()));
+        let gate = live.load.gate();
+        let probe = || {
+            gate.open();
+            assert!(live.pass());
+            InFlight::new((live.clone(), Purpose::Probe), Instant::now(), None)
+        };
+        let stream = Ok(Response::new(Body::Stream(PayloadStream::new(futures_util::stream::pending()))));
+        let mut first = probe();
+        first.answered(&stream, Paced::ByServer);
+        assert_eq!(gate.outcome(), Some(Probe::Well));
+
+        // Ejected anew, and probed by another call, while the stream of the first goes on.
+        gate.shut();
+        let _second = probe();
+        drop(first);
+        assert!(!live.pass(), "there is a probe");
+    }
 
     /// A connection to this endpoint.
     pub(crate) fn to(endpoint: u32, service: BoxService) -> Live {
