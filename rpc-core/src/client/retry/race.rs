@@ -4,6 +4,7 @@ use super::{Plan, Retry, RetryLimits, spare::Spare};
 use crate::{
     Code, Request, Response, Service, Status,
     client::{Hedge, Journey, verdict::Verdict},
+    context::deadline_in,
     observer::target,
 };
 use std::{
@@ -33,7 +34,7 @@ impl<S: Service> Retry<S> {
         // And not when the call did: layers of the user's may have taken their time.
         let began = Instant::now();
         let deadline = request.context.deadline();
-        let alarm = self.delay(hedge, method.path, began).map(|delay| began + delay);
+        let alarm = self.delay(hedge, method.path, began).map(|delay| deadline_in(began, delay));
         let alarm = alarm.filter(|alarm| deadline.is_none_or(|deadline| *alarm < deadline));
         let mut first = pin!(self.inner.call(request));
         let early = match alarm {

@@ -100,6 +100,14 @@ fn numbers(world: &World) -> Vec<u32> {
     world.seen().iter().map(|seen| seen.attempt).collect()
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_delay_may_be_longer_than_any_clock_goes() {
+    let script = Script::default().then(LATE, answers());
+    let (world, channel, _kept) = play(&script, hedged(Hedge::After(Duration::MAX))).await;
+    channel.call(&FIND, empty(), None).await.unwrap();
+    assert_eq!(numbers(&world), [1]);
+}
+
 fn late_then_fast() -> Script {
     Script::default().then(LATE, answers()).then(Duration::ZERO, answers())
 }
