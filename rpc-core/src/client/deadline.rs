@@ -5,7 +5,12 @@ use crate::{
     client::{Journey, journey::Within},
     deadline,
 };
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Ends a call at its deadline: by an error that says where the time went, or, once a stream has begun, by an item
@@ -73,7 +78,7 @@ impl<S: Service> Service for Deadline<S> {
 
 impl<S: Service> Deadline<S> {
     /// Begins a stream. Where the client streams, the answer comes at the end, so the limit is only for finding a
-    /// server.
+    /// server: at first, and once more when the server goes before it has taken anything.
     async fn open(
         &self,
         request: Request,
@@ -81,21 +86,49 @@ impl<S: Service> Deadline<S> {
         opening: Instant,
         deadline: Option<Instant>,
     ) -> Result<Response, Status> {
-        let once_sent = request.method.kind.request_streams();
-        let mut call = pin!(self.inner.call(request));
-        match timeout_at(opening, &mut call).await {
-            Ok(result) => return result,
-            Err(_) if once_sent && !journey.is_waiting() => {}
-            Err(_) => return Err(journey.expired(opening, "the limit for a stream to begin", self.within)),
+        let is_upload = request.method.kind.request_streams();
+        let call = pin!(self.inner.call(request));
+        if !is_upload {
+            let begun = timeout_at(opening, call).await.ok();
+            return begun.unwrap_or_else(|| Err(self.unopened(journey, opening)));
         }
-        match deadline {
-            None => call.await,
-            Some(deadline) => match timeout_at(deadline, call).await {
-                Ok(result) => result,
-                Err(_) => Err(journey.expired(deadline, "the deadline", self.within)),
+        let sent = while_found(call, journey, opening);
+        let found = match deadline {
+            None => sent.await,
+            Some(deadline) => match timeout_at(deadline, sent).await {
+                Ok(found) => found,
+                Err(_) => return Err(journey.expired(deadline, "the deadline", self.within)),
             },
-        }
+        };
+        found.unwrap_or_else(|| Err(self.unopened(journey, opening)))
     }
+
+    #[cold]
+    fn unopened(&self, journey: &Journey, opening: Instant) -> Status {
+        journey.expired(opening, "the limit for a stream to begin", self.within)
+    }
+}
+
+/// The outcome of a call, unless it looks for a server when the limit for that has passed. Where the limit has passed while
+/// the call was with a server, it begins anew when the call has to look for another.
+async fn while_found<T>(mut call: Pin<&mut impl Future<Output = T>>, journey: &Journey, opening: Instant) -> Option<T> {
+    let mut limit = pin!(sleep_until(opening));
+    let mut looking = true;
+    poll_fn(|cx| {
+        if let Poll::Ready(outcome) = call.as_mut().poll(cx) {
+            return Poll::Ready(Some(outcome));
+        }
+        // Only what was polled just now changes this.
+        let looked = std::mem::replace(&mut looking, journey.is_waiting());
+        if !looking {
+            return Poll::Pending;
+        }
+        if !looked && limit.deadline() <= Instant::now() {
+            limit.as_mut().reset(Instant::now() + opening.saturating_duration_since(journey.started()));
+        }
+        limit.as_mut().poll(cx).map(|()| None)
+    })
+    .await
 }
 
 fn bounded(mut response: Response, deadline: Option<Instant>, journey: Arc<Journey>) -> Response {

@@ -1,9 +1,10 @@
 //! Streams are made again while they have not begun.
 
-use super::world::{FOLLOW, Handler, IMPORT, LIST, World, answers, empty, fails, fleet};
+use super::world::{FOLLOW, Handler, IMPORT, LIST, World, answers, empty, fails, fleet, instance};
 use crate::{
-    Body, Code, Delivery, Kind, Method, Payload, PayloadStream, Request, Response, Status,
+    Body, BoxFuture, Code, Delivery, Kind, Method, Payload, PayloadStream, Request, Response, Status,
     client::{RetryLimits, RetryPolicy},
+    registry::{Memory, Registry},
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -163,4 +164,60 @@ async fn replies_that_have_begun_are_not_asked_for_again() {
     assert_eq!(items.next().await.unwrap().unwrap_err().code(), Code::Unavailable);
     assert!(items.next().await.is_none());
     assert_eq!(world.seen().len(), 1);
+}
+
+/// A stream that has sent nothing yet, at a server that leaves `after` this time without having begun.
+async fn idle(after: Duration) -> (World, Memory, BoxFuture<'static, Outcome>) {
+    let (world, registry, records) = fleet(&["a:1"]).await;
+    let leaves: Handler = Arc::new(move |_| {
+        Box::pin(async move {
+            tokio::time::sleep(after).await;
+            Err(lost(Delivery::Unprocessed))
+        })
+    });
+    world.handle("a:1", leaves);
+    let channel = world.channel(&registry).build();
+    channel.ready(LIMIT).await.unwrap();
+    let leaving = (world.clone(), tokio::time::Instant::now() + after);
+    let call = async move {
+        let silent = Body::Stream(PayloadStream::new(stream::pending()));
+        let call = channel.call(&IMPORT, silent, None);
+        let (world, at) = leaving;
+        let leave = async move {
+            tokio::time::sleep_until(at).await;
+            world.kill("a:1");
+            drop(records);
+            std::future::pending().await
+        };
+        tokio::select! {
+            outcome = call => outcome,
+            never = leave => never,
+        }
+    };
+    (world, registry, Box::pin(call))
+}
+
+type Outcome = Result<Response, Status>;
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_server_leaves_looks_for_another_no_longer_than_at_its_beginning() {
+    let begun = tokio::time::Instant::now();
+    let (_world, _registry, call) = idle(Duration::from_secs(60)).await;
+    let status = tokio::time::timeout(Duration::from_secs(600), call).await.unwrap().unwrap_err();
+    assert_eq!(begun.elapsed(), Duration::from_secs(65));
+    assert_eq!((status.code(), status.delivery()), (Code::DeadlineExceeded, Delivery::Unprocessed));
+    assert!(status.message().starts_with("the limit for a stream to begin of 5s exceeded: "), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_server_leaves_goes_to_one_that_comes_in_time() {
+    let (world, registry, call) = idle(Duration::from_secs(60)).await;
+    let comes = async {
+        tokio::time::sleep(Duration::from_secs(63)).await;
+        world.start("b:1", answers());
+        registry.register(instance("b:1")).await.unwrap()
+    };
+    let (outcome, _record) = tokio::join!(call, comes);
+    outcome.unwrap();
+    assert_eq!(world.calls("b:1"), 1);
 }
