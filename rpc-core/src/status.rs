@@ -29,8 +29,8 @@ struct Inner {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// How far a failed call got, as far as this side can know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// How far a failed call got, as far as this side can know; the less far, the less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Delivery {
     /// Not a byte of it left this process. Sending it elsewhere is always safe.
     NeverSent,

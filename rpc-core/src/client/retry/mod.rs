@@ -7,7 +7,7 @@ mod race;
 mod spare;
 
 use crate::{
-    CallId, Layer, Observers, Pushback, Request, Response, Service, Status,
+    CallId, Delivery, Layer, Observers, Pushback, Request, Response, Service, Status,
     client::{Hedge, Journey, backoff::Backoff},
     observer::target,
 };
@@ -162,12 +162,13 @@ impl<S: Service> Retry<S> {
         mut status: Status,
     ) -> Result<Response, Status> {
         loop {
-            let Some(mut request) = spare.request() else { return Err(status) };
+            plan.failed(&status);
+            let Some(mut request) = spare.request() else { return Err(plan.ended(status)) };
             self.note(&status);
             let class = Class::of(&status, request.method);
             let withdraw = || self.history.budget.withdraw(limits, self.history.second(Instant::now()));
-            let Some(stay_away) = stay_away(&status, &request) else { return Err(status) };
-            let Some(wait) = plan.next(class, fastrand::u64(..), withdraw) else { return Err(status) };
+            let Some(stay_away) = stay_away(&status, &request) else { return Err(plan.ended(status)) };
+            let Some(wait) = plan.next(class, fastrand::u64(..), withdraw) else { return Err(plan.ended(status)) };
             if request.context.attempt() != plan.number {
                 let id = request.context.call_id().unwrap_or_else(CallId::random);
                 request.context = request.context.with_attempt(id, plan.number);
@@ -224,6 +225,8 @@ struct Plan {
     moves: u32,
     free: bool,
     backoff: Backoff,
+    /// How far the attempt got that got furthest.
+    furthest: Delivery,
 }
 
 /// What may be done for a call.
@@ -240,7 +243,17 @@ impl Plan {
     fn new(number: u32, attempts: u32) -> Self {
         let backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
         let rights = if number == 1 { Rights::All } else { Rights::Free };
-        Self { rights, attempts, made: 1, number, moves: 0, free: true, backoff }
+        Self { rights, attempts, made: 1, number, moves: 0, free: true, backoff, furthest: Delivery::NeverSent }
+    }
+
+    /// An attempt has failed.
+    fn failed(&mut self, status: &Status) {
+        self.furthest = self.furthest.max(status.delivery());
+    }
+
+    /// The call ends with the failure of its last attempt. That this one was not sent does not mean that none was.
+    fn ended(&self, last: Status) -> Status {
+        last.with_delivery(self.furthest)
     }
 
     /// Whether to call again after a failure of this class, and after what wait.

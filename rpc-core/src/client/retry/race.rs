@@ -97,6 +97,7 @@ impl<S: Service> Retry<S> {
         };
         if let Some(status) = refusal {
             self.note(&status);
+            plan.failed(&status);
             hedge.failed(status);
         }
         if hedge.attempts() == 0 {

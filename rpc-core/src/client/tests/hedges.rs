@@ -108,6 +108,22 @@ async fn a_delay_may_be_longer_than_any_clock_goes() {
     assert_eq!(numbers(&world), [1]);
 }
 
+/// The one beside the first was lost on its way, and may have been done.
+#[tokio::test(start_paused = true)]
+async fn what_the_attempt_beside_the_first_may_have_done_is_said_of_the_call() {
+    let never_sent = fails(Status::unavailable("closed").with_delivery(Delivery::NeverSent));
+    let script = Script::default()
+        .then(LATE, never_sent.clone())
+        .then(Duration::ZERO, fails(Status::unavailable("lost")))
+        .then(Duration::ZERO, never_sent);
+    let patient = |builder: ChannelBuilder| {
+        hedged(Hedge::After(DELAY))(builder.timeouts(Timeouts::default().with_service(LATE * 1000)))
+    };
+    let (_world, channel, _kept) = play(&script, patient).await;
+    let status = channel.call(&FIND, empty(), None).await.unwrap_err();
+    assert_eq!((status.message(), status.delivery()), ("closed", Delivery::Unknown));
+}
+
 fn late_then_fast() -> Script {
     Script::default().then(LATE, answers()).then(Duration::ZERO, answers())
 }

@@ -3,7 +3,7 @@
 use super::world::{FOLLOW, Handler, IMPORT, LIST, World, answers, empty, fails, fleet, instance};
 use crate::{
     Body, BoxFuture, Code, Delivery, Kind, Method, Payload, PayloadStream, Request, Response, Status,
-    client::{RetryLimits, RetryPolicy},
+    client::{RetryLimits, RetryPolicy, Timeouts},
     registry::{Memory, Registry},
 };
 use bytes::Bytes;
@@ -68,7 +68,8 @@ async fn call(
     for address in ["a:1", "b:1"] {
         world.handle(address, handler.clone());
     }
-    let channel = world.channel(&registry).build();
+    // So that it ends with what the attempts ended with.
+    let channel = world.channel(&registry).timeouts(Timeouts::default().with_service(LIMIT * 100)).build();
     channel.ready(LIMIT).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1)).await;
     let outcome = channel.call(method, body, None).await;
@@ -220,4 +221,16 @@ async fn a_stream_whose_server_leaves_goes_to_one_that_comes_in_time() {
     let (outcome, _record) = tokio::join!(call, comes);
     outcome.unwrap();
     assert_eq!(world.calls("b:1"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_attempt_may_have_done_is_said_of_the_call() {
+    use Delivery::{NeverSent, Unknown, Unprocessed};
+    for (first, then, whole) in
+        [(Unknown, NeverSent, Unknown), (Unknown, Unprocessed, Unknown), (Unprocessed, NeverSent, Unprocessed)]
+    {
+        let (world, outcome) = call(&LIST, empty(), fails(lost(first)), fails(lost(then))).await;
+        assert!(world.seen().len() > 1);
+        assert_eq!(outcome.unwrap_err().delivery(), whole, "{first:?}, {then:?}");
+    }
 }
