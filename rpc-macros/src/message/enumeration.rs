@@ -12,7 +12,7 @@ use crate::{
     report::Report,
 };
 use proc_macro2::{Ident, Literal, TokenStream};
-use syn::{DataEnum, Expr, ExprLit, Lit, ext::IdentExt, spanned::Spanned};
+use syn::{DataEnum, Expr, ExprLit, Lit, Variant, ext::IdentExt, spanned::Spanned};
 
 /// *Input*
 /// ```text
@@ -26,111 +26,12 @@ use syn::{DataEnum, Expr, ExprLit, Lit, ext::IdentExt, spanned::Spanned};
 /// }
 /// ```
 pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report) -> TokenStream {
-    let mut unknown: Option<&Ident> = None;
-    let mut known = Vec::new();
-    let mut zero = None;
-    let mut claims = Vec::new();
-    // After a number that Rust was told, Rust counts on, and so do we.
-    let mut next: Option<Pinned> = None;
-    for variant in &data.variants {
-        let mut name = variant.ident.unraw().to_string();
-        let mut value = value_name(container, &name);
-        let mut pinned = None;
-        let mut is_unknown = false;
-        attribute::each(&variant.attrs, &["tag", "name", "unknown"], report, |word, key, report| {
-            match word {
-                "tag" => pinned = Some(Pinned::parse(key, Space::Variants)?),
-                "name" => {
-                    name = name_of(key, "Visa")?;
-                    value.clone_from(&name);
-                }
-                _ => {
-                    key.alone()?;
-                    is_unknown = true;
-                    if unknown.replace(&variant.ident).is_some() {
-                        report.at(&key.word, "only one variant can stand for what is not known");
-                    }
-                }
-            }
-            Ok(())
-        });
-        spoken(&variant.ident, &name, report);
-        let discriminant = variant.discriminant.as_ref().and_then(|(_, value)| match discriminant(value) {
-            Some(pinned) => Some(pinned),
-            None => {
-                if pinned.is_none() && !is_unknown {
-                    report.at(value, "the number on the wire cannot be seen in this: write it as `#[rpc(tag = N)]`");
-                }
-                None
-            }
-        });
-        if is_unknown {
-            if let Some(Pinned { span, .. }) = pinned {
-                report.add(syn::Error::new(
-                    span,
-                    "the variant for what is not known has the number 0: leave out the tag",
-                ));
-            }
-            zero = Some((value, docs(&variant.attrs)));
-            continue;
-        }
-        let discriminant = discriminant.or(next.take());
-        if let Some(Pinned { number, .. }) = discriminant {
-            next = Some(Pinned { number: number.saturating_add(1), span: variant.ident.span() });
-        }
-        claims.push(Claim { name, span: variant.ident.span(), pinned: pinned.or(discriminant) });
-        known.push(Known { ident: &variant.ident, value, docs: docs(&variant.attrs), number: 0 });
-    }
-    let numbers = assign(&claims, &container.reserved, report);
-    for (variant, number) in known.iter_mut().zip(numbers) {
-        variant.number = i32::try_from(number).unwrap_or(i32::MAX);
-    }
-    let schema =
-        schema(container, &known, zero.unwrap_or_else(|| (value_name(container, "Unspecified"), String::new())));
-    implementation(container, &known, unknown, schema)
-}
-
-/// A variant with a number of its own.
-struct Known<'a> {
-    ident: &'a Ident,
-    /// Its name in protobuf.
-    value: String,
-    docs: String,
-    number: i32,
-}
-
-/// `Visa` of `Brand` is `BRAND_VISA`: in protobuf values are named beside their enum.
-fn value_name(container: &Container, variant: &str) -> String {
-    let (prefix, name) = (screaming(&container.name), screaming(variant));
-    if name.starts_with(&format!("{prefix}_")) && name == variant { name } else { format!("{prefix}_{name}") }
-}
-
-fn schema(container: &Container, known: &[Known<'_>], zero: (String, String)) -> TokenStream {
-    let (contract, head) = (&container.contract, container.schema());
-    let (name, docs) = zero;
-    let values = known.iter().map(|Known { value, docs, number, .. }| {
-        let number = Literal::i32_unsuffixed(*number);
-        emit!(#contract::schema::Value::new(#value, #number, #docs))
-    });
-    let reserved = container.reserved.schema(&container.contract, |name| value_name(container, name));
-    emit! {
-        &#contract::schema::Choice::new(
-            #head,
-            &[#contract::schema::Value::new(#name, 0, #docs), #(#values),*],
-        )
-        #reserved
-    }
-}
-
-fn implementation(
-    container: &Container,
-    known: &[Known<'_>],
-    unknown: Option<&Ident>,
-    schema: TokenStream,
-) -> TokenStream {
-    let (known, numbers): (Vec<_>, Vec<_>) = known.iter().map(|known| (known.ident, known.number)).unzip();
+    let variants = Variants::parse(container, data, report);
     let (ident, contract, name) = (&container.ident, &container.contract, &container.name);
     let (generics, arguments, bounds) = container.generics.split_for_impl();
+    let schema = schema(container, &variants);
+    let Variants { known, unknown, .. } = variants;
+    let (known, numbers): (Vec<_>, Vec<_>) = known.into_iter().map(|known| (known.ident, known.number)).unzip();
     let zero = unknown.map(|unknown| emit!(Self::#unknown => 0,));
     let rest = match unknown {
         Some(unknown) => emit!(::core::option::Option::Some(Self::#unknown)),
@@ -161,6 +62,113 @@ fn implementation(
             }
         }
     }
+}
+
+fn schema(container: &Container, variants: &Variants<'_>) -> TokenStream {
+    let (contract, head) = (&container.contract, container.schema());
+    let (name, docs) = &variants.zero;
+    let values = variants.known.iter().map(|Known { value, docs, number, .. }| {
+        let number = Literal::i32_unsuffixed(*number);
+        emit!(#contract::schema::Value::new(#value, #number, #docs))
+    });
+    let reserved = container.reserved.schema(&container.contract, |name| value_name(container, name));
+    emit! {
+        &#contract::schema::Choice::new(
+            #head,
+            &[#contract::schema::Value::new(#name, 0, #docs), #(#values),*],
+        )
+        #reserved
+    }
+}
+
+/// The variants, each where it belongs.
+struct Variants<'a> {
+    known: Vec<Known<'a>>,
+    /// The one that is marked `#[rpc(unknown)]`.
+    unknown: Option<&'a Ident>,
+    /// The name and the documentation of number 0 in protobuf.
+    zero: (String, String),
+}
+
+/// A variant with a number of its own.
+struct Known<'a> {
+    ident: &'a Ident,
+    /// Its name in protobuf.
+    value: String,
+    docs: String,
+    number: i32,
+}
+
+/// What is written on a variant.
+#[derive(Default)]
+struct Marks {
+    name: Option<String>,
+    tag: Option<Pinned>,
+    unknown: Option<Ident>,
+}
+
+impl<'a> Variants<'a> {
+    fn parse(container: &Container, data: &'a DataEnum, report: &mut Report) -> Self {
+        let zero = (value_name(container, "Unspecified"), String::new());
+        let mut variants = Self { known: Vec::new(), unknown: None, zero };
+        let mut claims = Vec::new();
+        // After a number that Rust was told, Rust counts on, and so do we.
+        let mut next: Option<Pinned> = None;
+        for variant in &data.variants {
+            let Marks { name, tag, unknown } = Marks::parse(variant, report);
+            let ident = &variant.ident;
+            let rust = ident.unraw().to_string();
+            let value = name.clone().unwrap_or_else(|| value_name(container, &rust));
+            let name = name.unwrap_or(rust);
+            spoken(ident, &name, report);
+            if let Some(word) = unknown {
+                if let Some(Pinned { span, .. }) = tag {
+                    let why = "the variant for what is not known has the number 0: leave out the tag";
+                    report.add(syn::Error::new(span, why));
+                }
+                if variants.unknown.replace(ident).is_some() {
+                    report.at(word, "only one variant can stand for what is not known");
+                }
+                variants.zero = (value, docs(&variant.attrs));
+                continue;
+            }
+            let told = variant.discriminant.as_ref().map(|(_, value)| (value, discriminant(value)));
+            if let (Some((value, None)), None) = (&told, &tag) {
+                report.at(value, "the number on the wire cannot be seen in this: write it as `#[rpc(tag = N)]`");
+            }
+            let told = told.and_then(|(_, number)| number).or(next.take());
+            if let Some(Pinned { number, .. }) = told {
+                next = Some(Pinned { number: number.saturating_add(1), span: ident.span() });
+            }
+            claims.push(Claim { name, span: ident.span(), pinned: tag.or(told) });
+            variants.known.push(Known { ident, value, docs: docs(&variant.attrs), number: 0 });
+        }
+        for (variant, number) in variants.known.iter_mut().zip(assign(&claims, &container.reserved, report)) {
+            variant.number = i32::try_from(number).unwrap_or(i32::MAX);
+        }
+        variants
+    }
+}
+
+impl Marks {
+    fn parse(variant: &Variant, report: &mut Report) -> Self {
+        let mut marks = Self::default();
+        attribute::each(&variant.attrs, &["tag", "name", "unknown"], report, |word, key, _| {
+            match word {
+                "tag" => marks.tag = Some(Pinned::parse(key, Space::Variants)?),
+                "name" => marks.name = Some(name_of(key, "Visa")?),
+                _ => marks.unknown = Some(key.alone()?),
+            }
+            Ok(())
+        });
+        marks
+    }
+}
+
+/// `Visa` of `Brand` is `BRAND_VISA`: in protobuf values are named beside their enum.
+fn value_name(container: &Container, variant: &str) -> String {
+    let (prefix, name) = (screaming(&container.name), screaming(variant));
+    if name.starts_with(&format!("{prefix}_")) && name == variant { name } else { format!("{prefix}_{name}") }
 }
 
 /// The number of `Red = 5`.

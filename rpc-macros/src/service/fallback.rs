@@ -54,29 +54,26 @@ fn is_generic(signature: &Signature) -> bool {
 }
 
 fn dummies(item: &ItemTrait, service: &Service) -> TokenStream {
-    let Service { ident, client, server, visibility, contract, name, .. } = service;
-    let (generics, arguments, clause) = item.generics.split_for_impl();
-    // What has a type or a constant of its own cannot be implemented without making one up.
-    let complete = item.items.iter().all(|member| matches!(member, TraitItem::Fn(_)));
-    let methods = item.items.iter().filter_map(|member| match member {
-        TraitItem::Fn(method) => {
-            let mut method = method.clone();
-            method.attrs.retain(|attribute| attribute.path().is_ident("cfg"));
-            method.default = Some(parse_quote!({ ::core::unreachable!() }));
-            method.semi_token = None;
-            Some(method)
-        }
-        _ => None,
-    });
-    let unsafety = &item.unsafety;
-    let implementation = complete.then(|| {
-        quote! {
-            #[allow(unused_mut, unused_variables, unreachable_code, improper_ctypes_definitions)]
-            #unsafety impl #generics #ident #arguments for #client #clause {
-                #(#methods)*
-            }
-        }
-    });
+    let contract = &service.contract;
+    let (client_struct, server_struct) = (client_struct(service), server_struct(service));
+    let (client, server) = (client(service), server(service));
+    let implementation = implementation(item, service);
+    quote! {
+        #client_struct
+        #server_struct
+
+        #[allow(dead_code, deprecated, unreachable_pub, unused_variables)]
+        const _: () = {
+            use #contract as __rpc;
+            #client
+            #server
+            #implementation
+        };
+    }
+}
+
+fn client_struct(service: &Service) -> TokenStream {
+    let Service { client, visibility, contract, .. } = service;
     quote! {
         #[doc(hidden)]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
@@ -84,66 +81,96 @@ fn dummies(item: &ItemTrait, service: &Service) -> TokenStream {
         #visibility struct #client {
             channel: #contract::Channel,
         }
+    }
+}
 
+fn server_struct(service: &Service) -> TokenStream {
+    let Service { server, visibility, .. } = service;
+    quote! {
         #[doc(hidden)]
         #[allow(dead_code, non_camel_case_types, unreachable_pub)]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
         #visibility struct #server<T> {
             service: ::core::marker::PhantomData<T>,
         }
-
-        #[allow(dead_code, deprecated, unreachable_pub, unused_variables)]
-        const _: () = {
-            use #contract as __rpc;
-
-            impl #client {
-                #visibility fn local<__Implementation>(service: __Implementation) -> Self {
-                    ::core::unreachable!()
-                }
-            }
-
-            impl<__Implementation> #server<__Implementation> {
-                #visibility fn new(service: __Implementation) -> Self {
-                    Self { service: ::core::marker::PhantomData }
-                }
-
-                #visibility fn named(self, name: impl ::core::convert::Into<::std::string::String>) -> Self {
-                    self
-                }
-            }
-
-            impl __rpc::Client for #client {
-                const SERVICE: &'static __rpc::ServiceDescriptor = &__rpc::ServiceDescriptor::new(#name, &[], "");
-
-                fn from_channel(channel: __rpc::Channel) -> Self {
-                    Self { channel }
-                }
-
-                fn channel(&self) -> &__rpc::Channel {
-                    &self.channel
-                }
-            }
-
-            impl<__Implementation: ::core::marker::Send + ::core::marker::Sync + 'static> __rpc::Service
-                for #server<__Implementation>
-            {
-                async fn call(
-                    &self,
-                    request: __rpc::Request,
-                ) -> ::core::result::Result<__rpc::Response, __rpc::Status> {
-                    ::core::result::Result::Err(__rpc::stub::unknown_method(request.method))
-                }
-            }
-
-            impl<__Implementation: ::core::marker::Send + ::core::marker::Sync + 'static> __rpc::NamedService
-                for #server<__Implementation>
-            {
-                fn descriptor(&self) -> &'static __rpc::ServiceDescriptor {
-                    <#client as __rpc::Client>::SERVICE
-                }
-            }
-
-            #implementation
-        };
     }
+}
+
+fn client(service: &Service) -> TokenStream {
+    let Service { client, visibility, name, .. } = service;
+    quote! {
+        impl #client {
+            #visibility fn local<__Implementation>(service: __Implementation) -> Self {
+                ::core::unreachable!()
+            }
+        }
+
+        impl __rpc::Client for #client {
+            const SERVICE: &'static __rpc::ServiceDescriptor = &__rpc::ServiceDescriptor::new(#name, &[], "");
+
+            fn from_channel(channel: __rpc::Channel) -> Self {
+                Self { channel }
+            }
+
+            fn channel(&self) -> &__rpc::Channel {
+                &self.channel
+            }
+        }
+    }
+}
+
+fn server(service: &Service) -> TokenStream {
+    let Service { client, server, visibility, .. } = service;
+    quote! {
+        impl<__Implementation> #server<__Implementation> {
+            #visibility fn new(service: __Implementation) -> Self {
+                Self { service: ::core::marker::PhantomData }
+            }
+
+            #visibility fn named(self, name: impl ::core::convert::Into<::std::string::String>) -> Self {
+                self
+            }
+        }
+
+        impl<__Implementation: ::core::marker::Send + ::core::marker::Sync + 'static> __rpc::Service
+            for #server<__Implementation>
+        {
+            async fn call(
+                &self,
+                request: __rpc::Request,
+            ) -> ::core::result::Result<__rpc::Response, __rpc::Status> {
+                ::core::result::Result::Err(__rpc::stub::unknown_method(request.method))
+            }
+        }
+
+        impl<__Implementation: ::core::marker::Send + ::core::marker::Sync + 'static> __rpc::NamedService
+            for #server<__Implementation>
+        {
+            fn descriptor(&self) -> &'static __rpc::ServiceDescriptor {
+                <#client as __rpc::Client>::SERVICE
+            }
+        }
+    }
+}
+
+/// The trait for the client, unless something in it cannot be made up: a type or a constant of its own.
+fn implementation(item: &ItemTrait, service: &Service) -> Option<TokenStream> {
+    let Service { ident, client, .. } = service;
+    let (generics, arguments, clause) = item.generics.split_for_impl();
+    let mut methods = Vec::new();
+    for member in &item.items {
+        let TraitItem::Fn(method) = member else { return None };
+        let mut method = method.clone();
+        method.attrs.retain(|attribute| attribute.path().is_ident("cfg"));
+        method.default = Some(parse_quote!({ ::core::unreachable!() }));
+        method.semi_token = None;
+        methods.push(method);
+    }
+    let unsafety = &item.unsafety;
+    Some(quote! {
+        #[allow(unused_mut, unused_variables, unreachable_code, improper_ctypes_definitions)]
+        #unsafety impl #generics #ident #arguments for #client #clause {
+            #(#methods)*
+        }
+    })
 }

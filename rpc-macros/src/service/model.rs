@@ -152,25 +152,7 @@ impl Method {
                 name
             }
         };
-        let mut arguments: Vec<Argument> = Vec::new();
-        let mut claims = Vec::new();
-        for (argument, attributes) in validate::arguments(&method.sig).zip(&attributes.arguments) {
-            // What is no plain name has been reported.
-            let Pat::Ident(pattern) = &*argument.pat else { continue };
-            let name = pattern.ident.unraw().to_string();
-            spoken(&pattern.ident, &name, report);
-            claims.push(Claim { name: name.clone(), span: pattern.ident.span(), pinned: attributes.tag.clone() });
-            arguments.push(Argument {
-                ident: pattern.ident.clone(),
-                name,
-                ty: (*argument.ty).clone(),
-                tag: 0,
-                key: attributes.key.is_some(),
-            });
-        }
-        for (argument, tag) in arguments.iter_mut().zip(assign(&claims, &attributes.reserved, report)) {
-            argument.tag = tag;
-        }
+        let arguments = arguments(method, attributes, report);
         if let (true, Some(tag)) = (attributes.bare.is_some(), attributes.arguments.iter().find_map(|a| a.tag.as_ref()))
         {
             let why = "a bare message has the numbers of its own fields; remove `tag` or `bare`";
@@ -198,4 +180,28 @@ impl Method {
             arguments,
         }
     }
+}
+
+/// The arguments that are sent, each with its number.
+fn arguments(method: &TraitItemFn, attributes: &MethodAttributes, report: &mut Report) -> Vec<Argument> {
+    let mut arguments = Vec::new();
+    let mut claims = Vec::new();
+    for (argument, attributes) in validate::arguments(&method.sig).zip(&attributes.arguments) {
+        // What is no plain name has been reported.
+        let Pat::Ident(pattern) = &*argument.pat else { continue };
+        let name = pattern.ident.unraw().to_string();
+        spoken(&pattern.ident, &name, report);
+        claims.push(Claim { name: name.clone(), span: pattern.ident.span(), pinned: attributes.tag.clone() });
+        arguments.push(Argument {
+            ident: pattern.ident.clone(),
+            name,
+            ty: (*argument.ty).clone(),
+            tag: 0,
+            key: attributes.key.is_some(),
+        });
+    }
+    for (argument, tag) in arguments.iter_mut().zip(assign(&claims, &attributes.reserved, report)) {
+        argument.tag = tag;
+    }
+    arguments
 }

@@ -32,19 +32,6 @@ const _: () = {
             ::core::unreachable!()
         }
     }
-    impl<__Implementation> OrdersServer<__Implementation> {
-        pub fn new(service: __Implementation) -> Self {
-            Self {
-                service: ::core::marker::PhantomData,
-            }
-        }
-        pub fn named(
-            self,
-            name: impl ::core::convert::Into<::std::string::String>,
-        ) -> Self {
-            self
-        }
-    }
     impl __rpc::Client for OrdersClient {
         const SERVICE: &'static __rpc::ServiceDescriptor = &__rpc::ServiceDescriptor::new(
             "baedal.orders.v1.Orders",
@@ -56,6 +43,19 @@ const _: () = {
         }
         fn channel(&self) -> &__rpc::Channel {
             &self.channel
+        }
+    }
+    impl<__Implementation> OrdersServer<__Implementation> {
+        pub fn new(service: __Implementation) -> Self {
+            Self {
+                service: ::core::marker::PhantomData,
+            }
+        }
+        pub fn named(
+            self,
+            name: impl ::core::convert::Into<::std::string::String>,
+        ) -> Self {
+            self
         }
     }
     impl<

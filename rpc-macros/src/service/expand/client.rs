@@ -33,7 +33,6 @@ pub(in crate::service) fn structure(service: &Service) -> TokenStream {
 /// ```
 pub(super) fn implementation(service: &Service) -> TokenStream {
     let Service { ident, client, server, visibility, name, docs, .. } = service;
-    let contract = contract(service);
     let methods = service.methods.iter().map(method);
     let list = descriptor::list(service);
     quote_spanned! {Span::mixed_site()=>
@@ -46,23 +45,18 @@ pub(super) fn implementation(service: &Service) -> TokenStream {
 
         impl __rpc::Client for #client {
             const SERVICE: &'static __rpc::ServiceDescriptor = &__rpc::ServiceDescriptor::new(#name, #list, #docs);
-            #contract
+
+            fn from_channel(channel: __rpc::Channel) -> Self {
+                Self { channel }
+            }
+
+            fn channel(&self) -> &__rpc::Channel {
+                &self.channel
+            }
         }
 
         impl #ident for #client {
             #(#methods)*
-        }
-    }
-}
-
-fn contract(_service: &Service) -> TokenStream {
-    quote_spanned! {Span::mixed_site()=>
-        fn from_channel(channel: __rpc::Channel) -> Self {
-            Self { channel }
-        }
-
-        fn channel(&self) -> &__rpc::Channel {
-            &self.channel
         }
     }
 }
