@@ -3,6 +3,7 @@
 use crate::report::{Report, list, nearest, suggestion};
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
+use std::collections::HashSet;
 use syn::{
     Attribute, Meta,
     ext::IdentExt,
@@ -72,13 +73,15 @@ pub(crate) fn is_ours(attribute: &Attribute) -> bool {
 }
 
 /// Calls `each` with every key inside every `#[rpc(..)]`, in order; an error of it is reported. A key that is not in
-/// `known`, and an `rpc` hidden in a `cfg_attr`, are mistakes.
+/// `known`, one that stands there twice (but for `reserved`, of which there may be more), and an `rpc` hidden in a
+/// `cfg_attr` are mistakes.
 pub(crate) fn each(
     attributes: &[Attribute],
     known: &[&str],
     report: &mut Report,
     mut each: impl FnMut(&str, &Key, &mut Report) -> syn::Result<()>,
 ) {
+    let mut seen = HashSet::new();
     for attribute in attributes {
         if attribute.path().is_ident("cfg_attr") && mentions_rpc(attribute) {
             report.at(
@@ -96,10 +99,13 @@ pub(crate) fn each(
         for tokens in between_commas(list.tokens.clone()) {
             let result = Key::read(tokens, known).and_then(|key| {
                 let word = key.word.unraw().to_string();
-                if known.contains(&word.as_str()) {
-                    return each(&word, &key, report);
+                if !known.contains(&word.as_str()) {
+                    report.at(&key.word, unknown(&word, known));
+                } else if !seen.insert(word.clone()) && word != "reserved" {
+                    report.at(&key.word, "this stands here twice; remove one");
+                } else {
+                    each(&word, &key, report)?;
                 }
-                report.at(&key.word, unknown(&word, known));
                 Ok(())
             });
             if let Err(error) = result {

@@ -2,7 +2,7 @@
 
 use super::timeout;
 use crate::{
-    attribute::{self, Key},
+    attribute,
     message::{Pinned, Reserved, Space},
     names::{name_of, package_of},
     report::{Report, suggestion},
@@ -54,10 +54,13 @@ pub(super) enum Cancel {
 pub(super) fn take(tokens: TokenStream, item: &mut ItemTrait, report: &mut Report) -> Attributes {
     let mut attributes = Attributes::default();
     let own: Attribute = parse_quote!(#[rpc(#tokens)]);
-    attribute::each(&[own], &["crate", "name", "package"], report, |word, key, report| match word {
-        "crate" => once(&mut attributes.krate, key.value("framework")?, key, report),
-        "name" => once(&mut attributes.name, name_of(key, "Orders")?, key, report),
-        _ => once(&mut attributes.package, package_of(key)?, key, report),
+    attribute::each(&[own], &["crate", "name", "package"], report, |word, key, _| {
+        match word {
+            "crate" => attributes.krate = Some(key.value("framework")?),
+            "name" => attributes.name = Some(name_of(key, "Orders")?),
+            _ => attributes.package = Some(package_of(key)?),
+        }
+        Ok(())
     });
     for attribute in item.attrs.iter().filter(|attribute| attribute::is_ours(attribute)) {
         report.at(attribute, "write what concerns the whole service into `#[rpc_service(..)]`");
@@ -76,37 +79,36 @@ pub(super) fn take(tokens: TokenStream, item: &mut ItemTrait, report: &mut Repor
 fn take_method(method: &mut TraitItemFn, report: &mut Report) -> MethodAttributes {
     let mut found = MethodAttributes::default();
     let words = ["bare", "cancel", "idempotent", "name", "reserved", "timeout"];
-    attribute::each(&method.attrs, &words, report, |word, key, report| match word {
-        "bare" => once(&mut found.bare, key.alone()?, key, report),
-        "cancel" => once(&mut found.cancel, cancel(key.value("\"drop\"")?)?, key, report),
-        "idempotent" => once(&mut found.idempotent, key.alone()?, key, report),
-        "name" => once(&mut found.name, name_of(key, "Find")?, key, report),
-        "reserved" => found.reserved.parse(key, report),
-        _ => {
-            let text: LitStr = key.value("\"300ms\"")?;
-            let timeout = timeout::parse(&text.value()).map_err(|error| syn::Error::new(text.span(), error))?;
-            once(&mut found.timeout, timeout, key, report)
+    attribute::each(&method.attrs, &words, report, |word, key, report| {
+        match word {
+            "bare" => found.bare = Some(key.alone()?),
+            "cancel" => found.cancel = Some(cancel(key.value("\"drop\"")?)?),
+            "idempotent" => found.idempotent = Some(key.alone()?),
+            "name" => found.name = Some(name_of(key, "Find")?),
+            "reserved" => found.reserved.parse(key, report)?,
+            _ => {
+                let text: LitStr = key.value("\"300ms\"")?;
+                let timeout = timeout::parse(&text.value()).map_err(|error| syn::Error::new(text.span(), error))?;
+                found.timeout = Some(timeout);
+            }
         }
+        Ok(())
     });
     strip(&mut method.attrs);
     for input in &mut method.sig.inputs {
         let FnArg::Typed(argument) = input else { continue };
         let mut own = ArgumentAttributes::default();
-        attribute::each(&argument.attrs, &["key", "tag"], report, |word, key, report| match word {
-            "key" => once(&mut own.key, key.alone()?, key, report),
-            _ => once(&mut own.tag, Pinned::parse(key, Space::Fields)?, key, report),
+        attribute::each(&argument.attrs, &["key", "tag"], report, |word, key, _| {
+            match word {
+                "key" => own.key = Some(key.alone()?),
+                _ => own.tag = Some(Pinned::parse(key, Space::Fields)?),
+            }
+            Ok(())
         });
         strip(&mut argument.attrs);
         found.arguments.push(own);
     }
     found
-}
-
-fn once<T>(slot: &mut Option<T>, value: T, key: &Key, report: &mut Report) -> syn::Result<()> {
-    if slot.replace(value).is_some() {
-        report.at(&key.word, "this stands here twice; remove one");
-    }
-    Ok(())
 }
 
 fn cancel(text: LitStr) -> syn::Result<Cancel> {
