@@ -1,6 +1,6 @@
 //! Tasks that belong to a call.
 
-use crate::{Context, Status, Tasks, transport::Drain};
+use crate::{Context, Status, Tasks, observer::target, transport::Drain};
 use futures_util::task::AtomicWaker;
 use pin_project_lite::pin_project;
 use std::{
@@ -90,7 +90,10 @@ pub struct Task<T> {
 
 impl<T> Task<T> {
     fn refused() -> Self {
-        tracing::error!("a task was started outside of a call, where nobody would own it; it does not run");
+        tracing::error!(
+            target: target::SERVER,
+            "a task was started outside of a call, where nobody would own it; it does not run"
+        );
         let (answer, task) = oneshot::channel();
         let _ = answer.send(Err(Status::new(
             crate::Code::FailedPrecondition,
@@ -233,7 +236,7 @@ impl<F: Future> Future for Watched<F> {
         let outcome = match polled {
             Ok(polled) => polled.map(Ok),
             Err(_) => {
-                tracing::error!("a task of a call panicked");
+                tracing::error!(target: target::SERVER, "a task of a call panicked");
                 Poll::Ready(Err(panicked()))
             }
         };

@@ -1,6 +1,6 @@
 //! What a failed call says.
 
-use crate::{Code, Metadata, Pushback, schema::Failures};
+use crate::{Code, Metadata, Pushback, observer::target, schema::Failures};
 use bytes::Bytes;
 use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
@@ -250,7 +250,10 @@ impl Status {
         if bytes == 0 || self.0.message.len().min(Self::MAX_MESSAGE) + FRAME + bytes <= Self::MAX_DETAILS {
             return self;
         }
-        tracing::warn!(bytes, code = %self.0.code, "details of a failure are too long to be sent");
+        tracing::warn!(
+            target: target::SERVER, bytes, code = %self.0.code,
+            "details of a failure are too long to be sent"
+        );
         self.0.details.clear();
         let limit = Self::MAX_DETAILS;
         self.0.message =

@@ -1,6 +1,7 @@
 //! The client's end of a connection: from a byte stream to a [`Connection`].
 
 use crate::{
+    TARGET,
     caller::Caller,
     frames, headers, keep_alive,
     watched::{FrameHeads, Pulse, Watched, advance},
@@ -118,12 +119,15 @@ async fn drive(
         biased;
         ended = driven => ended,
         () = keep_alive::lost(ping, interval, KEEP_ALIVE_TIMEOUT, || pulse.is_waiting()) => {
-            tracing::warn!("a server that calls wait for has not answered for {KEEP_ALIVE_TIMEOUT:?}; it is given up");
+            tracing::warn!(
+                target: TARGET,
+                "a server that calls wait for has not answered for {KEEP_ALIVE_TIMEOUT:?}; it is given up"
+            );
             Ok(())
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "an HTTP/2 connection broke");
+        tracing::debug!(target: TARGET, %error, "an HTTP/2 connection broke");
     }
     advance(&state, ConnectionState::Closed);
 }

@@ -1,6 +1,6 @@
 //! The circumstances of a call as headers: deadline, call id, attempt, trace, baggage, metadata.
 
-use crate::{timeout, trailers};
+use crate::{TARGET, timeout, trailers};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use rpc_core::{CallId, Context, Metadata, Peer, Status, TraceContext, Value};
@@ -157,7 +157,7 @@ pub(crate) fn read_metadata(headers: &HeaderMap, metadata: &mut Metadata) -> Res
         };
         match added {
             Err(error) if error.is_limit() => return Err(error.into()),
-            Err(error) => tracing::debug!(%error, "a header that is no metadata is passed over"),
+            Err(error) => tracing::debug!(target: TARGET, %error, "a header that is no metadata is passed over"),
             Ok(()) => {}
         }
     }

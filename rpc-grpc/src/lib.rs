@@ -45,3 +45,6 @@ mod trailers;
 
 pub use grpc::Grpc;
 pub use mount::Mounted;
+
+/// The target of what this crate logs: filters name it, so it does not change.
+pub(crate) const TARGET: &str = "rpc_grpc";

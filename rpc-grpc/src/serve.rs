@@ -1,6 +1,6 @@
 //! The server's end of a connection.
 
-use crate::{authority::Renamed, frames, handle, headers, keep_alive};
+use crate::{TARGET, authority::Renamed, frames, handle, headers, keep_alive};
 use bytes::Bytes;
 use h2::{RecvStream, server};
 use rpc_core::{
@@ -54,7 +54,7 @@ pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: T
     let mut connection = tokio::select! {
         connection = handshake => match connection {
             Ok(connection) => connection,
-            Err(error) => return tracing::debug!(%error, "an HTTP/2 connection did not come about"),
+            Err(error) => return tracing::debug!(target: TARGET, %error, "an HTTP/2 connection did not come about"),
         },
         () = stopping.reached(DrainPhase::Stopped) => return,
     };
@@ -80,7 +80,7 @@ pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: T
     tokio::select! {
         biased;
         () = accept(&mut connection, drain, stopped, begin) => {}
-        () = silent => tracing::debug!("a client does not answer; its connection is closed"),
+        () = silent => tracing::debug!(target: TARGET, "a client does not answer; its connection is closed"),
     }
 }
 
@@ -127,7 +127,7 @@ async fn next(connection: &mut Connection) -> Option<Call> {
     match connection.accept().await? {
         Ok(call) => Some(call),
         Err(error) => {
-            tracing::debug!(%error, "an HTTP/2 connection broke");
+            tracing::debug!(target: TARGET, %error, "an HTTP/2 connection broke");
             None
         }
     }

@@ -1,6 +1,6 @@
 //! A status as it stands in headers: `grpc-status`, `grpc-message`, `grpc-status-details-bin`.
 
-use crate::headers;
+use crate::{TARGET, headers};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message;
@@ -67,7 +67,7 @@ pub(crate) fn failed(status: &Status, asked: Option<CallId>) -> HeaderMap {
     }
     if let Err(error) = headers::write_metadata(status.metadata(), &mut headers) {
         // The failure is worth more than what stands beside it.
-        tracing::warn!(%error, "metadata of a status is not sent");
+        tracing::warn!(target: TARGET, %error, "metadata of a status is not sent");
     }
     headers
 }
@@ -131,7 +131,7 @@ fn read_failure(code: &[u8], headers: &HeaderMap, asked: Option<CallId>) -> Resu
     }
     let mut metadata = Metadata::default();
     if let Err(error) = headers::read_metadata(headers, &mut metadata) {
-        tracing::debug!(%error, "not all metadata of a status is taken");
+        tracing::debug!(target: TARGET, %error, "not all metadata of a status is taken");
     }
     let status = status.with_metadata(metadata).received_from_peer();
     Err(match headers.get(PUSH_BACK) {
@@ -147,7 +147,7 @@ fn read_details(value: &HeaderValue) -> Vec<Any> {
     match bytes.and_then(|bytes| RpcStatus::decode(bytes).ok()) {
         Some(status) => status.details,
         None => {
-            tracing::debug!("`grpc-status-details-bin` is no google.rpc.Status in base64");
+            tracing::debug!(target: TARGET, "`grpc-status-details-bin` is no google.rpc.Status in base64");
             Vec::new()
         }
     }

@@ -1,6 +1,6 @@
 //! The first words of a connection: which versions, which limits, and whether this is the server that was meant.
 
-use crate::frame::Reader;
+use crate::{TARGET, frame::Reader};
 use bytes::{BufMut, BytesMut};
 use rpc_core::{
     Delivery, Io, Status,
@@ -266,7 +266,7 @@ pub(crate) async fn receive(io: &mut Io, ours: &Hello, draining: bool) -> Option
     let (version, answer) = match &verdict {
         Ok((version, _)) => (*version, ours.clone()),
         Err((why, sentence)) => {
-            tracing::debug!(?why, sentence, "refused a client of tarpc");
+            tracing::debug!(target: TARGET, ?why, sentence, "refused a client of tarpc");
             (0, Hello { refusal: Some((why.number(), sentence.clone())), ..ours.clone() })
         }
     };

@@ -29,6 +29,9 @@ use rpc_core::{
     transport::{ConnectTarget, Connection, ConnectionInfo, Drain, Recognition, Routes, Transport},
 };
 
+/// The target of what this crate logs: filters name it, so it does not change.
+pub(crate) const TARGET: &str = "rpc_tarpc";
+
 /// The transport. It has no settings of its own; limits come with each connection.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]

@@ -1,6 +1,7 @@
 //! The server's end: tarpc requests become calls.
 
 use crate::{
+    TARGET,
     codec::{self, Incoming, IncomingCall},
     contexts::Contexts,
     frame::{Reader, kind},
@@ -41,7 +42,8 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
     let ours = Hello { limits: info.limits, features, instance: info.instance, name: None, refusal: None };
     let leaving = drain.phase() >= DrainPhase::Draining;
     let Some(theirs) = hello::receive(&mut io, &ours, leaving).await else { return };
-    tracing::debug!(peer = ?info.peer, client = theirs.name, "a client of tarpc/1");
+    let peer = info.peer.as_ref().map(tracing::field::display);
+    tracing::debug!(target: TARGET, client = theirs.name, network.peer.address = peer, "a client of tarpc/1");
 
     let link = Link::new();
     link.places().set_limit(info.limits.accepted_calls());
@@ -73,7 +75,7 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
                     eager.run(request.execute(answering), &tasks);
                 }
                 Some(Err(error)) => {
-                    tracing::debug!(%error, "a connection of tarpc ended");
+                    tracing::debug!(target: TARGET, %error, "a connection of tarpc ended");
                     return;
                 }
                 None => return,

@@ -27,3 +27,6 @@ mod identity;
 pub use client::{ClientTls, is_name};
 pub use pem::{Part, Pem, SetupError};
 pub use server::ServerTls;
+
+/// The target of what this crate logs: filters name it, so it does not change.
+pub(crate) const TARGET: &str = "rpc_tls";

@@ -1,6 +1,9 @@
 //! Certificates that are renewed while a program runs.
 
-use crate::pem::{Part, Pem, SetupError};
+use crate::{
+    TARGET,
+    pem::{Part, Pem, SetupError},
+};
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
@@ -67,9 +70,13 @@ impl<R: Recipe> Renewed<R> {
         match self.look().await {
             Ok(None) => {}
             Ok(Some(files)) => {
-                tracing::info!(files, "the certificates have changed; new connections have the new ones")
+                tracing::info!(
+                    target: TARGET, files,
+                    "the certificates have changed; new connections have the new ones"
+                )
             }
             Err(error) => tracing::warn!(
+                target: TARGET,
                 "the certificates have changed, and {error} ({}); new connections have the old ones until that is put right",
                 error.remedy()
             ),

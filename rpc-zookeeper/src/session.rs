@@ -9,7 +9,7 @@ use crate::{
     backoff::{Backoff, apart},
     location::Location,
 };
-use rpc_core::BoxFuture;
+use rpc_core::{BoxFuture, observer::target};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
@@ -93,13 +93,19 @@ impl Supervisor {
             let end = self.supervise(&client, &mut states).await;
             match end {
                 End::Over(state) => {
-                    tracing::warn!(session = %client.session_id(), %state, "the ZooKeeper session has ended");
+                    tracing::warn!(
+                        target: target::REGISTRY, session = %client.session_id(), %state,
+                        "the ZooKeeper session has ended"
+                    );
                     self.link.send_replace(Link::Down("the session has ended".into()));
                     last = Some(client.into_session());
                 }
                 End::Dead => {
                     // Not taken up again: if it should live after all, the two would keep ending each other.
-                    tracing::error!(session = %client.session_id(), "the ZooKeeper client does not answer; opening another");
+                    tracing::error!(
+                        target: target::REGISTRY, session = %client.session_id(),
+                        "the ZooKeeper client does not answer; opening another"
+                    );
                     self.link.send_replace(Link::Down("the client does not answer".into()));
                 }
                 End::Stopped => {
@@ -127,7 +133,7 @@ impl Supervisor {
                 // Nothing can have been lost by it: the server either keeps the old session or will say so.
                 Err(error) => error,
             };
-            tracing::debug!(%error, "ZooKeeper cannot be reached");
+            tracing::debug!(target: target::REGISTRY, %error, "ZooKeeper cannot be reached");
             self.link.send_replace(Link::Down(error.to_string().into()));
             self.stop.run_until_cancelled(sleep(backoff.next())).await?;
         }
@@ -165,7 +171,7 @@ impl Supervisor {
 
     fn announce(&self, client: &Client, state: SessionState) {
         self.link.send_replace(if state == SessionState::SyncConnected {
-            tracing::debug!(session = %client.session_id(), "connected to ZooKeeper");
+            tracing::debug!(target: target::REGISTRY, session = %client.session_id(), "connected to ZooKeeper");
             Link::Up(Live { client: client.clone(), generation: self.generation })
         } else {
             Link::Down("the connection is lost".into())
@@ -190,7 +196,10 @@ async fn close(client: Client, mut states: StateWatcher) {
     drop(client);
     let closed = async { while !states.changed().await.is_terminated() {} };
     if timeout(Supervisor::CLOSING, closed).await.is_err() {
-        tracing::warn!(%session, "the ZooKeeper session could not be closed; it ends when its timeout has passed");
+        tracing::warn!(
+            target: target::REGISTRY, %session,
+            "the ZooKeeper session could not be closed; it ends when its timeout has passed"
+        );
     }
 }
 

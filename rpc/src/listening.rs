@@ -4,6 +4,7 @@ use crate::{App, Error, Result, Running, advertise, container, offer::Offer, ser
 use futures_util::future::try_join_all;
 use rpc_core::{
     Address,
+    observer::target,
     registry::{Instance, Registration, RegistrationState, Registry, ServiceName},
     tls::Security,
     transport::Transport,
@@ -85,6 +86,7 @@ impl Listening {
 fn warn_unless_listed(registry: &dyn Registry, state: RegistrationState) {
     if state != RegistrationState::Registered {
         tracing::warn!(
+            target: target::SERVER,
             registry = registry.url(),
             registration = state.word(),
             "not on the list yet, so nobody finds this server; it goes on trying. See whether the registry runs and lets \
@@ -98,18 +100,24 @@ fn log_start(registry: &dyn Registry, listening: &Address, instance: &Instance) 
     let protocols: Vec<_> = instance.endpoints.iter().map(|endpoint| endpoint.protocol.as_str()).collect();
     let advertised = instance.endpoints.first().map(|endpoint| endpoint.address.to_string());
     let services: Vec<_> = instance.services.iter().map(ServiceName::as_str).collect();
-    tracing::info!(%listening, advertised, registry = registry.url(), ?protocols, ?services, instance = instance.id, "serving");
+    tracing::info!(
+        target: target::SERVER,
+        %listening, advertised, registry = registry.url(), ?protocols, ?services, instance = instance.id,
+        "serving"
+    );
 }
 
 /// The server comes up, looks healthy, and is found by nobody: somebody has forgotten to name the registry.
 fn warn_of_embedded_registry(registry: &dyn Registry, listening: &Address) {
     if !listening.is_loopback() {
         tracing::warn!(
+            target: target::SERVER,
             registry = registry.url(),
             "others can reach this server, but only this machine can find it: set `registry` (RPC_REGISTRY) to a shared one"
         );
     } else if container::is_here() {
         tracing::warn!(
+            target: target::SERVER,
             registry = registry.url(),
             "only this container can find this server: set `registry` (RPC_REGISTRY) to a shared one"
         );

@@ -4,6 +4,7 @@ use crate::{App, Health, Readiness, app::Serving};
 use futures_util::future::join_all;
 use rpc_core::{
     Address,
+    observer::target,
     registry::{Registration, RegistrationState, Registry},
     transport::DrainPhase,
 };
@@ -96,7 +97,7 @@ impl Running {
         self.stage.send_replace(Readiness::Draining);
         let closing = self.registrations.into_iter().map(|registration| registration.close(Self::WITHDRAWAL));
         let withdrawn = join_all(closing).await.into_iter().all(|gone| gone);
-        tracing::debug!(withdrawn, "no longer on the list");
+        tracing::debug!(target: target::SERVER, withdrawn, "no longer on the list");
         tokio::time::sleep(self.propagation).await;
         self.core.advance(DrainPhase::Draining);
         self.serving.leave();

@@ -9,6 +9,7 @@ use crate::{
 };
 use rpc_core::{
     Address, BoxService, Layer, Layers, Service,
+    observer::target,
     registry::{Instance, Registry},
     server::{Admission, NamedService, ServerError},
     transport::{Limits, Transport},
@@ -195,11 +196,14 @@ impl Server {
             // that may have got there is withdrawn meanwhile, as what was registering it is gone.
             Err(signal) => (listening.serve(Vec::new()), signal),
         };
-        tracing::info!(signal = signal.name(), "draining; a second signal exits at once");
+        tracing::info!(target: target::SERVER, signal = signal.name(), "draining; a second signal exits at once");
         tokio::select! {
             _ = running.end() => Ok(()),
             second = signals.next() => {
-                tracing::warn!(signal = second.name(), "exiting at once, whatever is still in flight");
+                tracing::warn!(
+                    target: target::SERVER, signal = second.name(),
+                    "exiting at once, whatever is still in flight"
+                );
                 std::process::exit(second.exit_code())
             }
         }
@@ -252,6 +256,7 @@ impl Server {
         let core = core.bind(&listen).await.map_err(cannot_bind)?;
         if tls == Settled::Unsaid && !core.address().is_loopback() {
             tracing::warn!(
+                target: target::SERVER,
                 listening = %core.address(),
                 "others can call this server, and read along: set `tls = \"off\"` (RPC_TLS) if plain text is meant"
             );

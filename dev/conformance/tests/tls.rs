@@ -164,8 +164,10 @@ async fn each_mismatch_is_named_on_both_sides_once_a_minute() {
         let all: Vec<_> = logs.events();
         let ours = all.iter().filter(about);
         // The other tests of this program have servers of their own.
-        ours.filter(|event| event.text.contains(&address.to_string()) || event.field("peer").starts_with("127."))
-            .count()
+        ours.filter(|event| {
+            event.text.contains(&address.to_string()) || event.field("network.peer.address").starts_with("127.")
+        })
+        .count()
     };
 
     // Plain text where TLS is spoken.

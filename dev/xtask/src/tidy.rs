@@ -43,6 +43,7 @@ pub(crate) fn check() -> Result<Vec<String>> {
     broken.extend(core_dependencies()?);
     broken.extend(quickstart_dependencies()?);
     broken.extend(core_sources(&files));
+    broken.extend(lines_without_target(&files));
     broken.extend(public::check(&files)?);
     broken.extend(readme_commands()?);
     broken.extend(changelog()?);
@@ -172,6 +173,27 @@ fn core_sources(files: &[File]) -> Vec<String> {
     broken
 }
 
+/// What a library logs has a target that does not change, and not the module in which the line happens to stand.
+fn lines_without_target(files: &[File]) -> Vec<String> {
+    const LEVELS: [&str; 6] = ["trace!(", "debug!(", "info!(", "warn!(", "error!(", "event!("];
+    let is_library = |path: &str| path.starts_with("rpc") && path.contains("/src/") && path.ends_with(".rs");
+    let mut broken = Vec::new();
+    for file in files.iter().filter(|file| is_library(&file.path)) {
+        let code = file.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        for (at, level) in LEVELS.iter().flat_map(|level| code.match_indices(level)) {
+            let before = &code[..at];
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            let is_part = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            let arguments = code[at + level.len()..].trim_start();
+            if !is_part && !line.contains("//") && !arguments.starts_with("target:") {
+                let number = before.matches('\n').count() + 1;
+                broken.push(format!("{}:{number}: `{level}..)` begins with no `target:`", file.path));
+            }
+        }
+    }
+    broken
+}
+
 /// What README tells people to type exists.
 fn readme_commands() -> Result<Vec<String>> {
     let readme = fs::read_to_string(shell::root().join("README.md")).context("README.md")?;
@@ -221,5 +243,16 @@ mod tests {
         ];
         let broken = unseen_tests(&files);
         assert!(broken.len() == 1 && broken[0].starts_with("a/tests/it/unseen.rs: nobody compiles it"), "{broken:?}");
+    }
+
+    #[test]
+    fn lines_of_the_log_without_a_target_are_named() {
+        let text = "//! `tracing::info!(\"..\")`\nfn a() {\n    tracing::warn!(target: TARGET, \"good\");\n    \
+                    tracing::info!(\n        target: TARGET, \"good\"\n    );\n    tracing::debug!(%error, \"bad\");\n    \
+                    error!(\"bad\");\n    compile_error!(\"no log\");\n}\n\n#[cfg(test)]\nmod tests {\n    info!(\"free\");\n}\n";
+        let file = |path: &str| File { path: path.to_owned(), text: text.to_owned() };
+        let broken = lines_without_target(&[file("rpc/src/a.rs"), file("examples/src/a.rs"), file("rpc/tests/a.rs")]);
+        let at = |line: usize, level: &str| format!("rpc/src/a.rs:{line}: `{level}!(..)` begins with no `target:`");
+        assert_eq!(broken, [at(7, "debug"), at(8, "error")]);
     }
 }

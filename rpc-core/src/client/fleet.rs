@@ -283,7 +283,7 @@ impl Fleet {
             let (address, from, to, because) = (&fallback.address, fallback.from, fallback.to, &fallback.because);
             tracing::warn!(
                 target: target::CLIENT,
-                service = self.service.as_str(), %address, from, to, %because,
+                from, to, %because, rpc.service = self.service.as_str(), server.address = %address,
                 "the hello failed, so calls to this server take another protocol for a minute"
             );
             let service = self.service.as_str();
@@ -309,13 +309,17 @@ impl Fleet {
             match effect {
                 Effect::Eject(time) => {
                     tracing::warn!(
-                        target: target::CLIENT, service, %address, %reason, ?time, "a server that fails gets no calls"
+                        target: target::CLIENT, %reason, ?time, rpc.service = service, server.address = %address,
+                        "a server that fails gets no calls"
                     );
                     let ejected = Ejected { service, endpoint: &address, reason: &reason, time };
                     self.observers.tell(|observer| observer.ejected(&ejected));
                 }
                 Effect::Readmit => {
-                    tracing::info!(target: target::CLIENT, service, %address, "a server is well again");
+                    tracing::info!(
+                        target: target::CLIENT, { rpc.service = service, server.address = %address },
+                        "a server is well again"
+                    );
                     self.observers.tell(|observer| observer.readmitted(service, &address));
                 }
                 Effect::Probe => {}
@@ -356,7 +360,8 @@ impl Home for Fleet {
     fn failed(self: &Arc<Self>, place: &Place, failure: Failure) {
         tracing::debug!(
             target: target::CLIENT,
-            service = self.service.as_str(), address = %place.address, transport = place.transport.name(), ?failure,
+            ?failure, rpc.service = self.service.as_str(), server.address = %place.address,
+            rpc.system = place.transport.name(),
             "no connection"
         );
         let (Failure::Unreachable(because) | Failure::Hello(because)) = &failure;

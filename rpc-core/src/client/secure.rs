@@ -87,7 +87,7 @@ impl Lines {
     /// A failure that somebody has to do something about.
     fn warned(&self, address: &Address, sentence: String) -> Status {
         if self.notices.due(address.to_string()) {
-            tracing::warn!(target: target::CLIENT, service = self.service.as_str(), "{sentence}");
+            tracing::warn!(target: target::CLIENT, { rpc.service = self.service.as_str() }, "{sentence}");
         }
         Status::unavailable(sentence).with_delivery(Delivery::NeverSent)
     }

@@ -3,6 +3,7 @@
 use super::{Ended, Frame, Hello, Link, Malformed, Pipe, codec::AnyCodec};
 use crate::{
     Delivery, Status,
+    observer::target,
     transport::{ConnectTarget, ProtocolRefused},
 };
 use std::{future::poll_fn, time::Duration};
@@ -72,7 +73,7 @@ pub(super) async fn receive(pipe: &mut Pipe, codecs: &mut Codecs) -> Option<Hell
     match tokio::time::timeout(PATIENCE, first(pipe, codecs)).await {
         Ok(Ok(Frame::Hello(theirs))) => Some(theirs),
         outcome => {
-            tracing::debug!(?outcome, "a connection did not begin with a hello");
+            tracing::debug!(target: target::SERVER, ?outcome, "a connection did not begin with a hello");
             None
         }
     }

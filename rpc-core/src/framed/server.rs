@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Body, Context, Delivery, Io, Metadata, Method, PayloadStream, Peer, Request, Response, Service, Status, Tasks,
+    observer::target,
     transport::{ConnectionInfo, Drain, DrainPhase, Limits, Place, Routes},
 };
 use futures_util::FutureExt;
@@ -76,7 +77,7 @@ async fn serve_with(
             arrival = poll_fn(|cx| driver.poll(cx)) => match arrival {
                 Ok(arrived) => eager.run(arrived.answer(mux.clone(), routes.clone()), &tasks),
                 Err(why) => {
-                    tracing::debug!(?why, "a connection ended");
+                    tracing::debug!(target: target::SERVER, ?why, "a connection ended");
                     break last_word(&why);
                 }
             },

@@ -28,6 +28,10 @@ pub mod target {
     pub const CLIENT: &str = "rpc::client";
     /// Calls that are handled here, visitors of the port, registration and drain.
     pub const SERVER: &str = "rpc::server";
+    /// What the registry in use does and says, on the way to a list of servers or to a record on it.
+    pub const REGISTRY: &str = "rpc::registry";
+    /// What the configuration was read from, and what in it does not hold.
+    pub const CONFIG: &str = "rpc::config";
 }
 
 /// Makes the span of one more hop a part of the trace `from`, or of a new one, and says so in the span's fields. None of

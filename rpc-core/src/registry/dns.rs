@@ -2,6 +2,7 @@
 
 use crate::{
     Address, BoxFuture, Tasks,
+    observer::target,
     registry::{
         Availability, Endpoint, Identity, Instance, Publisher, Registration, Registry, RegistryError, ServiceName,
         Snapshot, Source, Watch,
@@ -79,7 +80,10 @@ impl Dns {
 
 impl Registry for Dns {
     fn register(&self, instance: Instance) -> BoxFuture<'_, Result<Registration, RegistryError>> {
-        tracing::info!(id = %instance.id, registry = self.url(), "nobody registers in the DNS; its zone lists the servers");
+        tracing::info!(
+            target: target::REGISTRY, instance = %instance.id, registry = self.url(),
+            "nobody registers in the DNS; its zone lists the servers"
+        );
         Box::pin(async { Ok(Registration::nowhere(&self.tasks)) })
     }
 
@@ -106,6 +110,7 @@ async fn follow(shared: Arc<Shared>, service: ServiceName, publisher: Publisher)
             Ok(addresses) => {
                 if addresses != last {
                     tracing::info!(
+                        target: target::REGISTRY,
                         name = shared.host,
                         addresses = addresses.len(),
                         "the name leads to other servers now"
@@ -116,7 +121,7 @@ async fn follow(shared: Arc<Shared>, service: ServiceName, publisher: Publisher)
                 Dns::EVERY
             }
             Err(reason) => {
-                tracing::debug!(name = shared.host, reason, "cannot be resolved now");
+                tracing::debug!(target: target::REGISTRY, name = shared.host, reason, "cannot be resolved now");
                 publisher.unreachable(reason);
                 if last.is_empty() { Dns::SOON } else { Dns::EVERY }
             }

@@ -2,6 +2,7 @@
 
 use crate::{
     Address, BoxFuture, Tasks,
+    observer::target,
     registry::{
         Availability, Endpoint, Identity, Instance, Registration, Registry, RegistryError, ServiceName, Snapshot,
         Source, Watch,
@@ -44,7 +45,10 @@ impl Fixed {
 
 impl Registry for Fixed {
     fn register(&self, instance: Instance) -> BoxFuture<'_, Result<Registration, RegistryError>> {
-        tracing::info!(id = %instance.id, registry = self.url(), "a fixed list of servers takes no registrations");
+        tracing::info!(
+            target: target::REGISTRY, instance = %instance.id, registry = self.url(),
+            "a fixed list of servers takes no registrations"
+        );
         Box::pin(async { Ok(Registration::nowhere(&self.tasks)) })
     }
 

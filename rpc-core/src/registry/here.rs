@@ -2,6 +2,7 @@
 
 use crate::{
     BoxFuture, Tasks,
+    observer::target,
     registry::{Availability, Instance, Registration, Registry, RegistryError, ServiceName, Snapshot, Source, Watch},
 };
 
@@ -28,7 +29,10 @@ impl Default for Here {
 
 impl Registry for Here {
     fn register(&self, instance: Instance) -> BoxFuture<'_, Result<Registration, RegistryError>> {
-        tracing::info!(id = %instance.id, registry = self.url(), "this server is on no list: others need its address");
+        tracing::info!(
+            target: target::REGISTRY, instance = %instance.id, registry = self.url(),
+            "this server is on no list: others need its address"
+        );
         Box::pin(async { Ok(Registration::nowhere(&self.tasks)) })
     }
 

@@ -155,7 +155,10 @@ impl Door<'_> {
         let who = self.who();
         match visitor {
             Visitor::Http1 => {
-                tracing::debug!(target: target::SERVER, peer = who, "answered 426 to an HTTP/1 request");
+                tracing::debug!(
+                    target: target::SERVER, { network.peer.address = who },
+                    "answered 426 to an HTTP/1 request"
+                );
                 // It has left, or is too slow: nothing is lost by that.
                 let _ = timeout(FAREWELL.0, refuse_http_1(io, &self.spoken())).await;
             }
@@ -163,7 +166,7 @@ impl Door<'_> {
                 if self.is_due("TLS") {
                     tracing::warn!(
                         target: target::SERVER,
-                        peer = who,
+                        { network.peer.address = who },
                         "speaks TLS to a port that is served in the clear: configure TLS on both sides or on none"
                     );
                 }
@@ -174,7 +177,7 @@ impl Door<'_> {
                 if self.is_due("plain text") {
                     tracing::warn!(
                         target: target::SERVER,
-                        peer = who,
+                        { network.peer.address = who },
                         "speaks plain text to a port of TLS: configure TLS on both sides or on none"
                     );
                 }
@@ -183,13 +186,16 @@ impl Door<'_> {
             Visitor::Proxy if self.is_due("PROXY") => {
                 tracing::warn!(
                     target: target::SERVER,
-                    peer = who,
+                    { network.peer.address = who },
                     "sends a PROXY protocol header, which is not understood here: switch it off at the load balancer"
                 );
             }
             _ => {
                 let first = &seen[..seen.len().min(8)];
-                tracing::debug!(target: target::SERVER, peer = who, first = %first.escape_ascii(), "closed a connection of an unknown protocol")
+                tracing::debug!(
+                    target: target::SERVER, first = %first.escape_ascii(), network.peer.address = who,
+                    "closed a connection of an unknown protocol"
+                )
             }
         }
     }
@@ -199,11 +205,14 @@ impl Door<'_> {
         let who = self.who();
         if error.kind() == TlsErrorKind::Gone {
             // A probe of the port, or a client that has lost its patience.
-            return tracing::debug!(target: target::SERVER, peer = who, %error, "a TLS handshake came to nothing");
+            return tracing::debug!(
+                target: target::SERVER, %error, network.peer.address = who,
+                "a TLS handshake came to nothing"
+            );
         }
         self.tell(Visitor::Handshake, seen);
         if self.is_due("handshake") {
-            tracing::warn!(target: target::SERVER, peer = who, "a TLS handshake failed: {error}");
+            tracing::warn!(target: target::SERVER, { network.peer.address = who }, "a TLS handshake failed: {error}");
         }
     }
 }

@@ -16,7 +16,10 @@ use crate::{
     watcher::TreeWatch,
 };
 use read::{Unread, answer};
-use rpc_core::registry::{Publisher, ServiceName};
+use rpc_core::{
+    observer::target,
+    registry::{Publisher, ServiceName},
+};
 use std::{collections::BTreeSet, convert::Infallible, mem, time::Duration};
 use tokio::{
     sync::watch,
@@ -94,7 +97,7 @@ impl Follower {
                     biased;
                     Ok(()) = links.changed() => continue,
                     Err(error) = self.follow(&live, publisher) => {
-                        tracing::debug!(path = self.path, %error, "the list cannot be read");
+                        tracing::debug!(target: target::REGISTRY, path = self.path, %error, "the list cannot be read");
                         publisher.unreachable(error.to_string());
                         pause = self.backoff.next();
                     }

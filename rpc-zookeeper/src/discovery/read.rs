@@ -1,6 +1,7 @@
 //! The requests of discovery.
 
 use super::view::{Node, Parent, View};
+use rpc_core::observer::target;
 use std::{collections::BTreeSet, fmt, time::Duration};
 use tokio::time::timeout;
 use zookeeper_client::{Client, Error, MultiReadResult};
@@ -61,7 +62,10 @@ pub(super) async fn list(client: &Client, path: &str) -> Result<List, Unread> {
     match answer(children).await {
         Ok((names, stat)) => {
             if names.len() > View::MAX_NODES {
-                tracing::error!(path, nodes = names.len(), most = View::MAX_NODES, "too many nodes, some are not used");
+                tracing::error!(
+                    target: target::REGISTRY, path, nodes = names.len(), most = View::MAX_NODES,
+                    "too many nodes, some are not used"
+                );
             }
             let names = names.into_iter().take(View::MAX_NODES).collect();
             Ok(List { parent: Some(Parent { created: stat.czxid, changed: stat.pzxid }), names })

@@ -1,7 +1,10 @@
 //! What is known of the nodes of one service.
 
 use crate::record::{self, Assumptions, Objection};
-use rpc_core::registry::{Availability, Instance, ServiceName, Snapshot, Source};
+use rpc_core::{
+    observer::target,
+    registry::{Availability, Instance, ServiceName, Snapshot, Source},
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -82,7 +85,10 @@ impl View {
             Ok(instance) => Seen { created: node.created, instance: Some(Arc::new(instance)), objection: None },
             Err(objection) => {
                 if before.as_ref().and_then(|seen| seen.objection.as_ref()) != Some(&objection) {
-                    tracing::warn!(service = %self.service, node = name, %objection, "a record is not used");
+                    tracing::warn!(
+                        target: target::REGISTRY, node = name, %objection, rpc.service = %self.service,
+                        "a record is not used"
+                    );
                 }
                 // Once it was good; a slip of somebody's hand should not take a server out.
                 let instance = before.and_then(|seen| seen.instance);

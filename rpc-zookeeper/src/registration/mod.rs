@@ -17,6 +17,7 @@ use liveness::Life;
 use machine::{Action, Event, Failure, Machine};
 use rpc_core::{
     BoxFuture,
+    observer::target,
     registry::{Registrar, RegistrationState},
 };
 use std::{sync::Arc, time::Duration};
@@ -116,7 +117,10 @@ impl Keeper {
                     continue;
                 }
                 Some(()) = OptionFuture::from(withdrawal.as_mut()) => {
-                    tracing::warn!(id = %self.record.id, "the record could not be withdrawn; it goes with the session");
+                    tracing::warn!(
+                        target: target::REGISTRY, instance = %self.record.id,
+                        "the record could not be withdrawn; it goes with the session"
+                    );
                     return;
                 }
             };
@@ -130,14 +134,18 @@ impl Keeper {
         match life {
             Life::Silent => {
                 tracing::error!(
-                    id = %self.record.id,
+                    target: target::REGISTRY,
+                    instance = %self.record.id,
                     "this program has run none of its tasks for 5 s, so its record is withdrawn until it does: something \
                      blocks all of its threads"
                 );
                 Event::Silent
             }
             Life::Beating => {
-                tracing::warn!(id = %self.record.id, "this program runs again, and its record comes back");
+                tracing::warn!(
+                    target: target::REGISTRY, instance = %self.record.id,
+                    "this program runs again, and its record comes back"
+                );
                 Event::Beating
             }
         }
@@ -148,7 +156,10 @@ impl Keeper {
         match link {
             Link::Opening => None,
             Link::Down(reason) => {
-                tracing::debug!(id = %self.record.id, %reason, "no connection to ZooKeeper");
+                tracing::debug!(
+                    target: target::REGISTRY, instance = %self.record.id, %reason,
+                    "no connection to ZooKeeper"
+                );
                 self.tried = None;
                 self.live = None;
                 Some(Event::Down)

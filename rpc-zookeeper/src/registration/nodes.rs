@@ -6,6 +6,7 @@ use crate::{
     session::Live,
 };
 use futures_util::future::{join_all, try_join_all};
+use rpc_core::observer::target;
 use zookeeper_client::{Acls, CreateMode, CreateOptions, Error, OneshotWatcher};
 
 /// Anybody may read and write, as with Curator: reading is what they are for, and there is nobody else to name, since this
@@ -46,7 +47,10 @@ fn judge(node: &Node, record: &Record, data: &[u8], mine: bool, version: i32) ->
     } else if record::nonce(data).is_some_and(|nonce| nonce == record.nonce) {
         Found::Orphaned { version }
     } else {
-        tracing::error!(node = %node.path, "this node is somebody else's, under our id; it is left alone, remove it");
+        tracing::error!(
+            target: target::REGISTRY, node = %node.path,
+            "this node is somebody else's, under our id; it is left alone, remove it"
+        );
         Found::Foreign
     }
 }
@@ -104,7 +108,10 @@ fn failure(error: &Error) -> Failure {
         | Error::NotReadOnly
         | Error::MarshallingError
         | Error::Unimplemented => {
-            tracing::error!(%error, "ZooKeeper refuses the registration; it is tried again every minute");
+            tracing::error!(
+                target: target::REGISTRY, %error,
+                "ZooKeeper refuses the registration; it is tried again every minute"
+            );
             Failure::Refused
         }
         _ => Failure::Unknown,

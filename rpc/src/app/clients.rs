@@ -12,6 +12,7 @@ use crate::{
 use rpc_core::{
     ServiceDescriptor,
     client::{Channel, Client, Servers},
+    observer::target,
     registry::{Availability, Registry, ServiceName, Target, Watch},
     tls::Encryption,
     transport::Limits,
@@ -178,7 +179,8 @@ impl App {
             && !self.0.warned.swap(true, Relaxed)
         {
             tracing::warn!(
-                service, address = %far.address,
+                target: target::CLIENT,
+                { rpc.service = service, server.address = %far.address },
                 "calls leave this machine in plain text: set `tls = \"off\"` (RPC_TLS) if that is meant"
             );
         }

@@ -1,7 +1,7 @@
 //! The end of an [`App`].
 
 use super::{App, lock};
-use rpc_core::{server::Local, transport::DrainPhase};
+use rpc_core::{observer::target, server::Local, transport::DrainPhase};
 use std::{
     sync::atomic::{
         AtomicBool,
@@ -30,7 +30,10 @@ impl App {
         self.0.ended.store(true, Relaxed);
         let servers = self.0.serving.load(Acquire);
         if servers > 0 {
-            tracing::warn!(servers, "servers of this App still run; what their handlers call from now on fails");
+            tracing::warn!(
+                target: target::SERVER, servers,
+                "servers of this App still run; what their handlers call from now on fails"
+            );
         }
         self.tell_locals();
         self.0.tasks.abort();
@@ -38,7 +41,10 @@ impl App {
         // First those who may call others to get done.
         let mut peaceful = self.locals_finished(until).await;
         if !peaceful {
-            tracing::warn!("services in this process were still at work for callers that had left; they are cut");
+            tracing::warn!(
+                target: target::SERVER,
+                "services in this process were still at work for callers that had left; they are cut"
+            );
         }
         let held: Vec<_> = lock(&self.0.clients).held.drain().collect();
         let channels = held.into_iter().flat_map(|(name, held)| held.channels().map(move |channel| (name, channel)));
@@ -48,7 +54,7 @@ impl App {
         for (service, ended) in all(closing).await {
             if !ended {
                 tracing::warn!(
-                    service,
+                    target: target::CLIENT, { rpc.service = service },
                     "calls of this client were still in flight when it was shut down; they are cut"
                 );
             }

@@ -7,6 +7,7 @@ use crate::{
 use rpc_core::{
     Method, ServiceDescriptor, Transports,
     client::{Hedges, NotHedged, RetryPolicy, Timeouts},
+    observer::target,
     registry::Target,
 };
 
@@ -102,7 +103,10 @@ pub(super) fn warn_of_misspelt_section(config: &Config, service: &str) {
     if section(config, service).is_none()
         && let Some(meant) = config.client.services.keys().find(|name| is_misspelt(name, service, short))
     {
-        tracing::warn!(service, section = %format!("[client.{meant}]"), "is that section meant for this service? The names differ");
+        tracing::warn!(
+            target: target::CONFIG, section = %format!("[client.{meant}]"), rpc.service = service,
+            "is that section meant for this service? The names differ"
+        );
     }
 }
 

@@ -8,6 +8,7 @@ use figment::{
     util::nest,
     value::{Dict, Map, Value},
 };
+use rpc_core::observer::target;
 use std::path::{Path, PathBuf};
 
 impl Config {
@@ -32,8 +33,13 @@ impl Config {
             .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
         let config = Self::read_with(transports, file.as_deref(), variables)?;
         match &file {
-            Some(path) => tracing::info!(path = %path.display(), "configuration read"),
-            None => tracing::debug!("no rpc.toml here, and RPC_CONFIG is not set: defaults and RPC_ variables hold"),
+            Some(path) => tracing::info!(target: target::CONFIG, path = %path.display(), "configuration read"),
+            None => {
+                tracing::debug!(
+                    target: target::CONFIG,
+                    "no rpc.toml here, and RPC_CONFIG is not set: defaults and RPC_ variables hold"
+                )
+            }
         }
         Ok(config)
     }
@@ -83,7 +89,7 @@ fn recognise(name: &str, value: &str) -> Option<&'static str> {
     let key = keys::of_variable(name);
     if key.is_none() && !keys::is_injected(name, value) {
         let meant = keys::nearest(name, keys::KEYS.map(keys::variable));
-        tracing::warn!(variable = name, meant, "unknown variable ignored");
+        tracing::warn!(target: target::CONFIG, variable = name, meant, "unknown variable ignored");
     }
     key
 }

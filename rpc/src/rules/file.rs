@@ -1,5 +1,6 @@
 //! The file of rules.
 
+use rpc_core::observer::target;
 use std::{
     fs::File,
     io::{self, Read},
@@ -56,8 +57,18 @@ impl RulesFile {
     /// This is what holds now.
     pub(crate) fn holds(&self, text: Option<String>) {
         match &text {
-            Some(_) => tracing::info!(path = %self.path.display(), "rules read; they hold from the next call on"),
-            None => tracing::info!(path = %self.path.display(), "the file of rules is gone, and its rules with it"),
+            Some(_) => {
+                tracing::info!(
+                    target: target::CONFIG, path = %self.path.display(),
+                    "rules read; they hold from the next call on"
+                )
+            }
+            None => {
+                tracing::info!(
+                    target: target::CONFIG, path = %self.path.display(),
+                    "the file of rules is gone, and its rules with it"
+                )
+            }
         }
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { held: text, refused: None };
     }
@@ -66,7 +77,10 @@ impl RulesFile {
     pub(crate) fn refuse(&self, reason: String) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.refused.as_ref() != Some(&reason) {
-            tracing::warn!(path = %self.path.display(), reason, "these rules do not hold; the last good ones do");
+            tracing::warn!(
+                target: target::CONFIG, path = %self.path.display(), reason,
+                "these rules do not hold; the last good ones do"
+            );
             seen.refused = Some(reason);
         }
     }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     Tasks,
+    observer::target,
     registry::{Instance, Registrar, RegistrationState, RegistryError},
 };
 use std::{
@@ -88,7 +89,10 @@ impl Owner {
                     registrar.set(RegistrationState::Pending);
                     if !std::mem::replace(&mut complained, true) {
                         let (id, place) = (&owner.instance.id, owner.directory.path().display());
-                        tracing::warn!(%id, %place, %error, "the server cannot be registered yet; trying again");
+                        tracing::warn!(
+                            target: target::REGISTRY, instance = %id, %place, %error,
+                            "the server cannot be registered yet; trying again"
+                        );
                     }
                 }
             }
@@ -161,7 +165,7 @@ async fn withdraw(kept: Vec<Kept>, registrar: &Registrar) {
     match removed {
         Ok(_) => registrar.set(RegistrationState::Closed),
         // The lock ends with this process; then somebody else removes the record.
-        Err(error) => tracing::warn!(%error, "a record could not be withdrawn"),
+        Err(error) => tracing::warn!(target: target::REGISTRY, %error, "a record could not be withdrawn"),
     }
 }
 

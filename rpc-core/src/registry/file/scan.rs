@@ -5,7 +5,10 @@ use super::{
     lock::{self, Owner},
     record,
 };
-use crate::registry::{Instance, ServiceName};
+use crate::{
+    observer::target,
+    registry::{Instance, ServiceName},
+};
 use rustix::io::Errno;
 use std::{
     fs,
@@ -76,7 +79,10 @@ pub(super) fn scan(directory: &Directory, service: &ServiceName) -> io::Result<F
             Ok(Some(instance)) => found.instances.push(Arc::new(instance)),
             Ok(None) => {}
             Err(Failure::Record(reason)) => {
-                tracing::debug!(place = %path.display(), id, reason, "a record is skipped");
+                tracing::debug!(
+                    target: target::REGISTRY, place = %path.display(), instance = id, reason,
+                    "a record is skipped"
+                );
                 found.skipped += 1;
             }
             Err(Failure::System(error)) => return Err(error),
