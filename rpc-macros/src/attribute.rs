@@ -11,8 +11,8 @@ use syn::{
     parse_quote,
 };
 
-/// A key in an `#[rpc(..)]`, and what stands between it and the next comma. What is wrong with one key leaves the others
-/// as they are, so that all mistakes of an attribute are reported.
+/// A key in an `#[rpc(..)]`, and what stands between it and the next comma. What is wrong with one key leaves the
+/// others as they are, so that all mistakes of an attribute are reported.
 pub(crate) struct Key {
     pub(crate) word: Ident,
     rest: TokenStream,
@@ -72,9 +72,9 @@ pub(crate) fn is_ours(attribute: &Attribute) -> bool {
     attribute.path().is_ident("rpc")
 }
 
-/// Calls `each` with every key inside every `#[rpc(..)]`, in order; an error of it is reported. A key that is not in
-/// `known`, one that stands there twice (but for `reserved`, of which there may be more), and an `rpc` hidden in a
-/// `cfg_attr` are mistakes.
+/// Calls `each` with every key inside every `#[rpc(..)]`, in order; an error of it is reported. Mistakes are: a key that
+/// is not in `known`, or any attribute where that is empty; a key that stands there twice, but for `reserved`, of which
+/// there may be more; an `rpc` hidden in a `cfg_attr`.
 pub(crate) fn each(
     attributes: &[Attribute],
     known: &[&str],
@@ -90,6 +90,10 @@ pub(crate) fn each(
             );
         }
         if !is_ours(attribute) {
+            continue;
+        }
+        if known.is_empty() {
+            report.at(attribute, "`rpc` has no meaning here; remove it");
             continue;
         }
         let Meta::List(list) = &attribute.meta else {
@@ -145,7 +149,6 @@ fn unknown(key: &str, known: &[&str]) -> String {
             "`unknown` is for enums without data; here it is `default`".to_owned()
         }
         (_, Some(near)) => format!("`{key}` has no meaning here; did you mean `{near}`? There are {}", list(&sorted)),
-        (_, None) if sorted.is_empty() => format!("`{key}` has no meaning here; remove it"),
         (_, None) => format!("`{key}` has no meaning here; there are {}", list(&sorted)),
     }
 }
@@ -159,14 +162,15 @@ pub(crate) fn contract(path: Option<&syn::Path>) -> TokenStream {
     }
 }
 
-/// Whether a `cfg_attr` would put an `rpc` attribute in place: attributes reach a macro with their `cfg_attr` unexpanded.
+/// Whether a `cfg_attr` would put an `rpc` attribute in place: attributes reach a macro with their `cfg_attr`
+/// unexpanded.
 pub(crate) fn mentions_rpc(attribute: &Attribute) -> bool {
     let Meta::List(list) = &attribute.meta else { return false };
     list.tokens.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "rpc"))
 }
 
-/// The part of an attribute that decides whether an item is there: `cfg`, also where a `cfg_attr` would put one. What else
-/// that would put stays where it was written.
+/// The part of an attribute that decides whether an item is there: `cfg`, also where a `cfg_attr` would put one. What
+/// else that would put stays where it was written.
 pub(crate) fn condition(attribute: &Attribute) -> Option<Attribute> {
     fn of(meta: &Meta) -> Option<Meta> {
         if meta.path().is_ident("cfg") {

@@ -1,0 +1,6 @@
+use rpc::Message;
+
+#[derive(Message)]
+struct OrderId(#[rpc] u64);
+
+fn main() {}
