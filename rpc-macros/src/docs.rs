@@ -20,8 +20,8 @@ pub(crate) fn docs(attributes: &[Attribute]) -> String {
     without_items(lines.join("\n").trim())
 }
 
-/// Makes plain words of links to Rust items, which lead nowhere outside of rustdoc: of ``[`Order`](crate::Order)`` stays
-/// `` `Order` ``. Links to the web stay, and so does code. So does `[Order]` alone: it may mean just that.
+/// Makes plain words of links to Rust items, which lead nowhere outside of rustdoc: of ``[`Order`](crate::Order)``
+/// stays `` `Order` ``. Links to the web stay, and so does code. So does `[Order]` alone: it may mean just that.
 fn without_items(text: &str) -> String {
     let lines: Vec<_> = text.lines().filter(|line| !defines_item(line)).collect();
     let text = lines.join("\n");

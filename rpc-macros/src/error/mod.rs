@@ -20,7 +20,8 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
     let variants = match &input.data {
         Data::Enum(data) => Variants::parse(&container, data, &mut report),
         _ => {
-            let why = "an RPC error is an enum: one variant per failure that callers tell apart, and one, `Rpc(#[from] rpc::Status)`, for whatever else goes wrong";
+            let why = "an RPC error is an enum: one variant per failure that callers tell apart, and one, \
+                       `Rpc(#[from] rpc::Status)`, for whatever else goes wrong";
             report.at(&input.ident, why);
             Variants::default()
         }
@@ -141,7 +142,8 @@ fn into_arm(variant: &Business, container: &Container) -> TokenStream {
     }
 }
 
-/// A detail of this name is the variant, unless it cannot be read: then it is left to the variant that holds the status.
+/// A detail of this name is the variant, unless it cannot be read: then it is left to the variant that holds the
+/// status.
 fn from_arm(variant: &Business, container: &Container) -> TokenStream {
     let Business { ident, name, fields, slots, .. } = variant;
     let contract = &container.contract;

@@ -89,7 +89,8 @@ impl Variants {
             }
         }
         if variants.status.is_none() && report.is_empty() {
-            let why = "one variant has to hold whatever the wire, the deadline or the fleet did: add `Rpc(#[from] rpc::Status)` with thiserror, else `#[rpc(status)] Rpc(rpc::Status)`";
+            let why = "one variant has to hold whatever the wire, the deadline or the fleet did: add \
+                       `Rpc(#[from] rpc::Status)` with thiserror, else `#[rpc(status)] Rpc(rpc::Status)`";
             report.at(&container.ident, why);
         }
         variants

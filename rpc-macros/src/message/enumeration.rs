@@ -22,7 +22,7 @@ use syn::{DataEnum, Expr, ExprLit, Lit, Variant, ext::IdentExt, spanned::Spanned
 /// ```text
 /// impl Enumeration for Size {
 ///     fn number(&self) -> i32 { match self { Self::Other => 0, Self::Small => 1, Self::Large => 2 } }
-///     fn from_number(number: i32) -> Option<Self> { match number { 1 => Some(Self::Small), .., _ => Some(Self::Other) } }
+///     fn from_number(number: i32) -> Option<Self> { match number { 1 => Some(Self::Small), .., _ => .. } }
 /// }
 /// ```
 pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report) -> TokenStream {

@@ -174,7 +174,7 @@ impl Fields {
     /// ```text
     /// pub struct __OrderSlots { field_0: Option<String>, field_1: Option<Payment> }
     /// impl Default for __OrderSlots { .. }
-    /// impl Slots for __OrderSlots { fn read_field(..) { match tag { 1 => Field::read_into(&mut self.field_0, ..), .. } } }
+    /// impl Slots for __OrderSlots { fn read_field(..) { match tag { 1 => .. } } }
     /// ```
     pub(crate) fn slots(&self, ident: &Ident, container: &Container) -> TokenStream {
         let contract = &container.contract;

@@ -31,20 +31,23 @@ pub(crate) use emit;
 pub(crate) fn derive(input: DeriveInput) -> TokenStream {
     let mut report = Report::default();
     let container = Container::parse(&input, &mut report);
-    let items = match &input.data {
+    // What is wrong here is said here: unless something stands in, the type is reported again wherever it is used.
+    let (items, stand_in): (_, fn(&Container) -> TokenStream) = match &input.data {
         Data::Struct(data) => match &data.fields {
-            syn::Fields::Unnamed(fields) => newtype::expand(&container, fields, &mut report),
-            fields => structure::expand(&container, fields, &mut report),
+            syn::Fields::Unnamed(fields) => (newtype::expand(&container, fields, &mut report), newtype::stand_in),
+            fields => (structure::expand(&container, fields, &mut report), structure::stand_in),
         },
         Data::Enum(data) if data.variants.is_empty() => {
             report.at(&input.ident, "an enum without variants has no value that could be sent");
-            TokenStream::new()
+            (TokenStream::new(), enumeration::stand_in)
         }
-        Data::Enum(data) if is_plain(&input.data) => enumeration::expand(&container, data, &mut report),
-        Data::Enum(data) => oneof::expand(&container, data, &mut report),
+        Data::Enum(data) if is_plain(&input.data) => {
+            (enumeration::expand(&container, data, &mut report), enumeration::stand_in)
+        }
+        Data::Enum(data) => (oneof::expand(&container, data, &mut report), oneof::stand_in),
         Data::Union(data) => {
             report.at(data.union_token, "a union cannot be a message: use an enum with data");
-            TokenStream::new()
+            (TokenStream::new(), structure::stand_in)
         }
     };
     let root = &container.root;
@@ -61,13 +64,7 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
         // Nothing with a lifetime can stand in.
         return report.into_tokens();
     }
-    // What is wrong here is said here: without these the type would be reported again wherever it is used.
-    let stand_in = match &input.data {
-        Data::Struct(data) if matches!(data.fields, syn::Fields::Unnamed(_)) => newtype::stand_in(&container),
-        Data::Enum(_) if is_plain(&input.data) => enumeration::stand_in(&container),
-        Data::Enum(_) => oneof::stand_in(&container),
-        _ => structure::stand_in(&container),
-    };
+    let stand_in = stand_in(&container);
     let errors = report.into_tokens();
     emit! {
         #errors

@@ -17,7 +17,9 @@ use syn::FieldsUnnamed;
 pub(super) fn expand(container: &Container, fields: &FieldsUnnamed, report: &mut Report) -> TokenStream {
     let mut list = fields.unnamed.iter();
     let (Some(field), None) = (list.next(), list.next()) else {
-        report.at(fields, "a message has named fields; only a tuple struct of exactly one field, a newtype, is written as what it holds");
+        let why = "a message has named fields; only a tuple struct of exactly one field, a newtype, is written as what \
+                   it holds";
+        report.at(fields, why);
         return TokenStream::new();
     };
     attribute::each(&field.attrs, &[], report, |_, _, _| Ok(()));

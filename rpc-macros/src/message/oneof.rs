@@ -20,7 +20,7 @@ use syn::{DataEnum, Type, ext::IdentExt};
 /// ```text
 /// pub struct __PaymentCardSlots { .. }
 /// impl Oneof for Payment {
-///     fn encode_variant(&self, buffer) { match self { Self::Card { .. } => { .. }, Self::Cash(one) => Element::encode(one, 2, buffer), .. } }
+///     fn encode_variant(&self, buffer) { match self { Self::Cash(one) => Element::encode(one, 2, buffer), .. } }
 ///     fn read_variant(tag, ..) -> Option<Self> { match tag { 1 => .., 2 => .., 3 => .., _ => skip } }
 ///     fn merge_variant(&mut self, tag, ..) { match (tag, self) { (1, Self::Card { .. }) => .., _ => *self = read } }
 ///     ..
@@ -31,8 +31,8 @@ pub(super) fn expand(container: &Container, data: &DataEnum, report: &mut Report
     for field in default.iter().flat_map(|index| &data.variants[*index].fields) {
         if is_boxed(&field.ty, container) {
             let why = format!(
-                "a `{0}` that was not sent would hold another one, without end: mark another variant `default`, or make \
-                 this an `Option<Box<{0}>>`",
+                "a `{0}` that was not sent would hold another one, without end: mark another variant `default`, or \
+                 make this an `Option<Box<{0}>>`",
                 container.ident
             );
             report.at(&field.ty, why);

@@ -116,9 +116,9 @@ fn cancel(text: LitStr) -> syn::Result<Cancel> {
         "drop" => Ok(Cancel::Drop),
         "finish" => Ok(Cancel::Finish(text.span())),
         other => {
-            let text_of =
+            let why =
                 format!("`{other}` is not what can become of a handler{}", suggestion(other, &["drop", "finish"]));
-            Err(syn::Error::new(text.span(), text_of))
+            Err(syn::Error::new(text.span(), why))
         }
     }
 }

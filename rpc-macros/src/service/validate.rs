@@ -11,9 +11,9 @@ use syn::{
 /// More make a call that nobody can read, and no tuple in the standard library is longer.
 pub(super) const MOST_ARGUMENTS: usize = 12;
 
-/// What callers write at every client already: the methods of `rpc::Client`, as a test sees, `clone`, and `discover`. One of
-/// the service's with such a name could not be called by it alone, and neither could these: the prelude brings both into
-/// scope, and the compiler would ask which is meant.
+/// What callers write at every client already: the methods of `rpc::Client`, as a test sees, `clone`, and `discover`.
+/// One of the service's with such a name could not be called by it alone, and neither could these: the prelude brings
+/// both into scope, and the compiler would ask which is meant.
 const TAKEN: [&str; 10] = [
     "channel",
     "clone",
@@ -107,7 +107,8 @@ fn check_signature(signature: &Signature, report: &mut Report) {
     if !signature.generics.params.is_empty() {
         report.at(
             &signature.generics,
-            "a method of a service has no generics or lifetimes: what is sent has one form; write owned, concrete types",
+            "a method of a service has no generics or lifetimes: what is sent has one form; write owned, concrete \
+             types",
         );
     }
     if let Some(clause) = &signature.generics.where_clause {
@@ -129,7 +130,8 @@ fn check_signature(signature: &Signature, report: &mut Report) {
     match &signature.output {
         ReturnType::Default => report.at(
             &signature.ident,
-            "an RPC method must return `Result<T, E>`, since a remote call can always fail; write `-> Result<(), Status>`",
+            "an RPC method must return `Result<T, E>`, since a remote call can always fail; write \
+             `-> Result<(), Status>`",
         ),
         ReturnType::Type(_, output) => {
             check_type(output, "a reply is sent over the network; return an owned type such as `String`", report);

@@ -3,12 +3,12 @@
 use super::{Method, Service, arguments_constant, reply_constant};
 use crate::service::parse::Cancel;
 use proc_macro2::{Literal, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, Type, spanned::Spanned};
 
 /// ```text
 /// Output: const __RPC_FIND_ARGUMENTS: &Arguments<(String,)> =
-///             &Arguments::<(String,)>::new("OrdersFindRequest", &[Parameter::new("number", 1)], (Argument::<String>::of(),));
+///             &Arguments::<(String,)>::new("OrdersFindRequest", &[Parameter::new("number", 1)], (Argument::of(),));
 ///         const __RPC_FIND_REPLY: Reply<Result<Order, OrderError>> = Reply::<..>::of();
 /// ```
 /// Nothing else asks anything of a user's type, so that a missing derive is one error; each `of()` is spanned at the
@@ -21,7 +21,7 @@ fn codec(method: &Method) -> TokenStream {
     let Method { cfgs, output, request, reserved, .. } = method;
     let (arguments, reply) = (arguments_constant(method), reply_constant(method));
     let types: Vec<_> = method.arguments.iter().map(|argument| &argument.ty).collect();
-    let codecs = types.iter().map(|ty| at(ty, &format_ident!("Argument")));
+    let codecs = types.iter().map(|ty| at(ty, "Argument"));
     let parameters = method.arguments.iter().map(|argument| {
         let (name, tag) = (&argument.name, Literal::u32_unsuffixed(argument.tag));
         quote!(__rpc::stub::Parameter::new(#name, #tag))
@@ -31,7 +31,7 @@ fn codec(method: &Method) -> TokenStream {
         let index = Literal::usize_unsuffixed(index);
         quote!(.keyed_by(#index))
     });
-    let of = at(output, &format_ident!("Reply"));
+    let of = at(output, "Reply");
     // A stream behind an alias is found when the constant is evaluated, and reported where this stands.
     let here = Span::mixed_site().located_at(method.ident.span());
     let value = quote_spanned! {here=>
@@ -46,11 +46,11 @@ fn codec(method: &Method) -> TokenStream {
 }
 
 /// `Argument::<ty>::of()` from the first token of the type to its last, so that an error marks all of it.
-fn at(ty: &Type, what: &Ident) -> TokenStream {
+fn at(ty: &Type, what: &str) -> TokenStream {
     let mut tokens = ty.to_token_stream().into_iter();
     let start = ty.span();
     let end = tokens.by_ref().last().map_or(start, |token| token.span());
-    let what = Ident::new(&what.to_string(), start);
+    let what = Ident::new(what, start);
     let of = quote_spanned!(end=> of());
     quote_spanned!(start=> __rpc::stub::#what::<#ty>::#of)
 }

@@ -7,7 +7,9 @@ use syn::{ItemTrait, ReturnType, TraitItem, TraitItemFn, TypeParamBound, parse_q
 
 /// ```text
 /// Input:  async fn find(&self, number: String) -> Result<Order, OrderError> { body }
-/// Output: fn find(&self, number: String) -> impl Future<Output = Result<Order, OrderError>> + Send { async move { body } }
+/// Output: fn find(&self, number: String) -> impl Future<Output = Result<Order, OrderError>> + Send {
+///             async move { body }
+///         }
 /// ```
 /// Who implements the trait still writes `async fn`. `Send`, because servers run calls on many threads; `Sync` and
 /// `'static`, because they share the implementation. Methods that are not among `which` stay as they are.
