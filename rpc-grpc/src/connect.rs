@@ -3,7 +3,7 @@
 use crate::{
     TARGET,
     caller::Caller,
-    frames, headers, keep_alive,
+    frames, headers, keep_alive, late,
     watched::{FrameHeads, Pulse, Watched, advance},
 };
 use bytes::Bytes;
@@ -31,8 +31,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_STRANGER: Duration = Duration::from_secs(310);
 /// How long it may take to answer.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many streams that were cancelled here are remembered, so that what still comes for them does no harm.
-const REMEMBERED_RESETS: usize = 1024;
 /// How many calls a connection can take: each needs an odd number below 2^31. Behind the last of them h2 takes no more,
 /// and leaves the connection as it is; so it is left for a new one.
 const MAX_CALLS: u32 = 1 << 30;
@@ -69,7 +67,9 @@ async fn connect_for(
         .initial_connection_window_size(frames::CONNECTION_WINDOW)
         .initial_max_send_streams(FIRST_CALLS)
         .max_header_list_size(headers::MAX_HEADER_LIST)
-        .max_concurrent_reset_streams(REMEMBERED_RESETS)
+        .max_concurrent_reset_streams(late::remembered(most))
+        .reset_stream_duration(late::REMEMBERED_FOR)
+        .max_local_error_reset_streams(Some(late::forgiven(most)))
         .enable_push(false)
         .handshake(Watched::new(io, sender.clone(), greeting, pulse.clone()))
         .await

@@ -40,6 +40,7 @@ mod mount;
 mod frames;
 mod headers;
 mod keep_alive;
+mod late;
 mod timeout;
 mod trailers;
 

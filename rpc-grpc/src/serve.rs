@@ -1,6 +1,6 @@
 //! The server's end of a connection.
 
-use crate::{TARGET, authority::Renamed, frames, handle, headers, keep_alive};
+use crate::{TARGET, authority::Renamed, frames, handle, headers, keep_alive, late};
 use bytes::Bytes;
 use h2::{RecvStream, server};
 use rpc_core::{
@@ -48,6 +48,9 @@ pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: T
         // the connection; a caller that drops a few dozen futures at once does just that. As many as may be open are as
         // good a bound.
         .max_pending_accept_reset_streams(info.limits.max_concurrent_calls)
+        .max_concurrent_reset_streams(late::remembered(info.limits.max_concurrent_calls))
+        .reset_stream_duration(late::REMEMBERED_FOR)
+        .max_local_error_reset_streams(Some(late::forgiven(info.limits.max_concurrent_calls)))
         .max_header_list_size(headers::MAX_HEADER_LIST)
         .handshake(io);
     let mut stopping = drain.clone();

@@ -4,7 +4,7 @@
 #[path = "it/common/mod.rs"]
 mod common;
 
-use common::*;
+use common::{frames::*, *};
 use rpc_core::{
     Address, PayloadStream, Tasks,
     server::Running,
@@ -12,89 +12,46 @@ use rpc_core::{
 };
 use std::time::Duration;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::{mpsc, oneshot},
+    sync::{mpsc, watch},
     time::timeout,
 };
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-
-const END_HEADERS: u8 = 4;
-const ACK: u8 = 1;
-
-const PROTOCOL_ERROR: u32 = 1;
-const FLOW_CONTROL_ERROR: u32 = 3;
-const FRAME_SIZE_ERROR: u32 = 6;
-const CANCEL: u32 = 8;
-const ENHANCE_YOUR_CALM: u32 = 11;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
-    frame.extend_from_slice(&[kind, flags]);
-    frame.extend_from_slice(&stream.to_be_bytes());
-    frame.extend_from_slice(payload);
-    frame
-}
-
-/// The headers of a call, in HPACK without tables that change.
-fn call_of(path: &str) -> Vec<u8> {
-    let mut block = vec![0x83, 0x86];
-    for (name, value) in [(&[0x04][..], path), (&[0x01], "kitchen"), (&[0x0f, 0x10], "application/grpc")] {
-        block.extend_from_slice(name);
-        block.push(value.len() as u8);
-        block.extend_from_slice(value.as_bytes());
-    }
-    block
-}
-
-/// How a connection ended.
-#[derive(Debug, Default, PartialEq)]
+/// What a server has said of a connection, or how it ended.
+#[derive(Clone, Debug, Default, PartialEq)]
 struct End {
     /// The reason in GOAWAY, if it was not an end in order.
     goaway: Option<u32>,
     /// The streams that were reset, with the reasons.
     resets: Vec<(u32, u32)>,
+    /// How many pings were answered.
+    pongs: usize,
 }
 
 /// A client that knows the rules, and breaks one of them.
 struct Attacker {
     write: OwnedWriteHalf,
-    /// What became of the connection.
-    end: oneshot::Receiver<End>,
+    /// What became of the connection; the end, when nobody tells any more.
+    end: watch::Receiver<End>,
     _tasks: Tasks,
 }
 
-async fn read(mut from: OwnedReadHalf, answer: mpsc::UnboundedSender<Vec<u8>>) -> End {
-    let mut end = End::default();
-    let mut head = [0; 9];
-    while from.read_exact(&mut head).await.is_ok() {
-        let mut content = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-        if from.read_exact(&mut content).await.is_err() {
-            break;
-        }
+async fn read(mut from: OwnedReadHalf, answer: mpsc::UnboundedSender<Vec<u8>>, end: watch::Sender<End>) {
+    while let Some(Frame { kind, flags, stream, content }) = read_frame(&mut from).await {
         let number = |at: usize| u32::from_be_bytes(content[at..at + 4].try_into().unwrap());
-        match head[3] {
-            GOAWAY if number(4) != 0 => end.goaway = Some(number(4)),
-            RST_STREAM => {
-                end.resets.push((u32::from_be_bytes(head[5..].try_into().unwrap()), number(0)));
-            }
-            PING if head[4] & ACK == 0 => drop(answer.send(frame(PING, ACK, 0, &content))),
-            SETTINGS if head[4] & ACK == 0 => drop(answer.send(frame(SETTINGS, ACK, 0, b""))),
+        match kind {
+            GOAWAY if number(4) != 0 => end.send_modify(|end| end.goaway = Some(number(4))),
+            RST_STREAM => end.send_modify(|end| end.resets.push((stream, number(0)))),
+            PING if flags & ACK != 0 => end.send_modify(|end| end.pongs += 1),
+            PING => drop(answer.send(frame(PING, ACK, 0, &content))),
+            SETTINGS if flags & ACK == 0 => drop(answer.send(frame(SETTINGS, ACK, 0, b""))),
             _ => {}
         }
     }
-    end
 }
 
 impl Attacker {
@@ -104,8 +61,8 @@ impl Attacker {
         write.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
         write.write_all(&frame(SETTINGS, 0, 0, b"")).await.unwrap();
         let (answer, mut answers) = mpsc::unbounded_channel();
-        let ((told, end), tasks) = (oneshot::channel(), Tasks::owner());
-        tasks.spawn(async move { drop(told.send(read(from, answer).await)) });
+        let ((told, end), tasks) = (watch::channel(End::default()), Tasks::owner());
+        tasks.spawn(read(from, answer, told));
         // The greeting is answered, so that nothing but the attack ends the connection.
         for _ in 0..2 {
             write.write_all(&answers.recv().await.unwrap()).await.unwrap();
@@ -118,10 +75,10 @@ impl Attacker {
         timeout(LONG, self.write.write_all(bytes)).await.expect("the server neither reads nor leaves").is_ok()
     }
 
-    async fn end(self) -> End {
-        let end = timeout(LONG, self.end).await.expect("the connection goes on").unwrap();
-        drop(self.write);
-        end
+    async fn end(mut self) -> End {
+        let over = async { while self.end.changed().await.is_ok() {} };
+        timeout(LONG, over).await.expect("the connection goes on");
+        self.end.borrow().clone()
     }
 }
 
@@ -169,9 +126,8 @@ fn resident() -> usize {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// CVE-2023-44487.
-#[tokio::test]
-async fn a_rapid_reset_ends_at_the_limit_and_leaves_nothing() {
+/// Opens streams without end, each of which is `reset` at once.
+async fn resets(reset: impl Fn(u32) -> Vec<u8>) {
     let bench = bench(Limits::default().with_max_concurrent_calls(64)).await;
     let before = resident();
     let mut attacker = bench.attacker().await;
@@ -183,7 +139,7 @@ async fn a_rapid_reset_ends_at_the_limit_and_leaves_nothing() {
             let stream = 2 * (burst * 1000 + index) + 1;
             bytes.extend(frame(HEADERS, END_HEADERS, stream, &headers));
             bytes.extend(frame(DATA, 1, stream, b"\0\0\0\0\0"));
-            bytes.extend(frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes()));
+            bytes.extend(reset(stream));
         }
         if !attacker.send(&bytes).await {
             break 'attack;
@@ -196,6 +152,18 @@ async fn a_rapid_reset_ends_at_the_limit_and_leaves_nothing() {
     let grown = resident().saturating_sub(before);
     assert!(grown < 64 * 1024, "{grown} KiB more");
     bench.goes_on_well().await;
+}
+
+/// CVE-2023-44487.
+#[tokio::test]
+async fn a_rapid_reset_ends_at_the_limit_and_leaves_nothing() {
+    resets(|stream| frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes())).await;
+}
+
+/// CVE-2025-8671: the server is led to reset them itself.
+#[tokio::test]
+async fn resets_that_the_server_is_led_to_end_at_the_limit_and_leave_nothing() {
+    resets(|stream| frame(WINDOW_UPDATE, 0, stream, &0x7fff_ffffu32.to_be_bytes())).await;
 }
 
 /// CVE-2024-27316 and its like.
@@ -323,5 +291,36 @@ async fn a_call_by_hand_begins_and_is_cancelled_as_any_other() {
     bench.kitchen.busy(1).await;
     attacker.write.shutdown().await.unwrap();
     assert_eq!(attacker.end().await, End::default());
+    bench.goes_on_well().await;
+}
+
+#[tokio::test]
+async fn what_still_comes_of_uploads_that_were_answered_early_leaves_the_connection_as_it_is() {
+    const UPLOADS: usize = 200;
+    let bench = bench(Limits::default()).await;
+    let mut attacker = bench.attacker().await;
+    let streams = (0..UPLOADS as u32).map(|index| 2 * index + 1);
+    let each = |made: &dyn Fn(u32) -> Vec<u8>| streams.clone().flat_map(made).collect::<Vec<u8>>();
+    attacker.send(&each(&|stream| frame(HEADERS, END_HEADERS, stream, &call_of("/t.Kitchen/Absent")))).await;
+    let answered = attacker.end.wait_for(|end| end.resets.len() == UPLOADS);
+    drop(timeout(LONG, answered).await.expect("they are not answered").unwrap());
+    // One after the other, as they come from a client that has not heard of it.
+    for round in 0..16u8 {
+        attacker.send(&each(&|stream| frame(DATA, 0, stream, &[round; 100]))).await;
+        attacker.send(&frame(PING, 0, 0, &[round; 8])).await;
+        let seen = attacker.end.wait_for(|end| end.goaway.is_some() || end.pongs > round.into());
+        let seen = timeout(LONG, seen).await.expect("a ping is not answered").unwrap().clone();
+        assert_eq!(seen.goaway, None, "in round {round}");
+    }
+    let next = 2 * UPLOADS as u32 + 1;
+    attacker.send(&frame(HEADERS, END_HEADERS, next, &call_of("/t.Kitchen/Wait"))).await;
+    attacker.send(&frame(DATA, END_STREAM, next, b"\0\0\0\0\0")).await;
+    bench.kitchen.busy(2).await;
+    attacker.send(&frame(RST_STREAM, 0, next, &CANCEL.to_be_bytes())).await;
+    bench.kitchen.busy(1).await;
+    attacker.write.shutdown().await.unwrap();
+    let end = attacker.end().await;
+    assert_eq!((end.goaway, end.resets.len()), (None, UPLOADS), "{end:?}");
+    assert!(end.resets.iter().all(|(_, reason)| *reason == NO_ERROR), "{end:?}");
     bench.goes_on_well().await;
 }

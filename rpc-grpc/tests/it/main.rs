@@ -2,6 +2,7 @@
 //! is linked with everything.
 
 mod common;
+mod late;
 mod own;
 mod python_client;
 mod python_server;

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "`hostile.rs` uses its part of this")]
 #![allow(unreachable_pub, reason = "for the tests beside it")]
 
+pub mod frames;
+
 use bytes::Bytes;
 use futures_util::StreamExt;
 use rpc_core::{
