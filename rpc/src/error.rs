@@ -1,6 +1,6 @@
 //! What goes wrong before and around calls.
 
-use rpc_core::{Code, RpcError, Status};
+use rpc_core::{Code, RpcError, Status, observer::target};
 use std::{error::Error as StdError, fmt};
 
 /// The result of setting something up. Not in the prelude: a `Result` of one argument there would shadow everybody's
@@ -132,7 +132,10 @@ impl From<Error> for Status {
         if let Some(status) = &error.0.status {
             return status.clone();
         }
-        tracing::warn!(?error, "a call cannot be answered, since what it needs could not be set up");
+        tracing::warn!(
+            target: target::SERVER, ?error,
+            "a call cannot be answered, since what it needs could not be set up"
+        );
         let code = if error.is_configuration() { Code::FailedPrecondition } else { Code::Unavailable };
         Self::new(code, "the server could not set up what it needs for this call, such as a client; its log says why")
             .with_source(error)

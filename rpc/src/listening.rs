@@ -63,6 +63,7 @@ impl Listening {
             warn_of_embedded_registry(&*self.registry, self.core.address());
         } else if self.app.is_on_registry_in_memory() {
             tracing::warn!(
+                target: target::SERVER,
                 registry = self.registry.url(),
                 "only this process can find this server: set `registry` (RPC_REGISTRY) to one that others read"
             );
