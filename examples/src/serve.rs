@@ -14,18 +14,18 @@ pub struct ServeArgs {
     common: Common,
 
     /// Where to listen; port 0 is any free one [default: what rpc.toml or RPC_SERVER_LISTEN says, else 127.0.0.1:0]
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", global = true)]
     listen: Option<Address>,
 
-    /// Where others reach this server, if not where it listens
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Where others reach this server [default: what rpc.toml or RPC_SERVER_ADVERTISE says, else where it listens]
+    #[arg(long, value_name = "HOST:PORT", global = true)]
     advertise: Option<Address>,
 
     /// The folder of the orders, which several servers may share
     #[arg(long, value_name = "DIR", default_value = "orders-data")]
     data: PathBuf,
 
-    /// How long the stores take for an order
+    /// How long the stores take for an order, as in 100ms, 2s or 1m
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = args::duration)]
     cooking_time: Duration,
 

@@ -98,9 +98,47 @@ async fn a_wrong_configuration_ends_a_program_with_2_wherever_it_is_noticed() {
     parts(shared, &["nobody has said where this server listens", "RPC_SERVER_LISTEN"]);
     let mut client = program(env!("CARGO_BIN_EXE_order-client"), folder.path());
     parts(run(client.env("RPC_REGISTRY_REQUIRED", "true").args(["find", "BD-1"])).await, &required);
+    let option = "zookeeper://127.0.0.1:2181/rpc?asume=grpc";
+    let known = ["the variable RPC_REGISTRY: `registry`", "there are session_timeout and assume", "what to do: "];
+    parts(run(order_server(folder.path()).env("RPC_REGISTRY", option)).await, &known);
     fs::write(folder.path().join("rpc.toml"), "[client.Orders.methods.Fnid]\ntimeout = \"1s\"").unwrap();
     let mut client = program(env!("CARGO_BIN_EXE_order-client"), folder.path());
     parts(run(client.args(["--registry", "memory://", "find", "BD-1"])).await, &["no method `Fnid`", "methods.Find"]);
+}
+
+#[tokio::test]
+async fn every_key_is_printed_and_what_the_command_line_says_after_the_command_counts() {
+    let folder = scratch("keys").unwrap();
+    let options = ["config", "--listen", "127.0.0.1:7000", "--advertise", "127.0.0.1:7001"];
+    let printed = run(order_server(folder.path()).args(options)).await;
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    // A key that does not exist is answered with all that do.
+    fs::write(folder.path().join("rpc.toml"), "favourite = \"dish\"").unwrap();
+    let known = run(order_server(folder.path()).arg("config")).await.err;
+    let (_, keys) = known.split_once("the keys are ").unwrap_or_else(|| panic!("{known}"));
+    for key in keys.trim().split(", ").filter(|key| *key != "registry.url") {
+        assert!(printed.out.contains(&format!("\u{2502} {key} ")), "no {key} in {}", printed.out);
+    }
+    for address in ["127.0.0.1:7000", "127.0.0.1:7001"] {
+        assert!(printed.out.contains(address), "{printed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_on_the_command_line_is_repeated_nowhere() {
+    let folder = scratch("password").unwrap();
+    for (path, more) in [
+        (env!("CARGO_BIN_EXE_order-server"), &[][..]),
+        (env!("CARGO_BIN_EXE_order-client"), &["find", "BD-1"]),
+        (env!("CARGO_BIN_EXE_quickstart"), &[]),
+    ] {
+        let mut command = program(path, folder.path());
+        let ended = run(command.args(["--registry", "zookeeper://user:secret@h1/rpc"]).args(more)).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(!ended.err.contains("secret") && !ended.out.contains("secret"), "{ended:?}");
+        assert!(ended.err.contains("--registry") && ended.err.contains("before the `@`"), "{ended:?}");
+        assert!(ended.err.contains("--help"), "{ended:?}");
+    }
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ async fn help_names_every_command_and_what_the_exit_codes_mean() {
     let folder = scratch("help").unwrap();
     for (path, words) in [
         (env!("CARGO_BIN_EXE_order-server"), &["config", "proto", "--listen", "RPC_CONFIG"][..]),
-        (env!("CARGO_BIN_EXE_order-client"), &["place", "find", "follow", "import", "ride", "--registry"]),
+        (env!("CARGO_BIN_EXE_order-client"), &["place", "find", "follow", "import", "ride", "dns://", "as in 100ms"]),
         (env!("CARGO_BIN_EXE_quickstart"), &["--input", "--retries", "--registry"]),
     ] {
         let helped = run(program(path, folder.path()).arg("--help")).await;

@@ -64,6 +64,15 @@ async fn a_server_in_a_container_that_only_this_container_finds_is_warned_of() {
 }
 
 #[tokio::test]
+async fn a_server_that_no_other_process_can_find_is_warned_of() {
+    let folder = scratch("memory").unwrap();
+    let log = log_of(folder.path(), order_server(folder.path()).args(["--registry", "memory://"])).await;
+    assert!(log.contains("WARN") && log.contains("only this process can find this server"), "{log}");
+    assert!(log.contains("RPC_REGISTRY"), "{log}");
+    assert!(!log.contains('\x1b'), "codes of colours in a file: {log}");
+}
+
+#[tokio::test]
 async fn a_server_says_at_its_start_what_it_uses() {
     let folder = scratch("start").unwrap();
     let registry = format!("file://{}/registry", folder.path().display());

@@ -118,7 +118,7 @@ fn values(config: &Config) -> Vec<Value> {
     say("registry", registry.as_ref().map(ToString::to_string), Some(&registries::embedded().to_string()));
     say("registry.required", registry_required.then(|| "true".to_owned()), Some("false"));
     say("tls", tls.map(written_tls), Some("off"));
-    say("rules", rules.as_ref().map(|path| path.display().to_string()), None);
+    say("rules", rules.as_ref().map(|path| path.display().to_string()), Some("none"));
     say("max_message", max_message.map(value::written_size), Some("4MiB"));
     say("server.listen", server.listen.as_ref().map(ToString::to_string), Some(listen));
     say("server.advertise", server.advertise.as_ref().map(ToString::to_string), Some("where it listens"));
@@ -128,13 +128,13 @@ fn values(config: &Config) -> Vec<Value> {
         server.admission.as_ref().map(ToString::to_string),
         Some(&Admission::default().to_string()),
     );
-    say("server.tls", server.tls.map(written_tls), None);
+    say("server.tls", server.tls.map(written_tls), Some("as `tls` says"));
     say("server.weight", server.weight.map(|weight| weight.to_string()), Some(&Instance::WEIGHT.to_string()));
     say("server.zone", server.zone.clone(), Some("none"));
     say("server.version", server.version.clone(), Some("none"));
-    say("server.certificate", server.certificate.as_deref().map(written_path), None);
-    say("server.key", server.key.as_deref().map(written_path), None);
-    say("server.client_ca", server.client_ca.as_deref().map(written_path), None);
+    say("server.certificate", server.certificate.as_deref().map(written_path), Some("none"));
+    say("server.key", server.key.as_deref().map(written_path), Some("none"));
+    say("server.client_ca", server.client_ca.as_deref().map(written_path), Some("none"));
     say("client.transport", client.transport.map(written_transport), Some("auto"));
     say(
         "client.timeout",
@@ -143,11 +143,11 @@ fn values(config: &Config) -> Vec<Value> {
     );
     say("client.retries", client.retries.map(written_retries), Some("on"));
     say("client.hedge", client.hedge.map(written_hedge), Some("off"));
-    say("client.tls", client.tls.map(written_tls), None);
-    say("client.ca", client.ca.as_deref().map(written_path), None);
-    say("client.certificate", client.certificate.as_deref().map(written_path), None);
-    say("client.key", client.key.as_deref().map(written_path), None);
-    say("client.server_name", client.server_name.clone(), None);
+    say("client.tls", client.tls.map(written_tls), Some("as `tls` says"));
+    say("client.ca", client.ca.as_deref().map(written_path), Some("none"));
+    say("client.certificate", client.certificate.as_deref().map(written_path), Some("none"));
+    say("client.key", client.key.as_deref().map(written_path), Some("none"));
+    say("client.server_name", client.server_name.clone(), Some("the host of each address"));
     for (name, service) in &client.services {
         let key = |key: &str| format!("client.{name}.{key}");
         say(&key("target"), service.target.as_ref().map(ToString::to_string), None);

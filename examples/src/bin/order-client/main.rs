@@ -22,7 +22,8 @@ struct Args {
     #[command(flatten)]
     common: args::Common,
 
-    /// How long a call may take, all attempts together, or a stream to begin [default: 5s, and 3s to find]
+    /// How long a call may take, all attempts together, or a stream to begin, as in 100ms, 2s or 1m [default: what
+    /// rpc.toml or RPC_CLIENT_TIMEOUT says, else 5s, and 3s to find]
     #[arg(long, value_name = "TIME", value_parser = args::duration, global = true)]
     timeout: Option<Duration>,
 
@@ -41,7 +42,7 @@ enum Command {
         /// How many times to look, in one process
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         repeat: u64,
-        /// From the beginning of one look to the next
+        /// From the beginning of one look to the next, as in 100ms, 2s or 1m
         #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = args::duration)]
         every: Duration,
     },
@@ -60,7 +61,7 @@ enum Command {
         /// The rider's name
         #[arg(default_value = "김라이더")]
         name: String,
-        /// How long a way takes
+        /// How long a way takes, as in 100ms, 2s or 1m
         #[arg(long, value_name = "TIME", default_value = "1s", value_parser = args::duration)]
         every: Duration,
         /// Wait for orders when there are none, until Ctrl-C

@@ -40,8 +40,8 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
 
-    /// Where the servers are found: zookeeper://HOST:PORT/BASE [default: a private folder]
-    #[arg(long, value_name = "URL")]
+    /// Where the servers are found: zookeeper://H1:2181,H2:2181/BASE or file:///DIR [default: a private folder]
+    #[arg(long, value_name = "URL", value_parser = args::Url)]
     registry: Option<Target>,
 
     /// Write what happened to a file, as JSON
