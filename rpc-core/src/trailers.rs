@@ -9,7 +9,8 @@ use std::sync::{Arc, OnceLock};
 /// sent. The limits are those of [`Metadata`]. A failed call carries its metadata in its [`Status`](crate::Status).
 ///
 /// ```
-/// use rpc_core::{Metadata, Streaming, Trailers};
+/// # extern crate rpc_core as rpc;
+/// use rpc::{Metadata, Streaming, Trailers};
 ///
 /// let (trailers, mut lines) = (Trailers::new(), 0);
 /// let end = trailers.clone();

@@ -1,17 +1,69 @@
 //! One annotation turns a Rust trait into a service.
 //!
-//! ```no_run
-//! # async fn example(service: impl rpc::NamedService) -> rpc::Result<()> {
-//! rpc::Server::from_config()?     // rpc.toml, then RPC_* variables; both may be absent
-//!     .service(service)           // what `..Server::new(..)` gives
-//!     .run()                      // listens, registers, serves every protocol on one port, drains on SIGTERM
-//!     .await
-//! # }
 //! ```
+//! use rpc::prelude::*;
+//!
+//! /// Greets.
+//! #[rpc_service]
+//! pub trait Greeter {
+//!     /// Greets one person.
+//!     async fn greet(&self, name: String) -> Result<String, Status>;
+//! }
+//!
+//! struct Host;
+//!
+//! impl Greeter for Host {
+//!     async fn greet(&self, name: String) -> Result<String, Status> {
+//!         Ok(format!("hello, {name}"))
+//!     }
+//! }
+//!
+//! // One program serves. It listens, registers, speaks every protocol on one port, and drains on SIGTERM.
+//! async fn serve() -> rpc::Result<()> {
+//!     let server = rpc::Server::from_config()?; // rpc.toml, then RPC_* variables; both may be absent
+//!     server.service(GreeterServer::new(Host)).run().await
+//! }
+//!
+//! // Another one calls. It finds the server by the name of the service.
+//! async fn call() -> rpc::Result<String> {
+//!     let greeter = GreeterClient::discover().await?;
+//!     Ok(greeter.greet("Mina".to_owned()).await?)
+//! }
+//!
+//! // In the same process, without a wire: what tests need.
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let greeter = GreeterClient::local(Host);
+//! assert_eq!(greeter.greet("Mina".to_owned()).await.unwrap(), "hello, Mina");
+//! # });
+//! # let (_, _) = (serve(), call());
+//! ```
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! | --- | --- |
+//! | traits and what may stand in them: streams, keys, timeouts, names on the wire | [`rpc_service`](macro@rpc_service) |
+//! | arguments and replies | [`Message`](macro@Message) |
+//! | errors of one's own; the failure of any call | [`RpcError`](macro@RpcError), [`Status`] |
+//! | `rpc.toml`, the variables, what holds when nothing is said | [`Config`], [`Rules`] |
+//! | what servers and clients of a program share; layers, observers, transports and registries of one's own | [`App`], [`AppBuilder`] |
+//! | a server and its end | [`Server`], [`Running`], [`Health`] |
+//! | options of calls: timeouts, metadata, urgency, the wire | [`Client`], [`Context`] |
+//! | streams | [`Streaming`], [`Trailers`] |
+//! | `.proto` texts, descriptors for reflection, fingerprints | [`schema`], [`assert_proto!`] |
+//!
+//! # Features
 //!
 //! This crate is what people depend on: everything that user code names is here, most of it in [`prelude`]. An
 //! interface crate, which only holds a trait and its messages, depends on it without its default features; servers and
-//! clients choose `grpc`, `tarpc` and `zookeeper`, and `tls` where connections are to be encrypted.
+//! clients choose among them:
+//!
+//! | feature | brings | default |
+//! | --- | --- | --- |
+//! | `grpc` | the gRPC transport, and services made for tonic | yes |
+//! | `tarpc` | the tarpc transport | yes |
+//! | `zookeeper` | the registry on ZooKeeper | yes |
+//! | `tls` | TLS below every transport; it wants a C compiler | no |
 
 mod advertise;
 mod app;
@@ -34,21 +86,25 @@ mod tls;
 pub mod __private;
 
 pub use app::{App, AppBuilder};
-pub use config::{ClientConfig, Config, MethodConfig, Origin, Retries, ServerConfig, ServiceConfig, Setting, Tls};
+pub use config::{
+    ClientConfig, Config, MethodConfig, Retries, ServerConfig, ServiceConfig, Setting, SettingOrigin, Tls,
+};
 pub use discover::Discover;
 pub use error::{Error, Result};
 pub use health::{Health, Readiness};
-pub use rpc_core::server::{Admission, AdmissionError};
 pub use rpc_core::{
-    Address, BoxFuture, BoxService, CallId, Code, Context, Delivery, Detail, Io, Layer, Metadata, MetadataError,
-    Method, Observer, Observers, Payload, Peer, Pushback, Request, Response, RpcError, Service, ServiceDescriptor,
-    Status, Streaming, Task, Tasks, TraceContext, Trailers, Transports, Value,
+    Address, AddressError, AsyncIo, Batch, Body, Bounds, BoxFuture, BoxService, CallId, Cancel, Code, Context, Decode,
+    Delivery, Detail, ErasedMessage, Head, Hints, Idempotency, IntoItem, Io, Kind, Layer, Metadata, MetadataError,
+    Method, Observer, Observers, Origin, Payload, PayloadStream, Peer, Priority, PriorityError, Pushback, Request,
+    Response, RpcError, Service, ServiceDescriptor, ServiceFn, Status, Streaming, Task, Tasks, TraceContext, Trailers,
+    Transports, Value,
     client::{Channel, Client, Hedge, Percentile},
     framed, observer, registry,
-    server::NamedService,
-    service_fn, spawn, spawn_detached, tower, transport,
+    server::{Admission, AdmissionError, NamedService},
+    service_fn, spawn, spawn_detached,
+    tls::Security,
+    tower, transport,
 };
-pub use rpc_core::{Priority, PriorityError};
 #[cfg(feature = "grpc")]
 pub use rpc_grpc::Mounted;
 pub use rules::Rules;

@@ -1,6 +1,6 @@
 //! What a server puts into the registry.
 
-use crate::{Config, Error, Origin, Result, config};
+use crate::{Config, Error, Result, SettingOrigin, config};
 use rpc_core::{
     Address, ServiceDescriptor,
     registry::{Endpoint, Instance, ServiceName},
@@ -25,7 +25,7 @@ impl Attributes {
     pub(crate) fn settled(self, config: &Config) -> Result<Self> {
         let told = &config.server;
         let refused = |key: &str, told: bool, reason: String| {
-            let origin = if told { config.origin(key) } else { Origin::Program };
+            let origin = if told { config.origin(key) } else { SettingOrigin::Program };
             Error::configuration(format!("{origin}: `{key}`: {reason}"))
         };
         let weight = told.weight.or(self.weight);

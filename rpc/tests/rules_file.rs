@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Echo, EchoClient, EchoServer, Mirror, config};
-use rpc::{App, Origin};
+use rpc::{App, SettingOrigin};
 use rpc_testkit::{Logs, eventually};
 use std::{fs, path::Path, time::Duration};
 
@@ -50,7 +50,7 @@ async fn a_file_that_comes_changes_turns_bad_and_goes() {
     replace(&rules, local);
     until_it_says(&echo, "a over local").await;
     let target = app.settings().into_iter().find(|setting| setting.key == "client.Echo.target").unwrap();
-    assert_eq!((target.value, target.origin), ("local://".to_owned(), Origin::Rule(Some(rules.clone()))));
+    assert_eq!((target.value, target.origin), ("local://".to_owned(), SettingOrigin::Rule(Some(rules.clone()))));
 
     replace(&rules, "[client.Echo]\ntarget = \"local://\"\ntimout = \"1s\"");
     assert!(eventually(SOON, || refused() > 0).await);
@@ -67,7 +67,7 @@ async fn a_file_that_comes_changes_turns_bad_and_goes() {
     assert!(eventually(SOON, || said("rules read") == 2).await);
     assert_eq!(echo.say("a".to_owned()).await.unwrap(), "a over tarpc", "the program's rules go first");
     let target = app.settings().into_iter().find(|setting| setting.key == "client.Echo.target").unwrap();
-    assert_eq!((target.value, target.origin), ("memory://".to_owned(), Origin::Rule(None)));
+    assert_eq!((target.value, target.origin), ("memory://".to_owned(), SettingOrigin::Rule(None)));
     app.rules().clear().await.unwrap();
     until_it_says(&echo, "a over local").await;
 

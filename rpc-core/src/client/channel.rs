@@ -164,8 +164,9 @@ pub trait Client: Clone + Sized + Send + Sync + 'static {
     /// The channel its calls go through.
     fn channel(&self) -> &Channel;
 
-    /// The same client, its calls with this timeout. Never more than what is left of the deadline of the call that is
-    /// being handled where it is used.
+    /// The same client, its calls with this timeout: of a unary call, all attempts together (5 s when nobody says anything);
+    /// of a stream, until it begins. Never more than what is left of the deadline of the call that is being handled where
+    /// it is used. The documentation of `rpc::Config` has a table of who may say how long a call takes, and who goes first.
     #[must_use]
     fn with_timeout(&self, timeout: Duration) -> Self {
         Self::from_channel(self.channel().with(|options| options.timeout = Some(timeout)))

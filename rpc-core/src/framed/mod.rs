@@ -7,8 +7,9 @@
 //! `App::builder().transport(..)`:
 //!
 //! ```
+//! # extern crate rpc_core as rpc;
 //! use bytes::BytesMut;
-//! use rpc_core::framed::{Codec, Frame, Framed, Malformed};
+//! use rpc::framed::{Codec, Frame, Framed, Malformed};
 //!
 //! #[derive(Clone)]
 //! struct Telegrams;

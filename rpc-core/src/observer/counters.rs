@@ -15,7 +15,8 @@ use std::{
 /// An [`Observer`] that counts: for tests, and for programs that have no other metrics.
 ///
 /// ```
-/// use rpc_core::{Observers, observer::Counters};
+/// # extern crate rpc_core as rpc;
+/// use rpc::{Observers, observer::Counters};
 /// use std::sync::Arc;
 ///
 /// let counters = Arc::new(Counters::default());

@@ -134,8 +134,9 @@ impl App {
 
     /// A section with a short name is about one service.
     fn one_meaning(&self, config: &Config, service: &'static ServiceDescriptor) -> Result<()> {
-        let short = service.name.rsplit('.').next().unwrap_or_default();
-        if !config.client.services.contains_key(service.name) && config.client.services.contains_key(short) {
+        if let Some((short, _)) = config.section(service.name)
+            && short != service.name
+        {
             let first = *lock(&self.0.sections).entry(short.to_owned()).or_insert(service.name);
             if first != service.name {
                 return Err(Error::configuration(format!(

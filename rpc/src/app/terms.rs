@@ -34,7 +34,7 @@ impl Terms {
         let (mut own, mut all) = (ServiceConfig::default(), ClientConfig::default());
         let mut section = service.name;
         for level in rules.iter().copied().chain([config]) {
-            if let Some((name, said)) = self::section(level, service.name) {
+            if let Some((name, said)) = level.section(service.name) {
                 check_methods(level, service, name, said)?;
                 if let Some(target) = &said.target {
                     let key = format!("client.{name}.target");
@@ -89,19 +89,10 @@ pub(super) fn declares(config: &Config, key: &str, target: &Target) -> Result<()
         .with_remedy(format!("add it, once for each: {target}?assume=grpc")))
 }
 
-/// The section about a service, by its full name or by its short one.
-fn section<'a>(config: &'a Config, service: &str) -> Option<(&'a str, &'a ServiceConfig)> {
-    let short = service.rsplit('.').next().unwrap_or(service);
-    let services = &config.client.services;
-    let found = services.get_key_value(service).or_else(|| services.get_key_value(short));
-    found.map(|(name, own)| (name.as_str(), own))
-}
-
 /// Warns of a section that is about no service, and has nearly the name of this one, which has none.
 pub(super) fn warn_of_misspelt_section(config: &Config, service: &str) {
-    let short = service.rsplit('.').next().unwrap_or(service);
-    if section(config, service).is_none()
-        && let Some(meant) = config.client.services.keys().find(|name| is_misspelt(name, service, short))
+    if config.section(service).is_none()
+        && let Some(meant) = config.client.services.keys().find(|name| is_misspelt(name, service))
     {
         tracing::warn!(
             target: target::CONFIG, section = %format!("[client.{meant}]"), rpc.service = service,
@@ -111,8 +102,8 @@ pub(super) fn warn_of_misspelt_section(config: &Config, service: &str) {
 }
 
 /// Whether a section has nearly the name of this service.
-fn is_misspelt(section: &str, full: &str, short: &str) -> bool {
-    let name = if section.contains('.') { full } else { short };
+fn is_misspelt(section: &str, service: &str) -> bool {
+    let name = if section.contains('.') { service } else { config::short_name(service) };
     strsim::damerau_levenshtein(section, name) <= 1
 }
 

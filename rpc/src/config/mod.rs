@@ -8,7 +8,7 @@ mod rules;
 mod value;
 
 pub(crate) use keys::nearest;
-pub use origin::{Origin, Setting};
+pub use origin::{Setting, SettingOrigin};
 pub(crate) use value::{label, weight};
 
 use origin::Said;
@@ -40,7 +40,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 /// transport = "auto"               # RPC_CLIENT_TRANSPORT: auto, grpc or tarpc
 /// timeout = "2s"                   # RPC_CLIENT_TIMEOUT
 /// retries = "on"                   # RPC_CLIENT_RETRIES: on or off
-/// hedge = "off"                    # RPC_CLIENT_HEDGE: off, p95, 50ms; see [`Hedge`]
+/// hedge = "off"                    # RPC_CLIENT_HEDGE: off, p95 or 50ms
 ///
 /// [client.Orders]                  # one service, by its full name, or by its short one where no other has it
 /// target = "static://10.0.0.1:7000,10.0.0.2:7000?assume=grpc"
@@ -54,10 +54,12 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 /// hedge = "50ms"
 /// ```
 ///
-/// With more to say of the registry, it is a table:
+/// With more to say of the registry, it is a table. What else there is of URLs, [`Target`] says:
 ///
 /// ```toml
 /// [registry]
+/// # Behind `?`, ZooKeeper takes session_timeout=15s (500ms to 10m: how long the record of a server stays that died), and
+/// # assume=grpc for servers of others.
 /// url = "zookeeper://zk1:2181,zk2:2181/rpc"        # RPC_REGISTRY
 /// required = true                  # RPC_REGISTRY_REQUIRED: an error rather than the embedded registry without a URL
 /// ```
@@ -80,6 +82,35 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 /// [client.Orders]
 /// server_name = "orders.internal"  # RPC_CLIENT_SERVER_NAME for all: the name in certificates, not the host of addresses
 /// ```
+///
+/// # What holds when nothing is said
+///
+/// In the second column, who says something first counts; `NAME` is a service, `METHOD` its method.
+///
+/// | of | says | or else |
+/// | --- | --- | --- |
+/// | a unary call, all its attempts together | [`with_timeout`], `timeout` of `[client.NAME.methods.METHOD]`, of `[client.NAME]`, of `[client]`, `#[rpc(timeout)]` | 5 s |
+/// | a stream until it begins: until the response does or, where the client streams, a server is found | [`with_timeout`], `timeout` of `[client.NAME]`, of `[client]` | 5 s |
+/// | all of a stream | `timeout` of `[client.NAME.methods.METHOD]`, `#[rpc(timeout)]` | no limit |
+/// | a call in a handler | the deadline of the call that is being handled, whatever else is said | |
+/// | retries | `retries` of `[client.NAME]`, of `[client]` | on: at most 3 attempts at a call; in all 20 retries for 100 calls of the last 10 s, and 10 a second beside |
+/// | hedges | [`with_hedge`], `hedge` of `[client.NAME.methods.METHOD]`, of `[client.NAME]`, of `[client]` | off; from the budget of the retries |
+/// | the wire | [`with_transport`], `transport` of `[client.NAME]`, of `[client]` | the fastest that both sides speak |
+/// | the largest message | `max_message`, [`Server::limits`] | 4 MiB |
+/// | the calls that a server lets in | `server.admission`, [`Server::admission`] | as many as it gets done |
+/// | the first list of servers, when a client is made | | 3 s |
+///
+/// An option of a call goes before everything that is written, which goes before what stands in code. [`Rules`] go before
+/// the file, key by key.
+///
+/// [`with_timeout`]: crate::Client::with_timeout
+/// [`with_hedge`]: crate::Client::with_hedge
+/// [`with_transport`]: crate::Client::with_transport
+/// [`Server::limits`]: crate::Server::limits
+/// [`Server::admission`]: crate::Server::admission
+/// [`Rules`]: crate::Rules
+///
+/// # TLS, and names with dots
 ///
 /// `tls` stands at the top for all, in `[server]`, in `[client]`, or at one service. `[client.a.methods.B]` is about
 /// the method `B` of the service `a`; a service that is really called `a.methods.B` is written in quotes.
@@ -144,8 +175,9 @@ pub struct ServerConfig {
 pub struct ClientConfig {
     /// The wires that calls may take.
     pub transport: Option<Transports>,
-    /// How long a unary call of any service may take when the call does not say and nothing is said of its service or
-    /// its method here. Overrules `#[rpc(timeout)]`, as all configuration does.
+    /// How long a unary call of any service may take, or a stream until it begins, when the call does not say and nothing
+    /// is said of its service or, of a unary call, its method here: 5 s by default. Overrules `#[rpc(timeout)]` of unary
+    /// calls, as all configuration does. See [the table](Config#what-holds-when-nothing-is-said).
     pub timeout: Option<Duration>,
     /// Whether failed calls may be sent again.
     pub retries: Option<Retries>,
@@ -174,7 +206,8 @@ pub struct ServiceConfig {
     pub target: Option<Target>,
     /// The wires that its calls may take.
     pub transport: Option<Transports>,
-    /// How long a unary call may take when the call does not say and nothing is said of its method here.
+    /// How long a unary call may take, or a stream until it begins, when the call does not say and nothing is said of the
+    /// method of a unary call here. See [the table](Config#what-holds-when-nothing-is-said).
     pub timeout: Option<Duration>,
     /// Whether failed calls may be sent again.
     pub retries: Option<Retries>,
@@ -205,7 +238,9 @@ pub struct MethodConfig {
 /// Whether failed calls may be sent again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Retries {
-    /// By class of failure, within the budget.
+    /// Where it is safe, by class of failure: at most 3 attempts at a call, and within a budget for all calls of a client of
+    /// 20 retries for 100 calls of the last 10 s, and 10 a second beside. See
+    /// [the table](Config#what-holds-when-nothing-is-said).
     #[default]
     On,
     /// Never. For tests, and for callers that have a retry of their own.
@@ -225,9 +260,14 @@ pub enum Tls {
 impl Config {
     /// What was said about clients of a service: by its full name first, then by its short one.
     pub fn service(&self, name: &str) -> Option<&ServiceConfig> {
-        let short = name.rsplit('.').next().unwrap_or(name);
+        self.section(name).map(|(_, own)| own)
+    }
+
+    /// The same, with the name of the section that says it.
+    pub(crate) fn section(&self, service: &str) -> Option<(&str, &ServiceConfig)> {
         let services = &self.client.services;
-        services.get(name).or_else(|| services.get(short))
+        let found = services.get_key_value(service).or_else(|| services.get_key_value(short_name(service)));
+        found.map(|(name, own)| (name.as_str(), own))
     }
 
     /// The values of which something was said here.
@@ -240,4 +280,9 @@ impl Config {
     pub fn settings(&self) -> Vec<Setting> {
         origin::settings(self)
     }
+}
+
+/// `Orders`, of `baedal.orders.v1.Orders`.
+pub(crate) fn short_name(service: &str) -> &str {
+    service.rsplit('.').next().unwrap_or(service)
 }

@@ -24,13 +24,13 @@ pub struct Setting {
     /// The value that holds, as the file would write it; in words where the default is no value.
     pub value: String,
     /// Who has said so.
-    pub origin: Origin,
+    pub origin: SettingOrigin,
 }
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Origin {
+pub enum SettingOrigin {
     /// Nobody has said anything.
     BuiltIn,
     /// A file.
@@ -43,7 +43,7 @@ pub enum Origin {
     Rule(Option<PathBuf>),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BuiltIn => f.write_str("built-in"),
@@ -58,11 +58,11 @@ impl fmt::Display for Origin {
 
 /// What was read: the text and the origin of each value. A field that is not what was read has been changed since.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Said(BTreeMap<String, (String, Origin)>);
+pub(super) struct Said(BTreeMap<String, (String, SettingOrigin)>);
 
 impl Said {
     /// Remembers the values of a configuration that has just been read from these places.
-    pub(super) fn of(config: &Config, mut places: BTreeMap<String, Origin>) -> Self {
+    pub(super) fn of(config: &Config, mut places: BTreeMap<String, SettingOrigin>) -> Self {
         let said = values(config).into_iter().filter_map(|(key, value, _)| {
             let origin = places.remove(&key)?;
             Some((key, (value?, origin)))
@@ -70,26 +70,26 @@ impl Said {
         Self(said.collect())
     }
 
-    fn origin(&self, key: &str, value: &str) -> Origin {
+    fn origin(&self, key: &str, value: &str) -> SettingOrigin {
         match self.0.get(key) {
             Some((read, origin)) if read == value => origin.clone(),
-            _ => Origin::Program,
+            _ => SettingOrigin::Program,
         }
     }
 }
 
 impl Config {
     /// Who has said what holds for a key; for errors.
-    pub(crate) fn origin(&self, key: &str) -> Origin {
+    pub(crate) fn origin(&self, key: &str) -> SettingOrigin {
         let setting = self.settings().into_iter().find(|setting| setting.key == key);
-        setting.map_or(Origin::BuiltIn, |setting| setting.origin)
+        setting.map_or(SettingOrigin::BuiltIn, |setting| setting.origin)
     }
 }
 
 pub(super) fn settings(config: &Config) -> Vec<Setting> {
     let setting = |(key, value, default): Value| match (value, default) {
         (Some(value), _) => Some(Setting { origin: config.said.origin(&key, &value), key, value }),
-        (None, Some(default)) => Some(Setting { key, value: default, origin: Origin::BuiltIn }),
+        (None, Some(default)) => Some(Setting { key, value: default, origin: SettingOrigin::BuiltIn }),
         (None, None) => None,
     };
     values(config).into_iter().filter_map(setting).collect()

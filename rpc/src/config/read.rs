@@ -1,7 +1,7 @@
 //! From merged values to a [`Config`].
 
 use super::{
-    Config, MethodConfig, Origin, Said, ServiceConfig, keys, rules,
+    Config, MethodConfig, Said, ServiceConfig, SettingOrigin, keys, rules,
     value::{self, Names},
 };
 use crate::{Error, Result};
@@ -24,7 +24,7 @@ pub(super) fn config(figment: &Figment, file: Option<&Path>, names: Names<'_>) -
 }
 
 /// Reads rules, all of which are in one place.
-pub(super) fn rules(figment: &Figment, rule: Origin, names: Names<'_>) -> Result<Config> {
+pub(super) fn rules(figment: &Figment, rule: SettingOrigin, names: Names<'_>) -> Result<Config> {
     let values = values(figment, &rule)?;
     Reader { figment, rule: Some(rule), names, config: Config::default(), origins: BTreeMap::new() }.read(&values)
 }
@@ -40,10 +40,10 @@ fn values(figment: &Figment, place: impl fmt::Display) -> Result<Map<Profile, Di
 struct Reader<'a> {
     figment: &'a Figment,
     /// Where they are, if they are rules.
-    rule: Option<Origin>,
+    rule: Option<SettingOrigin>,
     names: Names<'a>,
     config: Config,
-    origins: BTreeMap<String, Origin>,
+    origins: BTreeMap<String, SettingOrigin>,
 }
 
 impl Reader<'_> {
@@ -74,7 +74,7 @@ impl Reader<'_> {
         let Config { registry, registry_required, tls, rules, max_message, server, client, said: _ } = &mut self.config;
         match path {
             ["registry", "url"] if matches!(value, Value::Array(..)) => {
-                return Err(place.wrong("several registries at once are not built yet: name one"));
+                return Err(place.wrong("there is one registry for all: write one URL"));
             }
             ["registry", "url"] => *registry = Some(place.parse(value)?),
             ["registry", "required"] => *registry_required = place.flag(value)?,
@@ -122,16 +122,16 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn origin(&self, value: &Value) -> Origin {
+    fn origin(&self, value: &Value) -> SettingOrigin {
         if let Some(rule) = &self.rule {
             return rule.clone();
         }
         match self.figment.get_metadata(value.tag()) {
             Some(metadata) => match &metadata.source {
-                Some(Source::File(path)) => Origin::File(path.clone()),
-                _ => Origin::Variable(metadata.name.to_string()),
+                Some(Source::File(path)) => SettingOrigin::File(path.clone()),
+                _ => SettingOrigin::Variable(metadata.name.to_string()),
             },
-            None => Origin::Program,
+            None => SettingOrigin::Program,
         }
     }
 }
@@ -139,7 +139,7 @@ impl Reader<'_> {
 /// Where a value stands, and the transports that it may name.
 struct Place<'a> {
     key: String,
-    origin: Origin,
+    origin: SettingOrigin,
     names: Names<'a>,
 }
 
@@ -194,8 +194,18 @@ impl Place<'_> {
     }
 
     fn read<T>(&self, value: &Value, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T> {
-        let text = value.as_str().ok_or_else(|| self.wrong("its value must be a text in quotes"))?;
-        read(text).map_err(|reason| self.wrong(reason))
+        if let Some(text) = value.as_str() {
+            return read(text).map_err(|reason| self.wrong(reason));
+        }
+        let unquoted = match value {
+            Value::Num(_, number) => number.to_i128().map(|number| number.to_string()),
+            Value::Bool(_, flag) => Some(flag.to_string()),
+            _ => None,
+        };
+        // What is wrong with it, besides, says the form.
+        let more =
+            unquoted.map(|text| read(&text).map_or_else(|reason| format!(": {reason}"), |_| format!(": \"{text}\"")));
+        Err(self.wrong(format!("its value must be a text in quotes{}", more.unwrap_or_default())))
     }
 
     fn text(&self, value: &Value) -> Result<String> {
@@ -206,7 +216,7 @@ impl Place<'_> {
     fn path(&self, value: &Value) -> Result<PathBuf> {
         let path = self.read(value, value::path)?;
         Ok(match &self.origin {
-            Origin::File(file) => file.parent().unwrap_or(Path::new("")).join(path),
+            SettingOrigin::File(file) => file.parent().unwrap_or(Path::new("")).join(path),
             _ => path,
         })
     }

@@ -1,6 +1,8 @@
 //! Rules: what is said of clients while the program runs, in the grammar of the file.
 
-use super::{ClientConfig, Config, MethodConfig, Origin, Said, ServiceConfig, load::Normalised, read, value::Names};
+use super::{
+    ClientConfig, Config, MethodConfig, Said, ServiceConfig, SettingOrigin, load::Normalised, read, value::Names,
+};
 use crate::{Error, Result};
 use figment::{
     Figment,
@@ -14,7 +16,7 @@ impl Config {
     /// # Errors
     /// As for [`load`](Self::load), and for a key that holds for as long as the program runs.
     pub(crate) fn rules(text: &str, file: Option<&Path>, transports: &[&'static str]) -> Result<Self> {
-        let rule = Origin::Rule(file.map(Path::to_owned));
+        let rule = SettingOrigin::Rule(file.map(Path::to_owned));
         read::rules(&Figment::from(Normalised(Toml::string(text))), rule, Names { added: transports })
     }
 
@@ -26,9 +28,9 @@ impl Config {
         let mut config = Self { client, ..Self::default() };
         let keys = super::origin::said(&config);
         if let Some(key) = keys.iter().find(|key| !changes(key)) {
-            return Err(fixed(&Origin::Rule(None), key));
+            return Err(fixed(&SettingOrigin::Rule(None), key));
         }
-        config.said = Said::of(&config, keys.into_iter().map(|key| (key, Origin::Rule(None))).collect());
+        config.said = Said::of(&config, keys.into_iter().map(|key| (key, SettingOrigin::Rule(None))).collect());
         Ok(config)
     }
 }
@@ -42,7 +44,7 @@ pub(super) fn changes(key: &str) -> bool {
 }
 
 /// A key that holds for as long as the program runs.
-pub(super) fn fixed(origin: &Origin, key: &str) -> Error {
+pub(super) fn fixed(origin: &SettingOrigin, key: &str) -> Error {
     Error::configuration(format!("{origin}: `{key}` cannot change while the program runs")).with_remedy(
         "say it in rpc.toml, and start the program again; rules are about clients: [client], [client.NAME] and \
          [client.NAME.methods.METHOD], without what belongs to TLS",

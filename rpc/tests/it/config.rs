@@ -1,6 +1,6 @@
 //! What people write, and what they are told when it is wrong.
 
-use rpc::{Config, Origin, Retries, Tls, Transports};
+use rpc::{Config, Retries, SettingOrigin, Tls, Transports};
 use std::{path::PathBuf, time::Duration};
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -106,6 +106,7 @@ fn a_value_that_makes_no_sense_names_its_key_and_its_origin() {
         ("[client]\ntimeout = 5", &[][..], &["rpc.toml", "client.timeout", "text in quotes"][..]),
         ("[client]\ntimeout = \"5\"", &[], &["client.timeout", "300ms"]),
         ("[client]\ntransport = \"http\"", &[], &["client.transport", "auto, grpc or tarpc"]),
+        ("[server]\nlisten = 7000", &[], &["server.listen", "text in quotes", "HOST:PORT"]),
         ("[server]\nprotocols = []", &[], &["server.protocols", "speak something"]),
         ("[server]\nadmission = \"on\"", &[], &["server.admission", "adaptive, off, or a number"]),
         ("[server]\nadmission = 0", &[], &["server.admission", "`0`"]),
@@ -114,7 +115,7 @@ fn a_value_that_makes_no_sense_names_its_key_and_its_origin() {
         ("[server]\nlisten = \"7000\"", &[], &["server.listen", "HOST:PORT"]),
         ("", &[("RPC_SERVER_LISTEN", "7000")], &["RPC_SERVER_LISTEN", "HOST:PORT"]),
         ("registry = [", &[], &["rpc.toml", "is no TOML", "line 1"]),
-        ("registry = [\"memory://\"]", &[], &["`registry`", "several registries"]),
+        ("registry = [\"memory://\"]", &[], &["`registry`", "write one URL"]),
         ("[registry]\nrequired = \"yes\"", &[], &["registry.required", "true or false"]),
         ("", &[("RPC_REGISTRY_REQUIRED", "1")], &["RPC_REGISTRY_REQUIRED", "true or false"]),
         ("tls = \"maybe\"", &[], &["`tls`", "neither on nor off"]),
@@ -188,20 +189,20 @@ fn every_value_knows_who_has_said_it() {
         let setting = settings.iter().find(|setting| setting.key == key).unwrap_or_else(|| panic!("no {key}"));
         (setting.value.as_str(), setting.origin.clone())
     };
-    let (registry, Origin::File(path)) = of("registry") else { panic!("{settings:?}") };
+    let (registry, SettingOrigin::File(path)) = of("registry") else { panic!("{settings:?}") };
     assert!(registry == "memory://" && path.ends_with("rpc.toml"), "{settings:?}");
-    let (find, Origin::File(_)) = of("client.Orders.methods.Find.timeout") else { panic!("{settings:?}") };
+    let (find, SettingOrigin::File(_)) = of("client.Orders.methods.Find.timeout") else { panic!("{settings:?}") };
     assert_eq!(find, "300ms");
-    assert_eq!(of("client.retries"), ("off", Origin::Variable("RPC_CLIENT_RETRIES".to_owned())));
-    assert_eq!(of("client.hedge"), ("p95", Origin::Variable("RPC_CLIENT_HEDGE".to_owned())));
+    assert_eq!(of("client.retries"), ("off", SettingOrigin::Variable("RPC_CLIENT_RETRIES".to_owned())));
+    assert_eq!(of("client.hedge"), ("p95", SettingOrigin::Variable("RPC_CLIENT_HEDGE".to_owned())));
     assert_eq!(of("client.Orders.methods.Find.hedge").0, "50ms");
-    assert_eq!(of("tls"), ("off", Origin::Variable("RPC_TLS".to_owned())));
-    assert_eq!(of("client.transport"), ("auto", Origin::BuiltIn));
-    assert_eq!(of("server.admission"), ("adaptive", Origin::BuiltIn));
+    assert_eq!(of("tls"), ("off", SettingOrigin::Variable("RPC_TLS".to_owned())));
+    assert_eq!(of("client.transport"), ("auto", SettingOrigin::BuiltIn));
+    assert_eq!(of("server.admission"), ("adaptive", SettingOrigin::BuiltIn));
     // Set, and changed, after it was read: by a command line, for instance.
-    assert_eq!(of("server.listen"), ("0.0.0.0:7000", Origin::Program));
-    assert_eq!(of("client.timeout"), ("3s", Origin::Program));
-    assert!(Config::default().settings().iter().all(|setting| setting.origin == Origin::BuiltIn));
+    assert_eq!(of("server.listen"), ("0.0.0.0:7000", SettingOrigin::Program));
+    assert_eq!(of("client.timeout"), ("3s", SettingOrigin::Program));
+    assert!(Config::default().settings().iter().all(|setting| setting.origin == SettingOrigin::BuiltIn));
 }
 
 /// What `order-server config` prints may be copied into a file.
@@ -248,7 +249,7 @@ fn every_setting_is_written_as_the_file_would_write_it() {
     "#;
     let said = |toml: &str| -> Vec<(String, String)> {
         let settings = read(toml, &[]).unwrap_or_else(|error| panic!("{error} in\n{toml}")).settings();
-        let said = settings.into_iter().filter(|setting| setting.origin != Origin::BuiltIn);
+        let said = settings.into_iter().filter(|setting| setting.origin != SettingOrigin::BuiltIn);
         said.map(|setting| (setting.key, setting.value)).collect()
     };
     let first = said(all);

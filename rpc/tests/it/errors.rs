@@ -89,7 +89,11 @@ fn of_configuration() {
         refused("[client]\ntimout = \"1s\""),
         "rpc.toml: there is no key `client.timout`\n  what to do: write `client.timeout`, if that was meant"
     );
-    assert_eq!(refused("[client]\ntimeout = 5"), "rpc.toml: `client.timeout`: its value must be a text in quotes");
+    assert_eq!(
+        refused("[client]\ntimeout = 5"),
+        "rpc.toml: `client.timeout`: its value must be a text in quotes: `5` is no duration: write 300ms, 2s, 5m or 1h"
+    );
+    assert_eq!(refused("[server]\nzone = 5\n"), "rpc.toml: `server.zone`: its value must be a text in quotes: \"5\"");
     assert_eq!(
         refused("[client]\ntimeout = \"5\""),
         "rpc.toml: `client.timeout`: `5` is no duration: write 300ms, 2s, 5m or 1h"

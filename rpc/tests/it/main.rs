@@ -7,6 +7,8 @@ mod errors;
 mod layers;
 mod life;
 mod observer;
+#[cfg(feature = "tarpc")]
+mod outside;
 mod placement;
 mod proto;
 mod rules;

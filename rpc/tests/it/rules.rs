@@ -3,7 +3,7 @@
 
 use crate::common::{Echo, EchoClient, EchoServer, Mirror, config};
 use rpc::{
-    App, BoxService, Config, Layer, Origin, Request, Response, Service,
+    App, BoxService, Config, Layer, Request, Response, Service, SettingOrigin,
     observer::{Counters, Event},
     prelude::*,
 };
@@ -281,10 +281,10 @@ async fn what_holds_is_told_with_the_rule_as_its_origin() {
         let settings = app.settings().into_iter().find(|setting| setting.key == key).unwrap();
         (settings.value, settings.origin)
     };
-    assert_eq!(told("client.timeout"), ("3s".to_owned(), Origin::Rule(None)));
-    assert_eq!(told("client.retries"), ("off".to_owned(), Origin::Rule(None)));
-    assert_eq!(told("client.Echo.transport"), ("grpc".to_owned(), Origin::Rule(None)));
-    assert!(matches!(told("client.Echo.timeout"), (_, Origin::File(_))));
+    assert_eq!(told("client.timeout"), ("3s".to_owned(), SettingOrigin::Rule(None)));
+    assert_eq!(told("client.retries"), ("off".to_owned(), SettingOrigin::Rule(None)));
+    assert_eq!(told("client.Echo.transport"), ("grpc".to_owned(), SettingOrigin::Rule(None)));
+    assert!(matches!(told("client.Echo.timeout"), (_, SettingOrigin::File(_))));
 }
 
 /// What fails every attempt at a call, as if its connection had been lost, and counts them.
