@@ -5,7 +5,7 @@
 //! the router, the generated server. This crate holds the shape and all that does not depend on a protocol; it names
 //! neither HTTP, gRPC, tarpc nor ZooKeeper. People depend on the facade crate `rpc`, not on this one.
 //!
-//! The modules are listed in the order in which a call meets them.
+//! The modules are in groups, and those in the order in which a call meets them.
 
 // What a call is made of.
 mod batch;

@@ -10,7 +10,7 @@ use std::{
 
 /// A method of a service, described once, at compile time, by generated code.
 ///
-/// Compared by identity of the path: `/package.Service/Method` is what names a method on every wire.
+/// Its path, `/package.Service/Method`, is what names it on every wire.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Method {

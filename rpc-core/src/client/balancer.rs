@@ -41,7 +41,7 @@ impl Balancer {
         Self { fleet, observers: stack.observers.clone(), start, owner }
     }
 
-    /// The attempt that goes to `live` from `begun` on.
+    /// An attempt at the server that was picked, from `begun` on.
     fn held(&self, picked: Picked, request: &Request, journey: &Journey, begun: Instant) -> Held {
         journey.sent(&picked.0);
         let in_flight = InFlight::new(picked, begun, request.context.deadline());

@@ -1,6 +1,7 @@
 //! The way out of a process.
 //!
-//! A call goes through the modules in this order; each is a [`Service`](crate::Service) around the next.
+//! The groups of modules are in the order in which a call meets them: [`Service`](crate::Service)s around each other,
+//! down to the balancer, and then what that picks from.
 
 // What a generated client holds, and how it is made.
 mod builder;
@@ -33,7 +34,6 @@ mod trouble;
 mod warmth;
 
 // Beside the calls: what keeps the list of ready connections current.
-// Each needs only those behind it.
 mod alarm;
 mod backoff;
 mod changes;

@@ -1,12 +1,13 @@
 //! The way into a process: listener, layers, router, handler.
 
-// In the order in which a call meets them.
+// The port, and who comes to it.
 mod connections;
 mod listener;
 mod lobby;
 mod running;
 mod visitor;
 
+// What every call goes through.
 mod admission;
 mod completion;
 mod deadline;
@@ -16,6 +17,7 @@ mod panic;
 mod stack;
 mod trace;
 
+// Who handles it, and what that needs.
 mod expiry;
 mod local;
 mod router;
