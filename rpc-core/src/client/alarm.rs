@@ -4,7 +4,13 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
+
+/// Failures in a row that a server is ejected for (Envoy and Finagle: 5).
+pub(crate) const RUN: u16 = 5;
+
+/// For how long is counted before comparing (Envoy and gRFC A50: 10 s).
+pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Wakes the task that keeps an eye on servers; a fleet without failures has nothing to wake it.
 #[derive(Debug, Default)]
@@ -19,7 +25,7 @@ impl Alarm {
     pub(crate) fn failure(&self, run: u16) {
         let first = !self.failures.load(Relaxed) && !self.failures.swap(true, Relaxed);
         // Not every time: where nobody may be ejected, all fail, and fast.
-        if first || run == Watch::RUN || (run > 0 && run.is_multiple_of(64)) {
+        if first || run == RUN || (run > 0 && run.is_multiple_of(64)) {
             self.ring();
         }
     }
@@ -42,17 +48,4 @@ impl Alarm {
     pub(crate) fn forget_failures(&self) {
         self.failures.store(false, Relaxed);
     }
-}
-
-/// When what was counted is compared next.
-#[derive(Debug, Default)]
-pub(crate) struct Watch {
-    pub(crate) compare: Option<Instant>,
-}
-
-impl Watch {
-    /// Failures in a row that a server is ejected for (Envoy and Finagle: 5).
-    pub(crate) const RUN: u16 = 5;
-    /// For how long is counted before comparing (Envoy and gRFC A50: 10 s).
-    pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
 }

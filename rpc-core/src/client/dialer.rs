@@ -4,7 +4,7 @@ use crate::{
     Io, Status, Tasks,
     client::{
         connector::Connector,
-        place::{Failure, Place},
+        dial::{Dial, Failure},
         secure::Lines,
     },
     transport::{ConnectTarget, Connection, Limits, ProtocolRefused},
@@ -26,20 +26,20 @@ impl Dialer {
     pub(crate) const LIMIT: Duration = Duration::from_secs(1);
 
     /// Connects a link.
-    pub(crate) async fn connect(&self, place: &Place) -> Result<Connection, Failure> {
+    pub(crate) async fn connect(&self, dial: &Dial) -> Result<Connection, Failure> {
         let limit = Instant::now() + Self::LIMIT;
-        let io = self.open(place, limit).await.map_err(Failure::Unreachable)?;
-        let line = self.lines.open(place, io, limit).await?;
-        let mut target = ConnectTarget::new(self.lines.authority(&place.address))
+        let io = self.open(dial, limit).await.map_err(Failure::Unreachable)?;
+        let line = self.lines.open(dial, io, limit).await?;
+        let mut target = ConnectTarget::new(self.lines.authority(&dial.address))
             .with_security(self.lines.encryption().security())
             .with_limits(self.limits);
-        target.instance.clone_from(&place.expected);
-        let failed = match timeout_at(limit, place.transport.connect(line.io, target, self.tasks.handle())).await {
+        target.instance.clone_from(&dial.expected);
+        let failed = match timeout_at(limit, dial.transport.connect(line.io, target, self.tasks.handle())).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(status)) => Some(status),
             Err(_) => None,
         };
-        Err(match (line.doubt.confirmed(&self.lines, &place.address), failed) {
+        Err(match (line.doubt.confirmed(&self.lines, &dial.address), failed) {
             // No protocol would fare better there.
             (Some(status), _) => Failure::Unreachable(status),
             (None, Some(status)) if ProtocolRefused::caused(&status) => Failure::Hello(status),
@@ -50,8 +50,8 @@ impl Dialer {
         })
     }
 
-    async fn open(&self, place: &Place, limit: Instant) -> Result<Io, Status> {
-        match timeout_at(limit, self.connector.connect(&place.address)).await {
+    async fn open(&self, dial: &Dial, limit: Instant) -> Result<Io, Status> {
+        match timeout_at(limit, self.connector.connect(&dial.address)).await {
             Ok(Ok(io)) => Ok(io),
             Ok(Err(error)) => Err(Status::unavailable(error.to_string()).with_source(error)),
             Err(_) => Err(Status::unavailable(format!("not connected within {:?}", Self::LIMIT))),

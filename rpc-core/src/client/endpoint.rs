@@ -3,10 +3,10 @@
 use crate::{
     Address, Status, Transports,
     client::{
+        dial::Dial,
         live::{Choice, Live},
         load::Load,
         outliers::Record,
-        place::Place,
         shards::{self, Reach},
         standing::Standing,
         warmth::{self, Warmth},
@@ -294,9 +294,9 @@ impl Endpoint {
 
     /// What a task needs to keep a link connected. `source` says where the record is from: configuration knows addresses
     /// but no ids.
-    pub(crate) fn place(&self, link: usize, source: Source) -> Option<Place> {
+    pub(crate) fn dial(&self, link: usize, source: Source) -> Option<Dial> {
         let Link { transport, address, renew, .. } = self.links.get(link)?;
-        Some(Place {
+        Some(Dial {
             endpoint: self.id,
             link,
             load: self.load.clone(),
@@ -321,17 +321,17 @@ impl Endpoint {
     }
 
     /// Marks the links that nobody works for yet as begun.
-    pub(crate) fn begin(&mut self, wanted: &[usize], source: Source) -> Vec<Place> {
-        let mut places = Vec::new();
+    pub(crate) fn begin(&mut self, wanted: &[usize], source: Source) -> Vec<Dial> {
+        let mut dials = Vec::new();
         for &index in wanted {
             if let Some(link) = self.links.get_mut(index)
                 && matches!(link.phase, Phase::Idle)
             {
                 link.phase = Phase::Connecting;
-                places.extend(self.place(index, source));
+                dials.extend(self.dial(index, source));
             }
         }
-        places
+        dials
     }
 
     /// Marks the links for which a slower one now stands in.

@@ -6,18 +6,18 @@ use crate::{
         alarm::Alarm,
         changes::Changes,
         diagnosis::Diagnosis,
+        dial::{Dial, Failure},
         dialer::Dialer,
         journey::{Attempt, Journey, Nth, Start},
         latency::Clock,
-        link::{self, Home},
+        link::{self, LinkOwner},
         live::{Live, Paced, Picked, Purpose},
         picker::Draw,
-        place::{Failure, Place},
         pool::{Pool, ReadySet},
         roster::Roster,
         shards::{Patience, Shard},
         standing::Effect,
-        tend::{self, Verdict},
+        tend::{self, StandingChange},
     },
     observer::{Ejected, FellBack, Listed, target},
     registry::{ServiceName, Snapshot, Watch},
@@ -276,8 +276,8 @@ impl Fleet {
             self.ready.store(Arc::new(roster.ready(now)));
             settled
         });
-        for place in settled.connect {
-            self.tasks.spawn(link::run(self.clone(), self.dialer.clone(), place));
+        for dial in settled.connect {
+            self.tasks.spawn(link::run(self.clone(), self.dialer.clone(), dial));
         }
         for fallback in settled.fallbacks {
             let (address, from, to, because) = (&fallback.address, fallback.from, fallback.to, &fallback.because);
@@ -298,13 +298,13 @@ impl Fleet {
 
     /// Does what is to be done about servers that fail or warm up. Gives when it is to be called next.
     fn tend(self: &Arc<Self>, now: Instant) -> Option<Instant> {
-        let verdicts = self.with_roster(|roster| roster.tend(now, &self.alarm, || fastrand::u64(..)));
+        let changes = self.with_roster(|roster| roster.tend(now, &self.alarm, || fastrand::u64(..)));
         let (due, changing) =
             self.with_roster(|roster| (roster.due(now), roster.is_warming(now) || roster.has_left(now)));
-        if changing || !verdicts.is_empty() {
+        if changing || !changes.is_empty() {
             self.update(|_| {});
         }
-        for Verdict { address, effect, reason } in verdicts {
+        for StandingChange { address, effect, reason } in changes {
             let service = self.service.as_str();
             match effect {
                 Effect::Eject(time) => {
@@ -335,42 +335,42 @@ impl Fleet {
     }
 }
 
-impl Home for Fleet {
-    fn connected(self: &Arc<Self>, place: &Place, connection: Connection) {
-        let (address, transport) = (place.address.clone(), place.transport.name());
+impl LinkOwner for Fleet {
+    fn connected(self: &Arc<Self>, dial: &Dial, connection: Connection) {
+        let (address, transport) = (dial.address.clone(), dial.transport.name());
         if !self.observers.is_none() {
             let life = Life::new(self.observers.clone(), address.clone(), transport);
             self.tasks.spawn(life.follow(connection.state));
         }
         let live = Live::new(
-            place.endpoint,
+            dial.endpoint,
             address,
             transport,
             (connection.service, connection.places),
-            place.load.clone(),
+            dial.load.clone(),
             (self.clock, self.alarm.clone()),
         );
-        self.update(|roster| roster.connected(place, Arc::new(live), Instant::now()));
+        self.update(|roster| roster.connected(dial, Arc::new(live), Instant::now()));
     }
 
-    fn lost(self: &Arc<Self>, place: &Place) {
-        self.update(|roster| roster.lost(place));
+    fn lost(self: &Arc<Self>, dial: &Dial) {
+        self.update(|roster| roster.lost(dial));
     }
 
-    fn failed(self: &Arc<Self>, place: &Place, failure: Failure) {
+    fn failed(self: &Arc<Self>, dial: &Dial, failure: Failure) {
         tracing::debug!(
             target: target::CLIENT,
-            ?failure, rpc.service = self.service.as_str(), server.address = %place.address,
-            rpc.system = place.transport.name(),
+            ?failure, rpc.service = self.service.as_str(), server.address = %dial.address,
+            rpc.system = dial.transport.name(),
             "no connection"
         );
         let (Failure::Unreachable(because) | Failure::Hello(because)) = &failure;
-        self.observers.tell(|observer| observer.connect_failed(&place.address, place.transport.name(), because));
-        self.update(|roster| roster.failed(place, failure));
+        self.observers.tell(|observer| observer.connect_failed(&dial.address, dial.transport.name(), because));
+        self.update(|roster| roster.failed(dial, failure));
     }
 
-    fn is_replaced(&self, place: &Place) -> bool {
-        self.with_roster(|roster| roster.is_replaced(place))
+    fn is_replaced(&self, dial: &Dial) -> bool {
+        self.with_roster(|roster| roster.is_replaced(dial))
     }
 
     fn changes(&self) -> Changes {

@@ -43,12 +43,12 @@ struct Notes {
     /// How many attempts came back with the word that they were not begun.
     unprocessed: u32,
     failure: Option<Status>,
-    hedge: Hedged,
+    hedge: HedgeState,
 }
 
 /// What became of the attempt beside the first.
 #[derive(Debug)]
-enum Hedged {
+enum HedgeState {
     /// There is none.
     Not,
     /// It is under way, or the first attempt was faster.
@@ -64,7 +64,7 @@ impl Notes {
 
     /// Those of a call that has just begun, and of an attempt beside one that went to these endpoints.
     fn new(tried: [u32; Self::TRIED], count: usize) -> Mutex<Self> {
-        let (stage, waited, hedge) = (Stage::Here, Duration::ZERO, Hedged::Not);
+        let (stage, waited, hedge) = (Stage::Here, Duration::ZERO, HedgeState::Not);
         Mutex::new(Self { stage, waited, tried, count, unprocessed: 0, failure: None, hedge })
     }
 }
@@ -151,22 +151,22 @@ impl Journey {
             attempts: AtomicU32::new(0),
             notes: Notes::new(notes.tried, notes.count),
         });
-        notes.hedge = Hedged::Out(hedge.clone());
+        notes.hedge = HedgeState::Out(hedge.clone());
         hedge
     }
 
     /// The attempt beside the first has answered.
     pub(crate) fn overtaken(&self) {
         let mut notes = self.notes();
-        if let Hedged::Out(hedge) = &notes.hedge {
-            notes.hedge = Hedged::Won(hedge.clone());
+        if let HedgeState::Out(hedge) = &notes.hedge {
+            notes.hedge = HedgeState::Won(hedge.clone());
         }
     }
 
     /// Both attempts have failed. What comes next avoids where either went.
     pub(crate) fn rejoined(&self) {
         let mut notes = self.notes();
-        let Hedged::Out(hedge) = std::mem::replace(&mut notes.hedge, Hedged::Failed) else { return };
+        let HedgeState::Out(hedge) = std::mem::replace(&mut notes.hedge, HedgeState::Failed) else { return };
         let other = hedge.notes();
         (notes.tried, notes.count) = (other.tried, other.count);
         notes.unprocessed += other.unprocessed;
@@ -176,10 +176,10 @@ impl Journey {
     /// How it went with the attempt beside the first; `None` when there was none.
     pub(crate) fn hedge(&self) -> Option<&'static str> {
         match &self.notes().hedge {
-            Hedged::Not => None,
-            Hedged::Out(hedge) => (hedge.attempts() > 0).then_some("lost"),
-            Hedged::Won(_) => Some("won"),
-            Hedged::Failed => Some("failed"),
+            HedgeState::Not => None,
+            HedgeState::Out(hedge) => (hedge.attempts() > 0).then_some("lost"),
+            HedgeState::Won(_) => Some("won"),
+            HedgeState::Failed => Some("failed"),
         }
     }
 
@@ -204,8 +204,8 @@ impl Journey {
     /// How many attempts may have left this process.
     pub(crate) fn attempts(&self) -> u32 {
         let beside = match &self.notes().hedge {
-            Hedged::Out(hedge) | Hedged::Won(hedge) => hedge.attempts.load(Relaxed),
-            Hedged::Not | Hedged::Failed => 0,
+            HedgeState::Out(hedge) | HedgeState::Won(hedge) => hedge.attempts.load(Relaxed),
+            HedgeState::Not | HedgeState::Failed => 0,
         };
         self.attempts.load(Relaxed) + beside
     }
@@ -261,7 +261,7 @@ impl Journey {
     /// Where the last attempt went, or the one that was answered, and over which wire.
     pub(crate) fn destination(&self) -> Option<(Address, &'static str)> {
         let notes = self.notes();
-        if let Hedged::Won(hedge) = &notes.hedge {
+        if let HedgeState::Won(hedge) = &notes.hedge {
             return hedge.destination();
         }
         match &notes.stage {

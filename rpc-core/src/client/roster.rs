@@ -3,12 +3,11 @@
 use crate::{
     Transports,
     client::{
-        alarm::Watch,
         crowd,
         diagnosis::{Cause, Diagnosis, List},
+        dial::{Dial, Failure},
         endpoint::{self, Arrival, Demand, Endpoint, Fallback, Hello, Link, Listing, Phase, Spared},
         live::Live,
-        place::{Failure, Place},
         pool::{Pool, ReadySet},
         shards::Shards,
         standing::Standing,
@@ -45,7 +44,8 @@ pub(crate) struct Roster {
     next: u32,
     /// Whether there has been a list.
     arrival: Arrival,
-    pub(crate) watch: Watch,
+    /// When what was counted of failures is compared next.
+    pub(crate) compare_at: Option<Instant>,
     /// Whether the task that tends it should look.
     wake: bool,
     /// Whether the channel takes no calls any more.
@@ -58,7 +58,7 @@ pub(crate) struct Roster {
 #[derive(Default)]
 pub(crate) struct Settled {
     /// Links that somebody has to connect from now on.
-    pub(crate) connect: Vec<Place>,
+    pub(crate) connect: Vec<Dial>,
     pub(crate) fallbacks: Vec<Fallback>,
     /// Whether the task that tends it should look.
     pub(crate) wake: bool,
@@ -79,7 +79,7 @@ impl Roster {
             keyed: false,
             next: 1,
             arrival: Arrival::First,
-            watch: Watch::default(),
+            compare_at: None,
             wake: false,
             closed: false,
             order: RandomState::new(),
@@ -225,22 +225,22 @@ impl Roster {
 
 /// What becomes of connections.
 impl Roster {
-    pub(crate) fn connected(&mut self, place: &Place, live: Arc<Live>, now: Instant) {
-        self.change(place, |link| {
+    pub(crate) fn connected(&mut self, dial: &Dial, live: Arc<Live>, now: Instant) {
+        self.change(dial, |link| {
             link.phase = Phase::Ready(live);
             link.hello = Hello::Fine;
             link.failure = None;
         });
-        let endpoint = self.endpoints.values_mut().find(|endpoint| endpoint.id == place.endpoint);
+        let endpoint = self.endpoints.values_mut().find(|endpoint| endpoint.id == dial.endpoint);
         self.wake |= endpoint.is_some_and(|endpoint| endpoint.warm_up(now));
     }
 
-    pub(crate) fn lost(&mut self, place: &Place) {
-        self.change(place, |link| link.phase = Phase::Connecting);
+    pub(crate) fn lost(&mut self, dial: &Dial) {
+        self.change(dial, |link| link.phase = Phase::Connecting);
     }
 
-    pub(crate) fn failed(&mut self, place: &Place, failure: Failure) {
-        self.change(place, |link| match failure {
+    pub(crate) fn failed(&mut self, dial: &Dial, failure: Failure) {
+        self.change(dial, |link| match failure {
             Failure::Unreachable(status) => {
                 link.failure = Some(status);
                 // It was about to die when it did not answer; whoever comes next may well speak the protocol.
@@ -255,21 +255,21 @@ impl Roster {
         });
     }
 
-    pub(crate) fn is_replaced(&self, place: &Place) -> bool {
-        !self.insisted.contains(place.transport.name())
-            && self.endpoints.values().find(|endpoint| endpoint.id == place.endpoint).is_some_and(|endpoint| {
-                endpoint.links.get(place.link).is_some_and(|link| link.hello == Hello::Replaced)
-                    && endpoint.links.iter().skip(place.link + 1).any(Link::is_ready)
+    pub(crate) fn is_replaced(&self, dial: &Dial) -> bool {
+        !self.insisted.contains(dial.transport.name())
+            && self.endpoints.values().find(|endpoint| endpoint.id == dial.endpoint).is_some_and(|endpoint| {
+                endpoint.links.get(dial.link).is_some_and(|link| link.hello == Hello::Replaced)
+                    && endpoint.links.iter().skip(dial.link + 1).any(Link::is_ready)
             })
     }
 
-    fn change(&mut self, place: &Place, change: impl FnOnce(&mut Link)) {
-        if place.stop.is_cancelled() {
+    fn change(&mut self, dial: &Dial, change: impl FnOnce(&mut Link)) {
+        if dial.stop.is_cancelled() {
             // The endpoint rests, and perhaps another task works for it by now.
             return;
         }
-        let endpoint = self.endpoints.values_mut().find(|endpoint| endpoint.id == place.endpoint);
-        if let Some(link) = endpoint.and_then(|endpoint| endpoint.links.get_mut(place.link)) {
+        let endpoint = self.endpoints.values_mut().find(|endpoint| endpoint.id == dial.endpoint);
+        if let Some(link) = endpoint.and_then(|endpoint| endpoint.links.get_mut(dial.link)) {
             change(link);
         }
     }

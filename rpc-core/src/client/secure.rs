@@ -2,7 +2,7 @@
 
 use crate::{
     Address, Delivery, Io, Status,
-    client::place::{Failure, Place},
+    client::dial::{Dial, Failure},
     io::Overheard,
     notices::Notices,
     observer::target,
@@ -43,19 +43,19 @@ impl Lines {
     }
 
     /// Makes such a line of a byte stream to a server.
-    pub(crate) async fn open(&self, place: &Place, mut io: Io, limit: Instant) -> Result<Line, Failure> {
+    pub(crate) async fn open(&self, dial: &Dial, mut io: Io, limit: Instant) -> Result<Line, Failure> {
         let Encryption::Tls { connector, server_name } = &self.encryption else {
             let doubt = Doubt::Plain(io.overhear());
             return Ok(Line { io, doubt });
         };
-        let host = host(&place.address);
+        let host = host(&dial.address);
         let server = server_name.as_deref().unwrap_or(&host);
-        match timeout_at(limit, connector.connect(io, server, place.transport.alpn())).await {
+        match timeout_at(limit, connector.connect(io, server, dial.transport.alpn())).await {
             Ok(Ok(secured)) => Ok(Line { io: secured.io, doubt: Doubt::Tls(secured.afterthought) }),
             Ok(Err(error)) if error.kind() == TlsErrorKind::Protocol => {
                 Err(Failure::Hello(ProtocolRefused::new(error.to_string()).into_status()))
             }
-            Ok(Err(error)) => Err(Failure::Unreachable(self.tls_failed(&place.address, &error))),
+            Ok(Err(error)) => Err(Failure::Unreachable(self.tls_failed(&dial.address, &error))),
             Err(_) => Err(Failure::Unreachable(Status::unavailable("the TLS handshake was not over in time"))),
         }
     }

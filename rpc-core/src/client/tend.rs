@@ -3,7 +3,7 @@
 use crate::{
     Address,
     client::{
-        alarm::{Alarm, Watch},
+        alarm::{self, Alarm},
         endpoint::Endpoint,
         gate::Probe,
         outliers,
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 /// Something to tell.
-pub(crate) struct Verdict {
+pub(crate) struct StandingChange {
     pub(crate) address: Address,
     pub(crate) effect: Effect,
     pub(crate) reason: Reason,
@@ -39,20 +39,20 @@ impl Roster {
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         let endpoints = self.endpoints().filter_map(|endpoint| endpoint.due(now));
         let departures = self.endpoints().filter_map(|endpoint| endpoint.listing.until()).filter(|until| *until > now);
-        endpoints.chain(departures).chain(self.watch.compare).min()
+        endpoints.chain(departures).chain(self.compare_at).min()
     }
 
     /// Does what is to be done at `now`; `random` makes the times of ejection differ.
-    pub(crate) fn tend(&mut self, now: Instant, alarm: &Alarm, mut random: impl FnMut() -> u64) -> Vec<Verdict> {
+    pub(crate) fn tend(&mut self, now: Instant, alarm: &Alarm, mut random: impl FnMut() -> u64) -> Vec<StandingChange> {
         let mut signs: Vec<_> = self.endpoints().filter_map(|endpoint| Some((endpoint.id, sign(endpoint)?))).collect();
-        match self.watch.compare {
+        match self.compare_at {
             Some(compare) if compare <= now => {
                 signs.extend(self.outliers());
-                self.watch.compare = None;
+                self.compare_at = None;
                 alarm.forget_failures();
             }
             None if alarm.has_failures() => {
-                self.watch.compare = Some(now + Watch::INTERVAL);
+                self.compare_at = Some(now + alarm::INTERVAL);
                 self.endpoints_mut().for_each(Endpoint::count_anew);
             }
             _ => {}
@@ -79,7 +79,7 @@ impl Roster {
         (ejected + 1) * 2 <= used().count() && used().any(does_better)
     }
 
-    fn step(&mut self, id: u32, now: Instant, sign: Sign, random: u64) -> Option<Verdict> {
+    fn step(&mut self, id: u32, now: Instant, sign: Sign, random: u64) -> Option<StandingChange> {
         if matches!(sign, Sign::Fails(_)) && !self.may_eject(id) {
             return None;
         }
@@ -101,7 +101,7 @@ impl Roster {
             }
         }
         let reason = after.reason().or(before.reason())?;
-        Some(Verdict { address: endpoint.links.first()?.address.clone(), effect, reason })
+        Some(StandingChange { address: endpoint.links.first()?.address.clone(), effect, reason })
     }
 }
 
@@ -109,7 +109,7 @@ impl Roster {
 fn sign(endpoint: &Endpoint) -> Option<Sign> {
     if endpoint.standing.is_admitted() {
         let run = endpoint.load.trouble().run();
-        return (run >= Watch::RUN).then_some(Sign::Fails(Reason::Run(run)));
+        return (run >= alarm::RUN).then_some(Sign::Fails(Reason::Run(run)));
     }
     Some(match endpoint.load.gate().outcome() {
         Some(Probe::Well) => Sign::Well,

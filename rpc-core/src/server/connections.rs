@@ -29,9 +29,9 @@ struct Taken {
 /// What becomes of a newcomer.
 #[derive(Debug)]
 pub(crate) enum Entry {
-    Free(Place),
+    Free(ConnectionPermit),
     /// Somebody has to leave for it.
-    Instead(Place, Most),
+    Instead(ConnectionPermit, Most),
     Refused(Most),
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Most {
 
 /// Room for a connection, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ConnectionPermit {
     all: Arc<Connections>,
     host: String,
     number: u64,
@@ -64,14 +64,14 @@ impl Connections {
         let host = peer.map_or_else(|| "this machine".to_owned(), |peer| peer.host().into_owned());
         let mut taken = self.lock();
         if taken.count < self.room {
-            return Entry::Free(taken.place(self, host));
+            return Entry::Free(taken.permit(self, host));
         }
         let most = taken.most();
         if taken.of(&host) + 1 >= most.connections {
             return Entry::Refused(most);
         }
         taken.close_newest(&most.host);
-        Entry::Instead(taken.place(self, host), most)
+        Entry::Instead(taken.permit(self, host), most)
     }
 }
 
@@ -105,23 +105,23 @@ impl Taken {
         Some(removed)
     }
 
-    fn place(&mut self, all: &Arc<Connections>, host: String) -> Place {
+    fn permit(&mut self, all: &Arc<Connections>, host: String) -> ConnectionPermit {
         let (number, leave) = (self.next, CancellationToken::new());
         self.next += 1;
         self.count += 1;
         self.hosts.entry(host.clone()).or_default().insert(number, leave.clone());
-        Place { all: all.clone(), host, number, leave }
+        ConnectionPermit { all: all.clone(), host, number, leave }
     }
 }
 
-impl Place {
+impl ConnectionPermit {
     /// Waits until it has to be given up.
     pub(crate) async fn lost(&self) {
         self.leave.cancelled().await;
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.all.lock().remove(&self.host, self.number);
     }
@@ -135,9 +135,9 @@ mod tests {
         all.enter(Some(&Address::tcp(host, 1)))
     }
 
-    fn free(all: &Arc<Connections>, host: &str) -> Place {
+    fn free(all: &Arc<Connections>, host: &str) -> ConnectionPermit {
         match enter(all, host) {
-            Entry::Free(place) => place,
+            Entry::Free(permit) => permit,
             other => panic!("{host}: {other:?}"),
         }
     }
@@ -151,7 +151,7 @@ mod tests {
         let Entry::Instead(second, most) = enter(&all, "modest") else { panic!("there is room") };
         assert_eq!(most, Most { host: "greedy".to_owned(), connections: 4 });
         assert_eq!(
-            greedy.iter().map(|place| place.leave.is_cancelled()).collect::<Vec<_>>(),
+            greedy.iter().map(|permit| permit.leave.is_cancelled()).collect::<Vec<_>>(),
             [false, false, false, true]
         );
         // Three and two: taking one more away would only turn it round.

@@ -6,7 +6,7 @@ use crate::{
     observer::{Unclassified, Visitor, target},
     server::{
         Admission, NamedService, Router, RouterError,
-        connections::{Connections, Entry, Most, Place},
+        connections::{ConnectionPermit, Connections, Entry, Most},
         listener::Listener,
         lobby::Lobby,
         unfinished::Unfinished,
@@ -226,7 +226,7 @@ impl Port {
             // Whoever has not said anything by now will not be served.
             () = drain.reached(DrainPhase::Draining) => return None,
         };
-        let place = self.place(peer.as_ref())?;
+        let permit = self.permit(peer.as_ref())?;
         let guest = Guest::new(&self.observers, peer.clone(), transport.name());
         let Secured { io, alpn, identity, .. } = secured;
         let info = ConnectionInfo { peer, alpn, identity, ..self.info.clone() };
@@ -235,20 +235,20 @@ impl Port {
             tokio::select! {
                 biased;
                 () = serving => {}
-                () = place.lost() => {}
+                () = permit.lost() => {}
             }
             drop(guest);
         })
     }
 
     /// Room for one whose protocol is known, unless there is none.
-    fn place(&self, peer: Option<&Address>) -> Option<Place> {
-        let (place, most) = match self.connections.enter(peer) {
-            Entry::Free(place) => return Some(place),
-            Entry::Instead(place, most) => (Some(place), most),
+    fn permit(&self, peer: Option<&Address>) -> Option<ConnectionPermit> {
+        let (permit, most) = match self.connections.enter(peer) {
+            Entry::Free(permit) => return Some(permit),
+            Entry::Instead(permit, most) => (Some(permit), most),
             Entry::Refused(most) => (None, most),
         };
-        if place.is_none() {
+        if permit.is_none() {
             let crowd = Unclassified { peer, visitor: Visitor::Crowd, first: &[] };
             self.observers.tell(|observer| observer.unclassified(&crowd));
         }
@@ -262,7 +262,7 @@ impl Port {
                 self.info.limits.max_connections
             );
         }
-        place
+        permit
     }
 }
 

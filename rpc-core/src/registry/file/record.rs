@@ -18,7 +18,7 @@ const MAX_EXTRA: usize = 64;
 struct Record {
     id: String,
     services: Vec<String>,
-    endpoints: Vec<Place>,
+    endpoints: Vec<RecordEndpoint>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     zone: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ struct Record {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Place {
+struct RecordEndpoint {
     protocol: String,
     address: String,
     #[serde(default)]
@@ -55,7 +55,7 @@ fn ordinary() -> u32 {
 
 /// Writes a record.
 pub(super) fn write(instance: &Instance) -> serde_json::Result<Vec<u8>> {
-    let endpoints = instance.endpoints.iter().map(|endpoint| Place {
+    let endpoints = instance.endpoints.iter().map(|endpoint| RecordEndpoint {
         protocol: endpoint.protocol.clone(),
         address: endpoint.address.to_string(),
         tls: endpoint.tls,
@@ -107,13 +107,13 @@ pub(super) fn read(text: &[u8], id: &str, service: &ServiceName) -> Result<Insta
     Ok(instance)
 }
 
-fn endpoint(place: Place) -> Result<Endpoint, String> {
-    let address: Address = place.address.parse().map_err(|error| format!("{error}"))?;
+fn endpoint(written: RecordEndpoint) -> Result<Endpoint, String> {
+    let address: Address = written.address.parse().map_err(|error| format!("{error}"))?;
     if let Address::Tcp { port: 0, .. } = address {
         return Err(format!("{address} has no port"));
     }
-    let mut endpoint = Endpoint::new(place.protocol, address);
-    endpoint.tls = place.tls;
+    let mut endpoint = Endpoint::new(written.protocol, address);
+    endpoint.tls = written.tls;
     Ok(endpoint)
 }
 

@@ -78,7 +78,7 @@ impl Gate {
 
     /// A place for a call, if there is one.
     #[inline]
-    pub(super) fn enter(self: &Arc<Self>, request: &Request) -> Option<Place<'_>> {
+    pub(super) fn enter(self: &Arc<Self>, request: &Request) -> Option<Permit<'_>> {
         let before = self.began.fetch_add(1, Relaxed);
         // What is known may be old: whoever would be refused looks first.
         if self.watch.is_some() && (self.alert.load(Relaxed) || LOOKS.with(OneIn::is_it)) {
@@ -95,7 +95,7 @@ impl Gate {
             self.began.fetch_sub(1, Relaxed);
             return None;
         }
-        Some(Place(self))
+        Some(Permit(self))
     }
 
     #[cold]
@@ -168,9 +168,9 @@ impl Watch {
 
 /// A place among the calls at work, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place<'a>(&'a Gate);
+pub(super) struct Permit<'a>(&'a Gate);
 
-impl Drop for Place<'_> {
+impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
         self.0.ended.fetch_add(1, Relaxed);

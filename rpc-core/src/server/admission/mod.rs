@@ -9,7 +9,7 @@ pub use policy::{Admission, AdmissionError};
 
 use crate::{Delivery, Observers, Request, Response, Service, Status, Tasks};
 use futures_util::future::Either;
-use gate::Place;
+use gate::Permit;
 use pin_project_lite::pin_project;
 use std::{
     future::ready,
@@ -58,11 +58,11 @@ pub(crate) struct Admit<S> {
 
 impl<S: Service> Service for Admit<S> {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
-        let Some(place) = self.gate.enter(&request) else {
+        let Some(permit) = self.gate.enter(&request) else {
             return Either::Left(ready(Err(self.refuse(&request))));
         };
-        let place = (!request.method.kind.request_streams()).then_some(place);
-        Either::Right(Admitted { call: self.inner.call(request), _place: place })
+        let permit = (!request.method.kind.request_streams()).then_some(permit);
+        Either::Right(Admitted { call: self.inner.call(request), _permit: permit })
     }
 }
 
@@ -70,7 +70,7 @@ pin_project! {
     struct Admitted<'a, F> {
         #[pin]
         call: F,
-        _place: Option<Place<'a>>,
+        _permit: Option<Permit<'a>>,
     }
 }
 

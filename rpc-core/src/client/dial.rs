@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Which link of which endpoint a task works for.
-pub(crate) struct Place {
+pub(crate) struct Dial {
     pub(crate) endpoint: u32,
     pub(crate) link: usize,
     pub(crate) load: Arc<Load>,
