@@ -7,7 +7,7 @@ use crate::{
         live::{Choice, Live},
         load::Load,
         outliers::Record,
-        shards::{self, Reach},
+        shards::{self, Member, Reach},
         standing::Standing,
         warmth::{self, Warmth},
     },
@@ -213,7 +213,7 @@ impl Endpoint {
 
     /// It as a member of those among which keys are divided; `spared` says whether it need not take calls since it was
     /// ejected.
-    pub(crate) fn member(&self, link: Option<&Link>, spared: Spared) -> Option<(u64, u32, u32, Reach)> {
+    pub(crate) fn member(&self, link: Option<&Link>, spared: Spared) -> Option<Member> {
         let link = link?;
         let reach = match (&link.phase, self.standing, spared) {
             (Phase::Ready(live), Standing::Admitted { .. }, _) | (Phase::Ready(live), _, Spared::No) => {
@@ -224,7 +224,7 @@ impl Endpoint {
             (Phase::Connecting, Standing::Admitted { .. }, _) if link.failure.is_none() => Reach::Unconnected,
             _ => Reach::Away,
         };
-        Some((self.identity, self.instance.weight.max(1), self.id, reach))
+        Some(Member { identity: self.identity, weight: self.instance.weight.max(1), endpoint: self.id, reach })
     }
 
     /// Whether it takes calls, or would, were it not ejected.

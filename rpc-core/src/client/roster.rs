@@ -113,14 +113,14 @@ impl Roster {
     /// Calls have keys, and this one wants an endpoint that is not connected.
     pub(crate) fn demand(&mut self, endpoint: Option<u32>) {
         self.keyed = true;
-        if let Some(endpoint) = self.endpoints.values_mut().find(|known| Some(known.id) == endpoint) {
+        if let Some(endpoint) = endpoint.and_then(|id| self.endpoint_mut(id)) {
             endpoint.demand = Demand::Keyed;
         }
     }
 
     /// Whether a call has wanted this endpoint before.
     pub(crate) fn is_demanded(&self, endpoint: u32) -> bool {
-        self.endpoints.values().any(|known| known.id == endpoint && known.demand == Demand::Keyed)
+        self.endpoint(endpoint).is_some_and(|known| known.demand == Demand::Keyed)
     }
 
     /// A list has come.
@@ -231,8 +231,7 @@ impl Roster {
             link.hello = Hello::Fine;
             link.failure = None;
         });
-        let endpoint = self.endpoints.values_mut().find(|endpoint| endpoint.id == dial.endpoint);
-        self.wake |= endpoint.is_some_and(|endpoint| endpoint.warm_up(now));
+        self.wake |= self.endpoint_mut(dial.endpoint).is_some_and(|endpoint| endpoint.warm_up(now));
     }
 
     pub(crate) fn lost(&mut self, dial: &Dial) {
@@ -257,7 +256,7 @@ impl Roster {
 
     pub(crate) fn is_replaced(&self, dial: &Dial) -> bool {
         !self.insisted.contains(dial.transport.name())
-            && self.endpoints.values().find(|endpoint| endpoint.id == dial.endpoint).is_some_and(|endpoint| {
+            && self.endpoint(dial.endpoint).is_some_and(|endpoint| {
                 endpoint.links.get(dial.link).is_some_and(|link| link.hello == Hello::Replaced)
                     && endpoint.links.iter().skip(dial.link + 1).any(Link::is_ready)
             })
@@ -268,7 +267,7 @@ impl Roster {
             // The endpoint rests, and perhaps another task works for it by now.
             return;
         }
-        let endpoint = self.endpoints.values_mut().find(|endpoint| endpoint.id == dial.endpoint);
+        let endpoint = self.endpoint_mut(dial.endpoint);
         if let Some(link) = endpoint.and_then(|endpoint| endpoint.links.get_mut(dial.link)) {
             change(link);
         }
@@ -372,6 +371,14 @@ impl Roster {
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.endpoints.values()
+    }
+
+    fn endpoint(&self, id: u32) -> Option<&Endpoint> {
+        self.endpoints().find(|endpoint| endpoint.id == id)
+    }
+
+    pub(crate) fn endpoint_mut(&mut self, id: u32) -> Option<&mut Endpoint> {
+        self.endpoints_mut().find(|endpoint| endpoint.id == id)
     }
 
     pub(crate) fn endpoints_mut(&mut self) -> impl Iterator<Item = &mut Endpoint> {

@@ -26,12 +26,14 @@ pub(crate) struct Shards {
     weights: Weights,
 }
 
+/// A server that is listed.
 #[derive(Debug)]
-struct Member {
-    identity: u64,
-    weight: u32,
-    endpoint: u32,
-    reach: Reach,
+pub(crate) struct Member {
+    /// See [`identity`].
+    pub(crate) identity: u64,
+    pub(crate) weight: u32,
+    pub(crate) endpoint: u32,
+    pub(crate) reach: Reach,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,9 +76,8 @@ impl Shards {
     /// So many calls in flight fit on any server, or a handful of calls at once with the same key would be scattered.
     pub(crate) const ROOM: u32 = 8;
 
-    pub(crate) fn new(members: impl Iterator<Item = (u64, u32, u32, Reach)>) -> Self {
-        let member = |(identity, weight, endpoint, reach)| Member { identity, weight, endpoint, reach };
-        let members: Vec<_> = members.map(member).collect();
+    pub(crate) fn new(members: impl Iterator<Item = Member>) -> Self {
+        let members: Vec<_> = members.collect();
         let alike = members.windows(2).all(|pair| pair[0].weight == pair[1].weight);
         Self { members, weights: if alike { Weights::Alike } else { Weights::Different } }
     }
@@ -166,7 +167,12 @@ mod tests {
 
     fn shards(endpoints: impl Iterator<Item = u32>, weight: impl Fn(u32) -> u32) -> Shards {
         let number = |endpoint: u32| mixed(u64::from(endpoint));
-        Shards::new(endpoints.map(|endpoint| (number(endpoint), weight(endpoint), endpoint, ready(endpoint))))
+        Shards::new(endpoints.map(|endpoint| Member {
+            identity: number(endpoint),
+            weight: weight(endpoint),
+            endpoint,
+            reach: ready(endpoint),
+        }))
     }
 
     fn to(shard: &Shard<'_>) -> u32 {

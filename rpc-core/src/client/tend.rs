@@ -83,7 +83,7 @@ impl Roster {
         if matches!(sign, Sign::Fails(_)) && !self.may_eject(id) {
             return None;
         }
-        let endpoint = self.endpoints_mut().find(|endpoint| endpoint.id == id)?;
+        let endpoint = self.endpoint_mut(id)?;
         let before = endpoint.standing;
         let (after, effect) = before.step(now, sign, random);
         endpoint.standing = after;

@@ -168,7 +168,11 @@ impl<S: Service> Retry<S> {
             let class = Class::of(&status, request.method);
             let withdraw = || self.history.budget.withdraw(limits, self.history.second(Instant::now()));
             let Some(stay_away) = stay_away(&status, &request) else { return Err(plan.ended(status)) };
-            let Some(wait) = plan.next(class, fastrand::u64(..), withdraw) else { return Err(plan.ended(status)) };
+            let wait = match plan.next(class, fastrand::u64(..), withdraw) {
+                Next::GiveUp => return Err(plan.ended(status)),
+                Next::Elsewhere => None,
+                Next::After(wait) => Some(wait),
+            };
             if request.context.attempt() != plan.number {
                 let id = request.context.call_id().unwrap_or_else(CallId::random);
                 request.context = request.context.with_attempt(id, plan.number);
@@ -229,6 +233,17 @@ struct Plan {
     furthest: Delivery,
 }
 
+/// What becomes of a call after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// It ends with the failure.
+    GiveUp,
+    /// It is made again at once, where it has not been yet.
+    Elsewhere,
+    /// It is made again after this time, anywhere.
+    After(Duration),
+}
+
 /// What may be done for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rights {
@@ -256,26 +271,26 @@ impl Plan {
         last.with_delivery(self.furthest)
     }
 
-    /// Whether to call again after a failure of this class, and after what wait.
-    fn next(&mut self, class: Class, random: u64, withdraw: impl FnOnce() -> bool) -> Option<Option<Duration>> {
+    /// Whether to call again after a failure of this class, and when.
+    fn next(&mut self, class: Class, random: u64, withdraw: impl FnOnce() -> bool) -> Next {
         match class {
-            Class::Final => None,
+            Class::Final => Next::GiveUp,
+            Class::NeverSent if self.moves >= RetryLimits::MOVES => Next::GiveUp,
             Class::NeverSent => {
                 self.moves += 1;
                 // The first few go elsewhere at once; when nobody takes it, spinning would not help.
-                let wait = (self.moves > 2).then(|| self.backoff.next(random));
-                (self.moves <= RetryLimits::MOVES).then_some(wait)
+                if self.moves > 2 { Next::After(self.backoff.next(random)) } else { Next::Elsewhere }
             }
-            Class::Unprocessed | Class::Overloaded | Class::Lost if self.made >= self.attempts => None,
+            Class::Unprocessed | Class::Overloaded | Class::Lost if self.made >= self.attempts => Next::GiveUp,
             Class::Unprocessed | Class::Overloaded | Class::Lost => {
                 let free = class == Class::Unprocessed && std::mem::take(&mut self.free);
                 if !free && (self.rights == Rights::Free || !withdraw()) {
-                    return None;
+                    return Next::GiveUp;
                 }
                 self.made += 1;
                 // One roll-out upstream would leave the whole chain below without retries, though nobody did anything.
                 self.number += u32::from(!free);
-                Some((self.made > 2).then(|| self.backoff.next(random)))
+                if self.made > 2 { Next::After(self.backoff.next(random)) } else { Next::Elsewhere }
             }
         }
     }
@@ -297,7 +312,10 @@ mod tests {
             *budget = budget.saturating_sub(1);
             enough
         };
-        let next = |class: &Class| plan.next(*class, 0, || withdraw(&mut budget)).map(|_| plan.number);
+        let next = |class: &Class| {
+            let next = plan.next(*class, 0, || withdraw(&mut budget));
+            (next != Next::GiveUp).then_some(plan.number)
+        };
         classes.iter().map_while(next).collect()
     }
 
@@ -328,11 +346,12 @@ mod tests {
     #[test]
     fn waits_begin_when_elsewhere_has_not_helped() {
         let mut plan = Plan::new(1, 3);
-        let mut wait = |class| plan.next(class, u64::MAX, || true).unwrap();
-        assert_eq!((wait(Class::NeverSent), wait(Class::NeverSent)), (None, None));
-        assert!(wait(Class::NeverSent).unwrap() > Duration::from_millis(19));
-        assert!(wait(Class::NeverSent).unwrap() > Duration::from_millis(39));
-        assert_eq!(wait(Class::Lost), None);
-        assert!(wait(Class::Lost).unwrap() > Duration::from_millis(79));
+        let mut next = |class| plan.next(class, u64::MAX, || true);
+        let after = |least| move |next| matches!(next, Next::After(wait) if wait > Duration::from_millis(least));
+        assert_eq!((next(Class::NeverSent), next(Class::NeverSent)), (Next::Elsewhere, Next::Elsewhere));
+        assert!(after(19)(next(Class::NeverSent)));
+        assert!(after(39)(next(Class::NeverSent)));
+        assert_eq!(next(Class::Lost), Next::Elsewhere);
+        assert!(after(79)(next(Class::Lost)));
     }
 }
