@@ -139,11 +139,6 @@ impl Method {
         report: &mut Report,
     ) -> Self {
         let ident = &method.sig.ident;
-        for attribute in method.attrs.iter().filter(|attribute| attribute::would_put(attribute, "deprecated")) {
-            let text = "whether a method is deprecated stands in the schema, the same for everybody: write \
-                        `#[deprecated]` without `cfg_attr`, or two methods under `cfg`";
-            report.at(attribute, text);
-        }
         let name = match &attributes.name {
             Some(name) => name.clone(),
             None => {
@@ -153,11 +148,6 @@ impl Method {
             }
         };
         let arguments = arguments(method, attributes, report);
-        if let (true, Some(tag)) = (attributes.bare.is_some(), attributes.arguments.iter().find_map(|a| a.tag.as_ref()))
-        {
-            let why = "a bare message has the numbers of its own fields; remove `tag` or `bare`";
-            report.add(syn::Error::new(tag.span, why));
-        }
         Self {
             constant: names::constant(ident),
             path: format!("/{service}/{name}"),

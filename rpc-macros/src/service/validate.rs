@@ -1,7 +1,7 @@
 //! What a trait must be so that a service can be made of it.
 
 use super::parse::{Attributes, MethodAttributes};
-use crate::{names, report::Report};
+use crate::{attribute, names, report::Report};
 use quote::ToTokens;
 use syn::{
     FnArg, GenericArgument, ItemTrait, Lifetime, Pat, PatType, PathArguments, Receiver, ReturnType, Signature,
@@ -36,6 +36,7 @@ pub(super) fn check(item: &ItemTrait, attributes: &Attributes, report: &mut Repo
             TraitItem::Fn(method) => {
                 let Some(attributes) = methods.next() else { continue };
                 check_signature(&method.sig, report);
+                check_deprecation(method, report);
                 check_arguments(method, attributes, report);
             }
             TraitItem::Const(constant) => {
@@ -139,6 +140,14 @@ fn check_signature(signature: &Signature, report: &mut Report) {
     }
 }
 
+fn check_deprecation(method: &TraitItemFn, report: &mut Report) {
+    for attribute in method.attrs.iter().filter(|attribute| attribute::would_put(attribute, "deprecated")) {
+        let text = "whether a method is deprecated stands in the schema, the same for everybody: write \
+                    `#[deprecated]` without `cfg_attr`, or two methods under `cfg`";
+        report.at(attribute, text);
+    }
+}
+
 fn check_receiver(receiver: &Receiver, report: &mut Report) {
     // Another lifetime than 'static has been declared at the method, and is reported there.
     let brief = |lifetime: &Option<Lifetime>| lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static");
@@ -186,6 +195,10 @@ fn check_arguments(method: &TraitItemFn, attributes: &MethodAttributes, report: 
     if attributes.bare.is_some() {
         let why = "a bare message has the numbers of its own fields; remove `reserved` or `bare`";
         attributes.reserved.refuse(why, report);
+        if let Some(tag) = attributes.arguments.iter().find_map(|argument| argument.tag.as_ref()) {
+            let why = "a bare message has the numbers of its own fields; remove `tag` or `bare`";
+            report.add(syn::Error::new(tag.span, why));
+        }
     } else if arguments.iter().any(|argument| is_streaming(&argument.ty)) {
         attributes.reserved.refuse("a stream is no request with fields; remove `reserved`", report);
     }
