@@ -15,8 +15,9 @@ use std::{ffi::OsStr, io::IsTerminal, time::Duration};
 #[derive(clap::Args, Clone, Debug)]
 pub struct Common {
     /// Where servers register and clients look: zookeeper://H1:2181,H2:2181/BASE or file:///DIR; for clients of servers
-    /// that register nowhere static://H1:PORT,H2:PORT?assume=grpc or dns://HOST:PORT?assume=grpc; memory:// and local://
-    /// are for one process alone [default: what rpc.toml or RPC_REGISTRY says, else a folder of this user on this machine]
+    /// that register nowhere static://H1:PORT,H2:PORT?assume=grpc or dns://HOST:PORT?assume=grpc; memory:// and
+    /// local:// are for one process alone [default: what rpc.toml or RPC_REGISTRY says, else a folder of this user on
+    /// this machine]
     #[arg(long, value_name = "URL", value_parser = Url, global = true)]
     pub registry: Option<Target>,
 
@@ -67,8 +68,8 @@ impl Common {
     }
 }
 
-/// Reads where servers are found from a command line. What clap itself says of a value that it does not take repeats it as
-/// it was typed, with a password that stands in it.
+/// Reads where servers are found from a command line. What clap itself says of a value that it does not take repeats it
+/// as it was typed, with a password that stands in it.
 #[derive(Clone)]
 pub struct Url;
 

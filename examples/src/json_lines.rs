@@ -9,8 +9,8 @@
 //! {"@frame":"reply","id":1,"message":"CgkKATESBG1pbmE=","metadata":[]}
 //! ```
 //!
-//! A program adds it with `App::builder().transport(Arc::new(json_lines()))`. Its servers then speak it on the port of gRPC
-//! and tarpc, and register it as `json-lines/1`; `transport = "json-lines"` lets a client use it.
+//! A program adds it with `App::builder().transport(Arc::new(json_lines()))`. Its servers then speak it on the port of
+//! gRPC and tarpc, and register it as `json-lines/1`; `transport = "json-lines"` lets a client use it.
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::BytesMut;

@@ -3,8 +3,8 @@
 //! This file is the *interface*, which servers and clients share: the trait, its messages and its errors. In a project
 //! of several teams it is a crate of its own (say `orders-api`) that depends on `rpc` without its default features.
 //! The modules below it belong to the server ([`serve`], [`kitchen`] and what it keeps), to callers whose streams
-//! outlive a server ([`follower`], [`rider`], [`resume`]), to whoever has orders in a file ([`sheet`]), and to the command
-//! lines of the programs ([`args`]). [`json_lines`] is a wire of one's own.
+//! outlive a server ([`follower`], [`rider`], [`resume`]), to whoever has orders in a file ([`sheet`]), and to the
+//! command lines of the programs ([`args`]). [`json_lines`] is a wire of one's own.
 
 pub mod args;
 pub mod book;
@@ -33,30 +33,31 @@ pub trait Orders {
     ///
     /// The caller chooses the number. The same order under the same number is placed once and has one receipt, however
     /// often it is sent; another order under that number is a [`Conflict`](OrderError::Conflict).
-    // Twice does what once does, and yet it is not `idempotent`: such a handler is dropped when its caller leaves, and an
-    // order that has come is to be placed.
+    // Twice does what once does, and yet it is not `idempotent`: such a handler is dropped when its caller leaves, and
+    // an order that has come is to be placed.
     async fn place(&self, order: Order) -> Result<Receipt, OrderError>;
 
     /// Finds an order by its number.
     #[rpc(idempotent, timeout = "3s")]
     async fn find(&self, #[rpc(key)] number: String) -> Result<Order, OrderError>;
 
-    /// Follows an order until it is delivered: every [`Stage`] it has passed, then each one when it is reached, once and
-    /// in order.
+    /// Follows an order until it is delivered: every [`Stage`] it has passed, then each one when it is reached, once
+    /// and in order.
     ///
     /// Whoever is cut off follows again and leaves out what came before, as [`Follower`] does in Rust.
     #[rpc(idempotent)]
     async fn follow(&self, number: String) -> Result<Streaming<Progress, OrderError>, OrderError>;
 
-    /// Places a whole file of orders, at most [10,000](Summary::ORDERS). What cannot be taken is left out, and the summary
-    /// says which and why. Sending the same file again does no harm, for the reason that placing an order twice does none.
+    /// Places a whole file of orders, at most [10,000](Summary::ORDERS). What cannot be taken is left out, and the
+    /// summary says which and why. Sending the same file again does no harm, for the reason that placing an order twice
+    /// does none.
     #[rpc(idempotent)]
     async fn import(&self, orders: Streaming<Order>) -> Result<Summary, OrderError>;
 
     /// Guides a rider from store to door: each [`Position`] is answered by what to do next.
     ///
-    /// What a rider carries is kept, not the stream: whoever is cut off says where they are and goes on, as [`Rider`] does
-    /// in Rust.
+    /// What a rider carries is kept, not the stream: whoever is cut off says where they are and goes on, as [`Rider`]
+    /// does in Rust.
     async fn track(&self, positions: Streaming<Position>) -> Result<Streaming<Instruction, OrderError>, OrderError>;
 }
 

@@ -5,8 +5,8 @@ use std::{borrow::Cow, fmt, net::IpAddr, path::PathBuf, str::FromStr};
 /// Where a server can be reached: a host and a port, or a Unix socket.
 ///
 /// Written `10.0.0.7:7000`, `orders.internal:7000`, `[::1]:7000` or `unix:/run/orders.sock`. An IPv4 address has four
-/// decimal numbers: resolvers take `127.1`, `0x7f000001` and `2130706433` for 127.0.0.1 too, and whoever looks at an address
-/// would not see it, so a host name does not end in a number (as in WHATWG's URLs).
+/// decimal numbers: resolvers take `127.1`, `0x7f000001` and `2130706433` for 127.0.0.1 too, and whoever looks at an
+/// address would not see it, so a host name does not end in a number (as in WHATWG's URLs).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Address {
@@ -54,8 +54,9 @@ impl Address {
         }
     }
 
-    /// Why no server is called at this IP address, the end of a sentence that begins with it; `None` for all that a server
-    /// may have. For those who read addresses that others have written: a record, or what a name in one leads to.
+    /// Why no server is called at this IP address, the end of a sentence that begins with it; `None` for all that a
+    /// server may have. For those who read addresses that others have written: a record, or what a name in one leads
+    /// to.
     pub fn unfit(ip: IpAddr) -> Option<&'static str> {
         match ip.to_canonical() {
             ip if ip.is_unspecified() => Some("means every address and therefore none"),

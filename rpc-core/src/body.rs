@@ -91,8 +91,8 @@ impl Body {
 
 /// A stream of messages whose types are forgotten.
 ///
-/// It ends with its first error, whatever it was made of; and once it has ended it lets go of that, so that who keeps it
-/// keeps nothing.
+/// It ends with its first error, whatever it was made of; and once it has ended it lets go of that, so that who keeps
+/// it keeps nothing.
 pub struct PayloadStream {
     // Never locked: it makes the stream `Sync`, so that a layer may hold `&Request` across an await.
     inner: Mutex<Option<Pin<Box<dyn Source>>>>,
@@ -128,8 +128,8 @@ impl PayloadStream {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Puts messages into `batch` until it is full, or until no more is ready: then it is pending, and what was ready is
-    /// in the batch. There may be messages in it as well when the stream has ended, well or with an error.
+    /// Puts messages into `batch` until it is full, or until no more is ready: then it is pending, and what was ready
+    /// is in the batch. There may be messages in it as well when the stream has ended, well or with an error.
     pub fn poll_batch(&mut self, cx: &mut task::Context<'_>, batch: &mut Batch) -> Poll<Option<Result<(), Status>>> {
         if self.lent.is_some() {
             let first = ready!(self.poll_first(cx));

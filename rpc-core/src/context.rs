@@ -153,8 +153,8 @@ impl Context {
         self.0.as_ref().and_then(|inner| inner.call_id)
     }
 
-    /// Which attempt at the call this is, counted from 1; those that have certainly done nothing are not counted. Above 1
-    /// nothing downstream retries, but for what has done nothing either.
+    /// Which attempt at the call this is, counted from 1; those that have certainly done nothing are not counted. Above
+    /// 1 nothing downstream retries, but for what has done nothing either.
     pub fn attempt(&self) -> u32 {
         self.0.as_ref().map_or(1, |inner| inner.attempt.max(1))
     }
@@ -172,15 +172,15 @@ impl Context {
         }
     }
 
-    /// Whether the server that handles this call is about to leave: its port is closed, and new calls go elsewhere. Of a
-    /// call in this process: whether the process is.
+    /// Whether the server that handles this call is about to leave: its port is closed, and new calls go elsewhere. Of
+    /// a call in this process: whether the process is.
     pub fn is_draining(&self) -> bool {
         self.drain().is_some_and(|drain| drain.phase() >= DrainPhase::Draining)
     }
 
-    /// Waits until the server that handles this call is about to leave. For whoever works for long: a drain waits 6 s for
-    /// it, and then cuts it. A stream that may be followed elsewhere had better end, with `Unavailable`, which is what
-    /// tells its reader to open another: by now that one goes to a server which stays.
+    /// Waits until the server that handles this call is about to leave. For whoever works for long: a drain waits 6 s
+    /// for it, and then cuts it. A stream that may be followed elsewhere had better end, with `Unavailable`, which is
+    /// what tells its reader to open another: by now that one goes to a server which stays.
     ///
     /// Take the context where the call begins, since a stream outlives the handler that made it:
     ///
@@ -199,8 +199,8 @@ impl Context {
     /// ```
     ///
     /// A service that is called in this process, and that an App serves (`App::serve_local`), hears of it when the last
-    /// server of the App does, or when the App is shut down. Outside of a call, and in one that was made by a client which
-    /// holds its own service (`OrdersClient::local`), it waits for ever.
+    /// server of the App does, or when the App is shut down. Outside of a call, and in one that was made by a client
+    /// which holds its own service (`OrdersClient::local`), it waits for ever.
     pub async fn draining(&self) {
         match self.drain().cloned() {
             Some(mut drain) => drain.reached(DrainPhase::Draining).await,

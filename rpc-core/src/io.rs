@@ -34,7 +34,8 @@ impl Overheard {
 
     #[cold]
     fn set(self, bytes: &[u8]) {
-        // In one piece, as they were sent; who sends less than two bytes is not recognised, and nothing is lost by that.
+        // In one piece, as they were sent; who sends less than two bytes is not recognised, and nothing is lost by
+        // that.
         if let Some(first) = bytes.first_chunk() {
             let _ = self.0.set(*first);
         }

@@ -11,7 +11,8 @@ use std::{
 /// from it: what is sent elsewhere must be whole.
 ///
 /// With its first item the stream goes over to who took it, so that nothing stands between an item and its reader after
-/// that. Until then it stays here, also when the attempt has let go of it: its sender learns of that when the call ends.
+/// that. Until then it stays here, also when the attempt has let go of it: its sender learns of that when the call
+/// ends.
 #[derive(Clone)]
 pub(crate) struct Loan(Arc<Mutex<Option<PayloadStream>>>);
 

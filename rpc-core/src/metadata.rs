@@ -8,9 +8,9 @@ use std::{borrow::Cow, error::Error, fmt};
 /// The limits hold on every transport and are checked where something is added, so that the error names the key:
 /// keys are of `[a-z0-9_.-]`, 1 to 128 bytes; those ending in `-bin` hold bytes, the others printable ASCII; those
 /// beginning with `grpc-` or `rpc-` are the framework's, and some are HTTP's (see [`is_reserved`](Self::is_reserved)),
-/// also where a call goes over another wire, for it may go over HTTP tomorrow; at most [`MAX_ENTRIES`](Self::MAX_ENTRIES) pairs and
-/// [`MAX_BYTES`](Self::MAX_BYTES) in all, since a peer that is sent more closes the connection, and with it the calls
-/// of others.
+/// also where a call goes over another wire, for it may go over HTTP tomorrow; at most
+/// [`MAX_ENTRIES`](Self::MAX_ENTRIES) pairs and [`MAX_BYTES`](Self::MAX_BYTES) in all, since a peer that is sent more
+/// closes the connection, and with it the calls of others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
     entries: Vec<(Cow<'static, str>, Value)>,

@@ -124,8 +124,8 @@ impl Method {
     /// What becomes of the handler when its caller leaves, where the default for the kind is wrong.
     ///
     /// # Panics
-    /// When a method that answers with a stream is to finish: nobody would read that. In generated code this is an error of
-    /// the compiler's.
+    /// When a method that answers with a stream is to finish: nobody would read that. In generated code this is an
+    /// error of the compiler's.
     #[must_use]
     #[track_caller]
     pub const fn with_cancel(mut self, cancel: Cancel) -> Self {
@@ -219,8 +219,8 @@ impl ServiceDescriptor {
     }
 
     /// The same service under another full name, as in `baedal.night.v1.Orders`: for a server that serves one trait
-    /// twice. It is made once for each name and lives for ever, as descriptors do: names are for programs to choose, and
-    /// not for their peers.
+    /// twice. It is made once for each name and lives for ever, as descriptors do: names are for programs to choose,
+    /// and not for their peers.
     pub fn named(&self, name: impl Into<String>) -> &'static Self {
         /// Whose other name it is. The same methods may be declared to be carried by other transports.
         type Of = (&'static str, usize, Option<&'static str>);

@@ -3,13 +3,13 @@
 use crate::{Context, Metadata};
 use std::{fmt, str::FromStr};
 
-/// How urgent a call is: whose calls are refused first when a server has too much to do. The four are Google's ("Handling
-/// Overload", chapter 21 of *Site Reliability Engineering*).
+/// How urgent a call is: whose calls are refused first when a server has too much to do. The four are Google's
+/// ("Handling Overload", chapter 21 of *Site Reliability Engineering*).
 ///
 /// Said by the caller with [`Client::with_priority`](crate::client::Client::with_priority), and inherited by the calls
-/// that a handler makes for it, like the trace: refusing one of those wastes all that was done above it. It travels in the
-/// [baggage](Context::baggage) under [`Priority::KEY`], which every wire carries, which servers that know nothing of it
-/// pass on, and which a call of the default does not pay for. Nobody checks whether a caller may say it.
+/// that a handler makes for it, like the trace: refusing one of those wastes all that was done above it. It travels in
+/// the [baggage](Context::baggage) under [`Priority::KEY`], which every wire carries, which servers that know nothing
+/// of it pass on, and which a call of the default does not pay for. Nobody checks whether a caller may say it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// May fail at any time, and is made again later: batches. Refused first.

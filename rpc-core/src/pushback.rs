@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// What a server asks of clients whose calls it has refused. The retries of a channel keep to it.
 ///
-/// It travels as a detail, `google.rpc.RetryInfo`, on every wire, and on gRPC also as `grpc-retry-pushback-ms` (gRFC A6),
-/// which clients of other frameworks know.
+/// It travels as a detail, `google.rpc.RetryInfo`, on every wire, and on gRPC also as `grpc-retry-pushback-ms` (gRFC
+/// A6), which clients of other frameworks know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushback {
     /// To call again no sooner than this.

@@ -61,9 +61,9 @@ pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static
     Task { answer: task, nursery }
 }
 
-/// Runs a future that outlives the call which starts it: for what is to be done after the answer. It keeps the trace and
-/// nothing else, above all no deadline. The server owns it: a drain waits for it as for a call, and it ends with the
-/// server.
+/// Runs a future that outlives the call which starts it: for what is to be done after the answer. It keeps the trace
+/// and nothing else, above all no deadline. The server owns it: a drain waits for it as for a call, and it ends with
+/// the server.
 ///
 /// Outside of a call nothing runs; see [`spawn`].
 pub fn spawn_detached<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Task<T> {
@@ -81,8 +81,8 @@ pub fn spawn_detached<T: Send + 'static>(future: impl Future<Output = T> + Send 
 /// A task that was started by [`spawn`] or [`spawn_detached`]: awaiting it gives what its future gave.
 ///
 /// # Errors
-/// `Internal` when the future panicked, `Cancelled` when its call or its server ended first, `FailedPrecondition` when it
-/// was started outside of a call.
+/// `Internal` when the future panicked, `Cancelled` when its call or its server ended first, `FailedPrecondition` when
+/// it was started outside of a call.
 pub struct Task<T> {
     answer: oneshot::Receiver<Result<T, Status>>,
     nursery: Arc<Nursery>,
@@ -183,8 +183,8 @@ impl Home {
         }
     }
 
-    /// The stream of replies has ended well, as it says. Whether one of the tasks, of which it may have come, panicked (one
-    /// that is being polled may be about to) or was cut.
+    /// The stream of replies has ended well, as it says. Whether one of the tasks, of which it may have come, panicked
+    /// (one that is being polled may be about to) or was cut.
     pub(crate) fn poll_end(&self, cx: &mut task::Context<'_>) -> Poll<Result<(), Status>> {
         let Some(nursery) = self.nursery.get() else { return Poll::Ready(Ok(())) };
         nursery.last.register(cx.waker());

@@ -7,9 +7,9 @@ use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 /// The failure of a call: a [`Code`], a message for people, typed details for programs, and the cause on this side.
 ///
 /// One pointer wide. Code, message, details and metadata travel; everything else is known to this process alone. In
-/// particular [`delivery`](Self::delivery), which decides whether a call may be sent again, is set only by a transport or the
-/// balancer, is never encoded, and is reset where a call enters a server: a dependency's "never sent" is not a fact
-/// about the caller's own call.
+/// particular [`delivery`](Self::delivery), which decides whether a call may be sent again, is set only by a transport
+/// or the balancer, is never encoded, and is reset where a call enters a server: a dependency's "never sent" is not a
+/// fact about the caller's own call.
 #[derive(Clone)]
 pub struct Status(Box<Inner>);
 
@@ -60,8 +60,8 @@ pub struct Detail {
 }
 
 impl Detail {
-    /// The full name of the type of `value`: what follows the last slash, for the part before it may differ by who wrote
-    /// it.
+    /// The full name of the type of `value`: what follows the last slash, for the part before it may differ by who
+    /// wrote it.
     pub fn type_name(&self) -> &str {
         self.type_url.rsplit_once('/').map_or(&*self.type_url, |(_, name)| name)
     }
@@ -111,8 +111,8 @@ impl Status {
     }
 
     /// How long the server that refused the call wants to be left alone: at the client that was refused, and at nobody
-    /// further on. It is read out of what the server sent by [`received_from_peer`](Self::received_from_peer), or set by
-    /// a transport through [`with_incoming_pushback`](Self::with_incoming_pushback).
+    /// further on. It is read out of what the server sent by [`received_from_peer`](Self::received_from_peer), or set
+    /// by a transport through [`with_incoming_pushback`](Self::with_incoming_pushback).
     pub fn incoming_pushback(&self) -> Option<Pushback> {
         self.0.pushback
     }
@@ -146,8 +146,8 @@ impl Status {
         self
     }
 
-    /// Puts this metadata beside the failure, instead of what stood there. It travels to the caller and no further: a status
-    /// that came from a server and is passed on leaves behind what stood beside it there.
+    /// Puts this metadata beside the failure, instead of what stood there. It travels to the caller and no further: a
+    /// status that came from a server and is passed on leaves behind what stood beside it there.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.0.metadata = metadata;
@@ -176,8 +176,8 @@ impl Status {
         self.with_detail(Pushback::detail(after))
     }
 
-    /// Says how long the server wants to be left alone. For the client's side of transports that have a place of their own
-    /// for it; it stays in this process.
+    /// Says how long the server wants to be left alone. For the client's side of transports that have a place of their
+    /// own for it; it stays in this process.
     #[must_use]
     pub fn with_incoming_pushback(mut self, pushback: Pushback) -> Self {
         self.0.pushback = Some(pushback);
@@ -191,9 +191,9 @@ impl Status {
         self
     }
 
-    /// Marks a status as one that came over a wire: its [origin](Self::origin) is [`Origin::Remote`], what the server asked
-    /// for becomes its [`incoming_pushback`](Self::incoming_pushback), and its metadata goes no further than to the
-    /// caller. For the client's side of transports.
+    /// Marks a status as one that came over a wire: its [origin](Self::origin) is [`Origin::Remote`], what the server
+    /// asked for becomes its [`incoming_pushback`](Self::incoming_pushback), and its metadata goes no further than to
+    /// the caller. For the client's side of transports.
     #[must_use]
     pub fn received_from_peer(mut self) -> Self {
         self.0.origin = Origin::Remote;
@@ -210,8 +210,8 @@ impl Status {
         self
     }
 
-    /// Marks the error with which the caller's own stream of requests ended. A call that ends with it has been sent, and
-    /// what is known of another call, from which it may come, says nothing of this one or of its server.
+    /// Marks the error with which the caller's own stream of requests ended. A call that ends with it has been sent,
+    /// and what is known of another call, from which it may come, says nothing of this one or of its server.
     #[cold]
     #[must_use]
     pub(crate) fn of_caller(mut self) -> Self {
@@ -226,9 +226,9 @@ impl Status {
         self.0.callers_own
     }
 
-    /// What of a handler's failure its caller may know: code, message, details, and the handler's own metadata. Whether a
-    /// call *that the handler made* was sent says nothing of the caller's own call, and what stood beside its failure was
-    /// for the handler.
+    /// What of a handler's failure its caller may know: code, message, details, and the handler's own metadata. Whether
+    /// a call *that the handler made* was sent says nothing of the caller's own call, and what stood beside its failure
+    /// was for the handler.
     #[must_use]
     pub fn at_edge(mut self) -> Self {
         if std::mem::take(&mut self.0.received) {
@@ -336,7 +336,8 @@ impl Error for Status {
 /// An error that a method of a service may return.
 ///
 /// Derive it with `#[derive(RpcError)]`. A variant travels as code, message and one typed detail, and the client gets
-/// the same variant back; whatever the wire, the deadline or the fleet did comes as the variant that holds a [`Status`].
+/// the same variant back; whatever the wire, the deadline or the fleet did comes as the variant that holds a
+/// [`Status`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of an RPC method",
     label = "this error has no way to say that the network failed",

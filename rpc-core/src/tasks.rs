@@ -57,8 +57,8 @@ impl Tasks {
         self.owner.clone()
     }
 
-    /// Makes the runtime in which this is called the one of tasks that are started outside of any, if there is none yet: a
-    /// set may be made before its runtime.
+    /// Makes the runtime in which this is called the one of tasks that are started outside of any, if there is none
+    /// yet: a set may be made before its runtime.
     pub(crate) fn settle(&self) {
         if self.runtime.get().is_none()
             && let Ok(runtime) = Handle::try_current()

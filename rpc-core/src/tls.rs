@@ -20,9 +20,9 @@ pub trait TlsAcceptor: Send + Sync + 'static {
 
 /// The client's side of TLS.
 pub trait TlsConnector: Send + Sync + 'static {
-    /// Shakes hands with a server that has to prove that it is `server`: a name, or an IP address. `alpn` is the protocol
-    /// that will be spoken, where it has a name for this ([`Transport::alpn`](crate::transport::Transport::alpn)). The
-    /// caller bounds the time.
+    /// Shakes hands with a server that has to prove that it is `server`: a name, or an IP address. `alpn` is the
+    /// protocol that will be spoken, where it has a name for this
+    /// ([`Transport::alpn`](crate::transport::Transport::alpn)). The caller bounds the time.
     ///
     /// # Errors
     /// Why there is no connection, and what to do about it.

@@ -127,8 +127,8 @@ impl Service for Caller {
         self.number()?;
         // Through a handle of its own: one that is shared would let only one call at a time wait for room.
         let (response, to) = self.requests.clone().send_request(request, false).map_err(failure::unsent)?;
-        // That the message cannot be sent may mean that the answer is here already, and the stream closed with it: a server
-        // that refuses does so by the headers alone. What became of the call says its answer in any case.
+        // That the message cannot be sent may mean that the answer is here already, and the stream closed with it: a
+        // server that refuses does so by the headers alone. What became of the call says its answer in any case.
         let progress = self.send(upload, to, deadline).unwrap_or_default();
         let response = response.await.map_err(|error| failure::sending(error, &progress))?;
         answer::read(response, method, (progress, place), asked, self.max_message).await

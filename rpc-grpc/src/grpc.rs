@@ -11,9 +11,9 @@ use std::time::Duration;
 ///
 /// # Keeping connections alive
 /// A client that has calls in flight asks a silent server whether it is there, every 20 seconds, and gives it 10 to
-/// answer, so that one that is gone is given up 30 to 50 seconds after its last byte; a server asks a client once a minute,
-/// and gives it 20 seconds. Without that a machine that lost its power would be noticed only by the deadlines of the calls.
-/// An idle connection is left alone by clients.
+/// answer, so that one that is gone is given up 30 to 50 seconds after its last byte; a server asks a client once a
+/// minute, and gives it 20 seconds. Without that a machine that lost its power would be noticed only by the deadlines
+/// of the calls. An idle connection is left alone by clients.
 ///
 /// Servers of other frameworks may resent being asked: theirs allow one question in five minutes unless told otherwise,
 /// and cut the connection at the third that comes too early. Only streams that stay silent for a minute get there, and

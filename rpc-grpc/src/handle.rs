@@ -52,7 +52,8 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: http::Request<RecvStrea
     }
     let mut asked = None;
     let outcome = {
-        // Both are pinned here and polled by hand: each combinator around the call would hold it, and move it, once more.
+        // Both are pinned here and polled by hand: each combinator around the call would hold it, and move it, once
+        // more.
         let mut call = pin!(call(&shared, request, &mut asked));
         let mut stopped = pin!(shared.stopped.cancelled());
         poll_fn(|cx| {

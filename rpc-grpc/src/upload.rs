@@ -32,8 +32,8 @@ impl Progress {
     }
 }
 
-/// What sends the stream, and what shows its progress. Nothing is sent behind the deadline of the call: it is over then, but
-/// a caller who reads no replies does not know, nor does he hear it from the server.
+/// What sends the stream, and what shows its progress. Nothing is sent behind the deadline of the call: it is over
+/// then, but a caller who reads no replies does not know, nor does he hear it from the server.
 pub(crate) fn upload(
     mut frames: Frames,
     mut to: SendStream<Bytes>,

@@ -72,9 +72,9 @@ pub(crate) fn is_ours(attribute: &Attribute) -> bool {
     attribute.path().is_ident("rpc")
 }
 
-/// Calls `each` with every key inside every `#[rpc(..)]`, in order; an error of it is reported. Mistakes are: a key that
-/// is not in `known`, or any attribute where that is empty; a key that stands there twice, but for `reserved`, of which
-/// there may be more; an `rpc` hidden in a `cfg_attr`.
+/// Calls `each` with every key inside every `#[rpc(..)]`, in order; an error of it is reported. Mistakes are: a key
+/// that is not in `known`, or any attribute where that is empty; a key that stands there twice, but for `reserved`, of
+/// which there may be more; an `rpc` hidden in a `cfg_attr`.
 pub(crate) fn each(
     attributes: &[Attribute],
     known: &[&str],

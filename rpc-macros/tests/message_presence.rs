@@ -137,8 +137,8 @@ fn a_missing_struct_has_its_fields_missing() {
     assert_eq!(refused::<Nested>(b"\x12\x00"), missing);
 }
 
-/// Protobuf merges the parts of a message. Here each has to be whole by itself where something may not be absent, which is
-/// argued in ARCHITECTURE.md; no encoder writes half of one.
+/// Protobuf merges the parts of a message. Here each has to be whole by itself where something may not be absent, which
+/// is argued in ARCHITECTURE.md; no encoder writes half of one.
 #[test]
 fn a_message_in_two_parts_is_merged_if_its_first_part_is_whole() {
     let nested = |bytes: &[u8]| decode::<Nested>(bytes);

@@ -82,7 +82,8 @@ assert protoc.main([''] + flags + names) == 0
 sys.path.insert(0, '.')
 "#;
 
-/// What a stranger does who was given the files: calls, fails, and looks for the detail in what the service's file knows.
+/// What a stranger does who was given the files: calls, fails, and looks for the detail in what the service's file
+/// knows.
 const READ: &str = r#"
 import grpc, status_pb2
 from google.protobuf import descriptor_pb2

@@ -89,8 +89,8 @@ impl Turn {
     /// A client has one at work. Those that it gave up may not have ended yet.
     const AT_ONCE: u32 = 4;
 
-    /// Takes up to `credits` items, as soon as there is one; with 0, waits for the stream to begin. An item over `limit`
-    /// bytes fails the stream.
+    /// Takes up to `credits` items, as soon as there is one; with 0, waits for the stream to begin. An item over
+    /// `limit` bytes fails the stream.
     pub(crate) async fn pull(self, credits: u32, limit: usize) -> Resp {
         let gone = || Resp::Items { items: Items::default(), end: StreamEnd::Gone };
         // Cancelled when the call ends: a pull would otherwise keep the handler's stream, and wait for it for ever.

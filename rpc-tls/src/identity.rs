@@ -6,8 +6,8 @@ use webpki::EndEntityCert;
 
 /// The name in a certificate: its first URI, as SPIFFE has it (`spiffe://fleet/orders`), or else its first DNS name.
 ///
-/// Not the common name, which no standard has meant for this since RFC 2818; a certificate with nothing else has no name
-/// here, and its owner is as unknown as one that shows none.
+/// Not the common name, which no standard has meant for this since RFC 2818; a certificate with nothing else has no
+/// name here, and its owner is as unknown as one that shows none.
 pub(crate) fn name(certificate: &CertificateDer<'_>) -> Option<Arc<str>> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     // A wildcard names many.

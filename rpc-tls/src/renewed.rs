@@ -26,10 +26,10 @@ pub(crate) trait Recipe: Send + Sync + 'static {
 
 /// A configuration of rustls that follows its files.
 ///
-/// They are looked at when there is a handshake, and not more often than every ten seconds: a program without connections
-/// reads nothing, and there is no task and no watch on a folder. What is in them counts, not their dates, so that it does
-/// not matter how they are put there (Kubernetes swaps a link). While they make no sense, which is what they do between the
-/// writing of a certificate and that of its key, the last good ones hold.
+/// They are looked at when there is a handshake, and not more often than every ten seconds: a program without
+/// connections reads nothing, and there is no task and no watch on a folder. What is in them counts, not their dates,
+/// so that it does not matter how they are put there (Kubernetes swaps a link). While they make no sense, which is what
+/// they do between the writing of a certificate and that of its key, the last good ones hold.
 pub(crate) struct Renewed<R: Recipe> {
     recipe: R,
     hasher: RandomState,

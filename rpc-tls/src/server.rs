@@ -34,8 +34,8 @@ impl ServerTls {
         Self { certificate: certificate.into(), key: key.into(), client_ca: None }
     }
 
-    /// Asks every client for a certificate of one of these CAs, and turns away whoever shows none (mutual TLS). Handlers
-    /// find the name in it in [`Peer::identity`](rpc_core::Peer).
+    /// Asks every client for a certificate of one of these CAs, and turns away whoever shows none (mutual TLS).
+    /// Handlers find the name in it in [`Peer::identity`](rpc_core::Peer).
     #[must_use]
     pub fn with_client_ca(mut self, ca: impl Into<Pem>) -> Self {
         self.client_ca = Some(ca.into());

@@ -278,8 +278,8 @@ mod tests {
         drop(link);
         running.join_next().await.unwrap().unwrap();
     }
-    /// When the sessions of a fleet have ended, new ones are not opened in step; and one that is still known is taken up
-    /// again at once.
+    /// When the sessions of a fleet have ended, new ones are not opened in step; and one that is still known is taken
+    /// up again at once.
     #[tokio::test]
     async fn new_sessions_are_opened_apart_and_old_ones_taken_up_at_once() {
         let ended = opener(&location().await)(None).await.unwrap().into_session();

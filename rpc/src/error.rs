@@ -47,8 +47,8 @@ impl Error {
         Self(Box::new(Inner { cause, message, remedy: None, status: None, source: None }))
     }
 
-    /// Whether the configuration is wrong: a key, a value, something that has to be said and is not, or that this program
-    /// was not built for. To try again is of no use then. Programs say so in their exit code, as a rule with 2.
+    /// Whether the configuration is wrong: a key, a value, something that has to be said and is not, or that this
+    /// program was not built for. To try again is of no use then. Programs say so in their exit code, as a rule with 2.
     pub fn is_configuration(&self) -> bool {
         self.0.cause == Cause::Configuration
     }

@@ -82,8 +82,8 @@ impl Listening {
     }
 }
 
-/// A server whose registry does not answer serves all the same, and is listed once it does; but whoever wonders why nobody
-/// finds it should not have to look far.
+/// A server whose registry does not answer serves all the same, and is listed once it does; but whoever wonders why
+/// nobody finds it should not have to look far.
 fn warn_unless_listed(registry: &dyn Registry, state: RegistrationState) {
     if state != RegistrationState::Registered {
         tracing::warn!(

@@ -48,8 +48,8 @@ pub(crate) struct Offer {
     /// The one transport that carries them, by name; `None` when all do.
     only_over: Option<&'static str>,
     services: Vec<ServiceName>,
-    /// `fingerprint.SERVICE` and the fingerprint of its schema, for those who read the record: two servers that differ there
-    /// do not take the same calls. Nothing is routed by it.
+    /// `fingerprint.SERVICE` and the fingerprint of its schema, for those who read the record: two servers that differ
+    /// there do not take the same calls. Nothing is routed by it.
     fingerprints: BTreeMap<String, String>,
     attributes: Attributes,
 }

@@ -77,9 +77,9 @@ impl Running {
         Health::new(self.stage.subscribe(), self.registrations.iter().map(Registration::follow).collect())
     }
 
-    /// Leaves in peace: says that it is not ready ([`health`](Self::health)), withdraws its record, goes on serving while
-    /// clients hear of it (2 s, less on a registry of this machine: [`Registry::propagation`]), says goodbye on its
-    /// connections (GOAWAY), and lets the calls in flight end for up to 6 s. Those left are answered
+    /// Leaves in peace: says that it is not ready ([`health`](Self::health)), withdraws its record, goes on serving
+    /// while clients hear of it (2 s, less on a registry of this machine: [`Registry::propagation`]), says goodbye on
+    /// its connections (GOAWAY), and lets the calls in flight end for up to 6 s. Those left are answered
     /// `Unavailable: server draining`. What services of the same process ([`App::serve_local`]) have begun and nobody
     /// waits for any more has the same 6 s, unless another server of the App runs. True when nothing was left.
     pub async fn shutdown(self) -> bool {

@@ -38,8 +38,8 @@ use std::{env, fs, path::Path};
 /// The path begins at the crate's `Cargo.toml`. `UPDATE_PROTO=1 cargo test` writes the file as it is now. Several
 /// clients may stand there, whose services go into one file; messages of other packages go into files beside it, named
 /// after their packages. With messages that prost generated, add their descriptors:
-/// `assert_proto!("orders.proto", OrdersClient; pb::FILE_DESCRIPTOR_SET)`, and the names of its enums, which do not know
-/// them: `assert_proto!("orders.proto", OrdersClient; pb::FILE_DESCRIPTOR_SET, pb::Kind = "maps.v1.Kind")`.
+/// `assert_proto!("orders.proto", OrdersClient; pb::FILE_DESCRIPTOR_SET)`, and the names of its enums, which do not
+/// know them: `assert_proto!("orders.proto", OrdersClient; pb::FILE_DESCRIPTOR_SET, pb::Kind = "maps.v1.Kind")`.
 #[macro_export]
 macro_rules! assert_proto {
     ($path:expr, $($client:ty),+ $(,)? $(; $descriptors:expr $(, $enum:ty = $name:expr)* $(,)?)?) => {

@@ -117,8 +117,8 @@ impl Server {
         self
     }
 
-    /// Its share of the calls relative to other servers, from 0 to 10,000: 100 is ordinary, 0 is none. The configuration
-    /// (`server.weight`) overrules it, since whoever runs a server knows its machine.
+    /// Its share of the calls relative to other servers, from 0 to 10,000: 100 is ordinary, 0 is none. The
+    /// configuration (`server.weight`) overrules it, since whoever runs a server knows its machine.
     #[must_use]
     pub fn weight(mut self, weight: u32) -> Self {
         self.attributes.weight = Some(weight);
@@ -168,7 +168,8 @@ impl Server {
     /// then it drains what has come already, and registers no more.
     ///
     /// # Errors
-    /// As for [`start`](Self::start); and when the system takes the port away, after a drain: nobody could come any more.
+    /// As for [`start`](Self::start); and when the system takes the port away, after a drain: nobody could come any
+    /// more.
     pub async fn run(self) -> Result<()> {
         let mut signals = Signals::listen()?;
         let listening = tokio::select! {
@@ -212,8 +213,8 @@ impl Server {
     /// Listens, then registers, and serves until the [`Running`] is shut down or dropped.
     ///
     /// # Errors
-    /// When there is no service or no protocol, a certificate cannot be used, the port cannot be had, the registry cannot
-    /// be opened or refuses, or the address would be of no use to those who read it there.
+    /// When there is no service or no protocol, a certificate cannot be used, the port cannot be had, the registry
+    /// cannot be opened or refuses, or the address would be of no use to those who read it there.
     pub async fn start(self) -> Result<Running> {
         let listening = self.listen().await?;
         let registered = listening.register().await;

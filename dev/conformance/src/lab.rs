@@ -153,8 +153,8 @@ pub trait Lab {
     /// Counts from 1 to `last`, one item each.
     async fn count(&self, last: u64) -> Result<Streaming<u64>, Status>;
 
-    /// Counts from 1 to `last`, and says so in metadata behind the last item, with as many entries more as there is room for
-    /// or `entries` says.
+    /// Counts from 1 to `last`, and says so in metadata behind the last item, with as many entries more as there is
+    /// room for or `entries` says.
     async fn sign(&self, last: u64, entries: u32) -> Result<Streaming<u64>, Status>;
 
     /// Adds up what it is sent, as job 0.
@@ -179,11 +179,13 @@ pub trait Lab {
     /// Tells what is seen in the stream of replies itself, and then what a nested call is seen with that is made there.
     async fn reflect_streaming(&self) -> Result<Streaming<Circumstances>, Status>;
 
-    /// Counts from 1 to `last` in a task of the call, which is the job: it notes what it sees, and what a nested call is
-    /// seen with that is made there, and waits before each item while handlers are held. In the end it panics, if asked to.
+    /// Counts from 1 to `last` in a task of the call, which is the job: it notes what it sees, and what a nested call
+    /// is seen with that is made there, and waits before each item while handlers are held. In the end it panics, if
+    /// asked to.
     async fn fork(&self, job: u64, last: u64, panic: bool) -> Result<Streaming<u64>, Status>;
 
-    /// Starts a task that never ends, as the job, and a detached one that waits while handlers are held, as the next job.
+    /// Starts a task that never ends, as the job, and a detached one that waits while handlers are held, as the next
+    /// job.
     async fn leave_behind(&self, job: u64) -> Result<u64, Status>;
 
     /// Streams to the next laboratory's [`gather`](Self::gather), and tells what is seen where the numbers are made.
@@ -201,8 +203,8 @@ pub trait Lab {
     /// Passes on, unread, what the next laboratory is to gather.
     async fn relay_gather(&self, numbers: Streaming<u64>) -> Result<Tally, Status>;
 
-    /// Tells what is left until the deadline here, then, from inside the stream, what the next laboratory tells; the last
-    /// one waits while handlers are held. The stream is the job.
+    /// Tells what is left until the deadline here, then, from inside the stream, what the next laboratory tells; the
+    /// last one waits while handlers are held. The stream is the job.
     async fn descend(&self, job: u64) -> Result<Streaming<Duration>, Status>;
 }
 

@@ -5,8 +5,8 @@
 //! prints the table; what does not apply stands, with its reason, in `not_applicable.txt` and nowhere else. That the
 //! suite can fail is shown by `tests/saboteurs.rs`.
 //!
-//! To add a column: a file in `columns`, and a line in [`columns::all`]. To add a scenario: an `async fn` and a line in the
-//! list of its file in `scenarios`.
+//! To add a column: a file in `columns`, and a line in [`columns::all`]. To add a scenario: an `async fn` and a line in
+//! the list of its file in `scenarios`.
 
 // What is tested: a service, and what it remembers.
 pub mod lab;

@@ -1,5 +1,5 @@
-//! A service without generated code, for what generated code cannot say: bytes that are no message, metadata of a reply,
-//! payloads of an exact size.
+//! A service without generated code, for what generated code cannot say: bytes that are no message, metadata of a
+//! reply, payloads of an exact size.
 
 use crate::ledger::Ledger;
 use bytes::Bytes;
@@ -23,8 +23,8 @@ pub static PRODUCE: Method = Method::new(NAME, "Produce", "/conformance.v1.Raw/P
 pub static POUR: Method = Method::new(NAME, "Pour", "/conformance.v1.Raw/Pour", Kind::ServerStream);
 /// Answers with items of so many bytes as the payload says, without end, as job 1.
 pub static FLOOD: Method = Method::new(NAME, "Flood", "/conformance.v1.Raw/Flood", Kind::ServerStream);
-/// Answers with the size of all items together, in the form of [`WEIGH`]'s answer. It is job 2, and reads the first item
-/// at once and the others when handlers are not held.
+/// Answers with the size of all items together, in the form of [`WEIGH`]'s answer. It is job 2, and reads the first
+/// item at once and the others when handlers are not held.
 pub static DRINK: Method = Method::new(NAME, "Drink", "/conformance.v1.Raw/Drink", Kind::ClientStream);
 /// Gives each item back.
 pub static MIRROR: Method = Method::new(NAME, "Mirror", "/conformance.v1.Raw/Mirror", Kind::Bidi);

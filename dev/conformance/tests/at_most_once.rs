@@ -1,8 +1,8 @@
 //! At most one execution of a call that may not be made twice, whatever happens to its connection; and every call that
 //! may be made twice succeeds.
 //!
-//! Connections are cut; or they carry garbage, so that the client gives them up while the server is there, and still does
-//! whatever reaches it.
+//! Connections are cut; or they carry garbage, so that the client gives them up while the server is there, and still
+//! does whatever reaches it.
 //!
 //! `RPC_SEED=N` repeats the faults of a run, and as much of their order against the calls as the scheduler allows.
 
@@ -94,8 +94,8 @@ impl Kind {
     fn in_flight(self) -> usize {
         match self {
             Self::Write => 64,
-            // A cut takes all calls on its connection with it. 8 on each, and some 40 cuts, is 3 % of the attempts; that
-            // a call meets five in a row is then one in forty million, and no accident when it is seen.
+            // A cut takes all calls on its connection with it. 8 on each, and some 40 cuts, is 3 % of the attempts;
+            // that a call meets five in a row is then one in forty million, and no accident when it is seen.
             Self::Read => 32,
         }
     }

@@ -1,5 +1,5 @@
-//! 100,000 items down and as many up, at once, over a line that delivers late and in pieces: none lost, none doubled. And
-//! over a line that is long: what is between its ends is not a few items for each way there and back.
+//! 100,000 items down and as many up, at once, over a line that delivers late and in pieces: none lost, none doubled.
+//! And over a line that is long: what is between its ends is not a few items for each way there and back.
 //!
 //! `RPC_SEED=N` repeats the pieces of a run.
 
@@ -83,7 +83,8 @@ async fn run(wire: Arc<dyn Transport>, items: u64, seed: Seed) -> [Result<String
     [with_bytes(down, Direction::ToClient), with_bytes(up, Direction::ToServer)]
 }
 
-/// Small items over a line of 20 ms: as they are ready, down and up, and up from a source that makes one each millisecond.
+/// Small items over a line of 20 ms: as they are ready, down and up, and up from a source that makes one each
+/// millisecond.
 async fn far(wire: Arc<dyn Transport>, seed: Seed) -> Result<String, String> {
     let (lab, proxy, _server) = line(wire, seed).await;
     lab.echo(String::new()).await.map_err(|status| status.to_string())?;

@@ -28,8 +28,8 @@ async fn run(filter: &str) -> bool {
     let wires = columns::wires();
     let honest: &[_] = if "None: without a fault".contains(filter) { &wires } else { &[] };
     let accused = falsely_accused(honest).await;
-    // In turn on one wire and on the other. (A new one comes last: a few show on some wires only, as gRPC drops the handler
-    // of a connection that is cut.)
+    // In turn on one wire and on the other. (A new one comes last: a few show on some wires only, as gRPC drops the
+    // handler of a connection that is cut.)
     let pairs = Fault::ALL.into_iter().zip(wires.iter().cycle());
     let wanted = pairs.filter(|((fault, claim), _)| format!("{fault:?} {claim}").contains(filter));
     let hunts =
@@ -71,8 +71,8 @@ fn column(wire: &Arc<dyn Transport>, fault: Fault) -> Arc<dyn Column> {
     Arc::new(Wire::new(wire.name(), Arc::new(Saboteur::new(wire.clone(), fault))))
 }
 
-/// The first scenario that fails, and why. Those that should catch the fault go first, since one that merely hangs on it
-/// takes its time.
+/// The first scenario that fails, and why. Those that should catch the fault go first, since one that merely hangs on
+/// it takes its time.
 async fn catcher(column: &Arc<dyn Column>, fault: Fault) -> Option<(Scenario, String)> {
     let (likely, others): (Vec<_>, Vec<_>) =
         scenarios::all().partition(|scenario| expected(fault).contains(&scenario.name));

@@ -6,7 +6,8 @@ use rcgen::{
 };
 use std::path::{Path, PathBuf};
 
-/// A CA of one's own. Each has another name and another key, so that what one has issued means nothing to those who trust another.
+/// A CA of one's own. Each has another name and another key, so that what one has issued means nothing to those who
+/// trust another.
 pub struct Ca(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, as PEM.
@@ -43,7 +44,8 @@ impl Ca {
         self.0.pem()
     }
 
-    /// A certificate with these names: IP addresses, URIs or DNS names. Its common name is "common", which is not to count.
+    /// A certificate with these names: IP addresses, URIs or DNS names. Its common name is "common", which is not to
+    /// count.
     pub fn issue(&self, names: &[&str]) -> Issued {
         self.issue_for(names, Validity::Long)
     }

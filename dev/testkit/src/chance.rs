@@ -7,7 +7,8 @@ use std::fmt;
 pub struct Seed(u64);
 
 impl Seed {
-    /// The seed in `RPC_SEED`, or a new one. Says on standard error which, since a failure without its seed is a rumour.
+    /// The seed in `RPC_SEED`, or a new one. Says on standard error which, since a failure without its seed is a
+    /// rumour.
     ///
     /// # Panics
     /// When `RPC_SEED` is set and is no number.

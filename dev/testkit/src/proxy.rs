@@ -60,8 +60,8 @@ pub enum Mode {
         bytes: Range<u64>,
     },
     /// On each new connection the server is heard for so many bytes, drawn by the proxy's seed, and what it says next
-    /// arrives as [`FaultProxy::GARBAGE`]. What the client says still passes, until it closes: a server that is there and
-    /// cannot be understood.
+    /// arrives as [`FaultProxy::GARBAGE`]. What the client says still passes, until it closes: a server that is there
+    /// and cannot be understood.
     GarbleAtRandom {
         /// Between how many and how many bytes.
         bytes: Range<u64>,
@@ -156,7 +156,8 @@ impl FaultProxy {
         Self::build(SocketAddr::from(([127, 0, 0, 1], 0)), upstream.to_string(), seed)
     }
 
-    /// The same, at an address of one's own, which must be one of IPv4: a second way to a server, beside another's port.
+    /// The same, at an address of one's own, which must be one of IPv4: a second way to a server, beside another's
+    /// port.
     ///
     /// # Errors
     /// When the address cannot be had.
@@ -211,8 +212,8 @@ impl FaultProxy {
         self.shared.orders.send_modify(|orders| orders.line = Line::Even(delay));
     }
 
-    /// Passes bytes on in pieces of lengths drawn by the proxy's seed, most of up to 16 KiB and one in ten of a few bytes,
-    /// each of them up to `latest` late, in both directions. Frames are torn wherever that falls.
+    /// Passes bytes on in pieces of lengths drawn by the proxy's seed, most of up to 16 KiB and one in ten of a few
+    /// bytes, each of them up to `latest` late, in both directions. Frames are torn wherever that falls.
     pub fn crumble(&self, latest: Duration) {
         self.shared.orders.send_modify(|orders| orders.line = Line::Crumbling(latest));
     }

@@ -99,8 +99,8 @@ impl Place {
         Ok(left)
     }
 
-    /// Processes that were given this folder and come from here: a compiler's cache may have been started on the way, and
-    /// stays.
+    /// Processes that were given this folder and come from here: a compiler's cache may have been started on the way,
+    /// and stays.
     fn processes(&self) -> impl Iterator<Item = String> {
         let given = format!("{}={}", Self::TEMPORARY, self.folder.display());
         let ours = [self.folder.display().to_string(), shell::target().display().to_string()];

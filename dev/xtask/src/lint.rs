@@ -4,8 +4,8 @@ use crate::{shell, tidy};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 
-/// Features that the facade is compiled with, and with nothing that only tests or other packages want of its libraries. (So
-/// is the facade without a wire in `rpc-macros/mistakes`, and with all of its defaults in the test of README.)
+/// Features that the facade is compiled with, and with nothing that only tests or other packages want of its libraries.
+/// (So is the facade without a wire in `rpc-macros/mistakes`, and with all of its defaults in the test of README.)
 const ALONE: [&str; 2] = ["grpc", "tarpc"];
 
 pub(crate) fn run() -> Result<ExitCode> {

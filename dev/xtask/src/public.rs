@@ -1,8 +1,8 @@
 //! Whose types stand in what we publish: the next major version of such a crate is one of ours, so there is a list.
 //!
-//! Read from the sources, without a compiler: what is `pub` can be reached (rustc's lint `unreachable_pub` sees to that),
-//! and where a name comes from stands in the `use` of its file. A type that reaches a signature by way of an alias or a
-//! re-export of our own is found where that is written.
+//! Read from the sources, without a compiler: what is `pub` can be reached (rustc's lint `unreachable_pub` sees to
+//! that), and where a name comes from stands in the `use` of its file. A type that reaches a signature by way of an
+//! alias or a re-export of our own is found where that is written.
 
 use crate::tidy::File;
 use anyhow::{Context, Result};
@@ -90,8 +90,8 @@ impl Names {
         }
     }
 
-    /// Whether an implementation is seen from outside: of a public type, or of a public trait for somebody else's type; and
-    /// of no private trait.
+    /// Whether an implementation is seen from outside: of a public type, or of a public trait for somebody else's type;
+    /// and of no private trait.
     fn shows(&self, item: &ItemImpl) -> bool {
         let last = |path: &syn::Path| path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
         let of = match &*item.self_ty {

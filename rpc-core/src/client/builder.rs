@@ -27,8 +27,9 @@ pub enum Servers {
     Listed(Watch),
     /// In this process. Nothing is connected, balanced or made again then; the other layers are the same.
     Here(Local),
-    /// Where another channel's are, over its connections: to call the same servers on other terms. What is known of them
-    /// stays: which of them fail, how many retries the last seconds have left, how long the answers take that are hedged.
+    /// Where another channel's are, over its connections: to call the same servers on other terms. What is known of
+    /// them stays: which of them fail, how many retries the last seconds have left, how long the answers take that are
+    /// hedged.
     Of(Channel),
 }
 

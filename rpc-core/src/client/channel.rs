@@ -54,9 +54,10 @@ impl Channel {
         self.switch.route()
     }
 
-    /// From the next call on, the calls of this channel, of all its clones, and of all clients that were made of them go
-    /// where those of `other` go: to its servers, through its layers, with its timeouts and hedges and over its wires. The options
-    /// of clients hold as before. Calls in flight end where they began, and their connections live until they have.
+    /// From the next call on, the calls of this channel, of all its clones, and of all clients that were made of them
+    /// go where those of `other` go: to its servers, through its layers, with its timeouts and hedges and over its
+    /// wires. The options of clients hold as before. Calls in flight end where they began, and their connections live
+    /// until they have.
     pub fn switch_to(&self, other: &Self) {
         self.switch.lead(other.route());
     }
@@ -96,8 +97,8 @@ impl Channel {
     }
 
     /// Takes no new calls, lets those in flight end for at most `grace`, and closes its connections; all clones are the
-    /// same channel. That goes for calls, too, which were begun before it was [switched](Self::switch_to) to other servers.
-    /// True when every call has ended in peace. A channel into this process has nothing to close.
+    /// same channel. That goes for calls, too, which were begun before it was [switched](Self::switch_to) to other
+    /// servers. True when every call has ended in peace. A channel into this process has nothing to close.
     pub async fn close(&self, grace: Duration) -> bool {
         let fleets = self.switch.fleets();
         let closing = fleets.iter().map(|fleet| fleet.close(grace));
@@ -164,16 +165,18 @@ pub trait Client: Clone + Sized + Send + Sync + 'static {
     /// The channel its calls go through.
     fn channel(&self) -> &Channel;
 
-    /// The same client, its calls with this timeout: of a unary call, all attempts together (5 s when nobody says anything);
-    /// of a stream, until it begins. Never more than what is left of the deadline of the call that is being handled where
-    /// it is used. The documentation of `rpc::Config` has a table of who may say how long a call takes, and who goes first.
+    /// The same client, its calls with this timeout: of a unary call, all attempts together (5 s when nobody says
+    /// anything); of a stream, until it begins. Never more than what is left of the deadline of the call that is being
+    /// handled where it is used. The documentation of `rpc::Config` has a table of who may say how long a call takes,
+    /// and who goes first.
     #[must_use]
     fn with_timeout(&self, timeout: Duration) -> Self {
         Self::from_channel(self.channel().with(|options| options.timeout = Some(timeout)))
     }
 
-    /// The same client, its calls as urgent as this, and those that are made to answer them: a server that has too much to
-    /// do refuses the less urgent first. Otherwise they are as urgent as the call that is being handled where they are made.
+    /// The same client, its calls as urgent as this, and those that are made to answer them: a server that has too much
+    /// to do refuses the less urgent first. Otherwise they are as urgent as the call that is being handled where they
+    /// are made.
     #[must_use]
     fn with_priority(&self, priority: Priority) -> Self {
         Self::from_channel(self.channel().with(|options| options.priority = Some(priority)))
@@ -186,8 +189,8 @@ pub trait Client: Clone + Sized + Send + Sync + 'static {
         Self::from_channel(self.channel().hedged(hedge))
     }
 
-    /// The same client, its calls with one more pair of metadata; the pairs that it had stay. (A whole [`Metadata`] replaces
-    /// another, in `with_metadata` of a [`Context`] and of a [`Status`](crate::Status).)
+    /// The same client, its calls with one more pair of metadata; the pairs that it had stay. (A whole [`Metadata`]
+    /// replaces another, in `with_metadata` of a [`Context`] and of a [`Status`](crate::Status).)
     ///
     /// # Errors
     /// When the pair is not allowed; see [`Metadata`].

@@ -18,9 +18,9 @@ pub trait Connector: Send + Sync + 'static {
 
 /// TCP without Nagle's delay, and Unix sockets.
 ///
-/// A name is looked up each time. Where it leads to is looked at as records are ([`Address::unfit`]), since whoever writes
-/// a record may write a name in it that leads anywhere: to the addresses where clouds answer with credentials, for one. An
-/// IP address is called as it is; whoever says it has been asked already.
+/// A name is looked up each time. Where it leads to is looked at as records are ([`Address::unfit`]), since whoever
+/// writes a record may write a name in it that leads anywhere: to the addresses where clouds answer with credentials,
+/// for one. An IP address is called as it is; whoever says it has been asked already.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sockets;
 

@@ -70,8 +70,8 @@ pub(crate) enum Listing {
     Listed,
     /// It is not any more, and nor are most others, all at once. Its connections are used for as long as they last.
     Missing,
-    /// It is not any more. Its connections are used only while no listed server has one; until then, or for longer while
-    /// that is so, they stay open for calls in flight, and for its return.
+    /// It is not any more. Its connections are used only while no listed server has one; until then, or for longer
+    /// while that is so, they stay open for calls in flight, and for its return.
     Gone {
         until: Instant,
     },
@@ -127,8 +127,9 @@ pub(crate) enum Hello {
     Replaced,
 }
 
-/// Where a server takes connections over a transport, encrypted or not as is wanted. An address says nothing of that, no
-/// more than of protocols: where it is all that is known of a server, it is as the configuration of this client assumes.
+/// Where a server takes connections over a transport, encrypted or not as is wanted. An address says nothing of that,
+/// no more than of protocols: where it is all that is known of a server, it is as the configuration of this client
+/// assumes.
 pub(crate) fn offered<'a>(
     instance: &'a Instance,
     transport: &dyn Transport,
@@ -292,8 +293,8 @@ impl Endpoint {
         !self.standing.is_admitted() || (!self.is_ready() && self.links.iter().any(|link| link.failure.is_some()))
     }
 
-    /// What a task needs to keep a link connected. `source` says where the record is from: configuration knows addresses
-    /// but no ids.
+    /// What a task needs to keep a link connected. `source` says where the record is from: configuration knows
+    /// addresses but no ids.
     pub(crate) fn dial(&self, link: usize, source: Source) -> Option<Dial> {
         let Link { transport, address, renew, .. } = self.links.get(link)?;
         Some(Dial {

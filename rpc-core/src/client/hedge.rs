@@ -3,8 +3,8 @@
 use crate::{Kind, Method};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-/// When a call that has not been answered is made a second time, at another server (Dean and Barroso, The Tail at Scale,
-/// 2013): the first answer counts, and the other attempt is dropped, which cancels it.
+/// When a call that has not been answered is made a second time, at another server (Dean and Barroso, The Tail at
+/// Scale, 2013): the first answer counts, and the other attempt is dropped, which cancels it.
 ///
 /// It helps where single calls are slow for no reason of their own (a pause, a busy disk, a lost packet), and costs the
 /// servers those calls that are slow. So it is off unless somebody says otherwise, who knows that they have room.
@@ -64,8 +64,8 @@ impl fmt::Display for Hedge {
 
 /// Which calls of one service are hedged.
 ///
-/// The first counts that is set of: the option of the call, what is said here of the method, and of the service. What is
-/// said of a service or by a call is for those of its methods that [can be hedged](Hedge::suits).
+/// The first counts that is set of: the option of the call, what is said here of the method, and of the service. What
+/// is said of a service or by a call is for those of its methods that [can be hedged](Hedge::suits).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hedges {
     service: Option<Arc<Hedge>>,

@@ -220,8 +220,8 @@ impl Drop for InFlight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Paced {
     ByServer,
-    /// The client streams, and the answer comes when that has ended, perhaps in hours. So it says nothing of how fast the
-    /// server is, and such a call is no probe: the server would get no other for so long.
+    /// The client streams, and the answer comes when that has ended, perhaps in hours. So it says nothing of how fast
+    /// the server is, and such a call is no probe: the server would get no other for so long.
     ByClient,
 }
 

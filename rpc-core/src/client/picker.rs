@@ -40,10 +40,10 @@ pub(crate) struct Draw {
 /// ```
 ///
 /// which is Finagle's peak EWMA with weights (as in brpc) and failures: at a server that fails half of its calls a
-/// success takes twice as many calls, and the calls in flight, which end early when they fail, tell of half of its load.
-/// So its share falls as its failures rise, however fast it fails. Latencies that differ by less than a half are noise,
-/// and one that is not known could be anything: there the calls in flight decide. Of two that are equal the first drawn
-/// wins, so that idle servers get calls in proportion to their weights, too.
+/// success takes twice as many calls, and the calls in flight, which end early when they fail, tell of half of its
+/// load. So its share falls as its failures rise, however fast it fails. Latencies that differ by less than a half are
+/// noise, and one that is not known could be anything: there the calls in flight decide. Of two that are equal the
+/// first drawn wins, so that idle servers get calls in proportion to their weights, too.
 #[derive(Debug)]
 pub(crate) struct Picker {
     mean: f32,

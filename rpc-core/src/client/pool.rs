@@ -50,7 +50,8 @@ impl Pool {
         self.choices.is_empty()
     }
 
-    /// One that has a place for the call, if there is one: at another it would wait, for as long as the calls there last.
+    /// One that has a place for the call, if there is one: at another it would wait, for as long as the calls there
+    /// last.
     pub(crate) fn pick(&self, draw: Draw, tried: &[u32]) -> Option<&Arc<Live>> {
         let mut index = self.picker.pick(&self.choices, draw, tried)?;
         if self.choices.get(index)?.live.is_full() {

@@ -276,8 +276,9 @@ impl Roster {
     /// Draws the consequences of all changes since the last time.
     pub(crate) fn settle(&mut self, now: Instant) -> Settled {
         let mut settled = Settled { wake: std::mem::take(&mut self.wake), ..Settled::default() };
-        // One that has left the list is kept for a while, so that it is as it was when it comes back, and for as long as
-        // nobody else can be called. Calls in flight on it do not need this. Whose connection ends has left for good.
+        // One that has left the list is kept for a while, so that it is as it was when it comes back, and for as long
+        // as nobody else can be called. Calls in flight on it do not need this. Whose connection ends has left for
+        // good.
         let alone = !self.endpoints.values().any(|endpoint| endpoint.listing == Listing::Listed && endpoint.is_ready());
         // However fast a registry changes its mind.
         let mut room = subset::SIZE;

@@ -103,7 +103,8 @@ impl Doubt {
     }
 }
 
-/// The name that a server's certificate bears when nobody has said another. A socket in the file system is this machine's.
+/// The name that a server's certificate bears when nobody has said another. A socket in the file system is this
+/// machine's.
 fn host(address: &Address) -> String {
     match address {
         Address::Tcp { host, .. } => host.clone(),

@@ -11,8 +11,8 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// What is around the attempts of a channel, from the outside to the inside: trace, observe, keep the deadline, the user's
-/// layers per call, make a failed call again, the user's layers per attempt.
+/// What is around the attempts of a channel, from the outside to the inside: trace, observe, keep the deadline, the
+/// user's layers per call, make a failed call again, the user's layers per attempt.
 ///
 /// Where the user has none, the services are joined without a box between them.
 #[derive(Clone, Debug, Default)]

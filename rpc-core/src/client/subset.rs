@@ -18,10 +18,10 @@ pub(crate) enum Use {
 ///
 /// This is the random subset of gRFC A68: every client ranks servers by a hash with a seed of its own, so that each is
 /// connected to by about as many clients, and a server that comes or goes changes one place of a subset and no more.
-/// Deterministic subsets (SRE book, chapter 20; Finagle's aperture; Rocksteadier) would share more evenly, but each client
-/// would have to know how many there are and which of them it is, and clients are in no registry. What is uneven is
-/// evened out by latency: servers that have more clients are slower, and are picked less. Weights do not count here but
-/// where one of the subset is picked, or they would count twice.
+/// Deterministic subsets (SRE book, chapter 20; Finagle's aperture; Rocksteadier) would share more evenly, but each
+/// client would have to know how many there are and which of them it is, and clients are in no registry. What is uneven
+/// is evened out by latency: servers that have more clients are slower, and are picked less. Weights do not count here
+/// but where one of the subset is picked, or they would count twice.
 pub(crate) fn subset<T: Ord>(servers: impl Iterator<Item = (u64, T, Use)>) -> BTreeSet<T> {
     let mut servers: Vec<_> = servers.collect();
     servers.sort_unstable_by(|(a, this, _), (b, that, _)| (a, this).cmp(&(b, that)));

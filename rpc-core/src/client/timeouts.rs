@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, time::Duration};
 /// service, `#[rpc(timeout)]`, 5 s. A stream lives as long as its two ends like: only the method's own timeout, from
 /// configuration or from `#[rpc(timeout)]`, bounds all of it; the other values bound its *opening*, which is until the
 /// response begins, or, where the client streams, until a server is found, and once more until another is if that goes
-/// before it has taken anything. (A foreign server that holds its headers back until its first message opens its streams
-/// late: raise the timeout there.)
+/// before it has taken anything. (A foreign server that holds its headers back until its first message opens its
+/// streams late: raise the timeout there.)
 ///
 /// Whatever is set, a call never outlives the call in whose handler it is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

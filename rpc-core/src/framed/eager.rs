@@ -13,8 +13,9 @@ use tokio::time::Instant;
 /// A handler that computes without waiting would hold up the other calls on its connection that way, where in tasks
 /// they run on other cores. So the time is taken now and then, and when one takes longer than a task costs many times
 /// over, the next calls on the connection get tasks at once, after which it is tried again: few calls the first time,
-/// since it may have been a busy machine that took the processor away, and twice as many each time that it was not. Trust
-/// comes back after a few in a row that were short: a server that refuses most calls, which takes no time, works on others.
+/// since it may have been a busy machine that took the processor away, and twice as many each time that it was not.
+/// Trust comes back after a few in a row that were short: a server that refuses most calls, which takes no time, works
+/// on others.
 #[derive(Debug)]
 pub struct Eager<F> {
     /// How many calls are given tasks before the next is tried in place.

@@ -3,11 +3,11 @@
 use crate::{CallId, Metadata, Payload, Status, TraceContext, transport::Limits};
 use std::{borrow::Cow, time::Duration};
 
-/// One thing that a peer says. A codec has to be able to say every one of them, so the list is closed: a new one is a new
-/// version of the kit.
+/// One thing that a peer says. A codec has to be able to say every one of them, so the list is closed: a new one is a
+/// new version of the kit.
 ///
-/// Calls are numbered by the client, and no number is used twice while its call is open. What is said about a call that is
-/// not open is ignored, for it may have crossed the end of it.
+/// Calls are numbered by the client, and no number is used twice while its call is open. What is said about a call that
+/// is not open is ignored, for it may have crossed the end of it.
 #[derive(Debug)]
 pub enum Frame {
     /// The first frame of either side.
@@ -101,8 +101,8 @@ pub struct Hello {
     pub credit: Credit,
 }
 
-/// How much of a stream there is room for. A sender needs at least one item and one byte to send an item; it may then be
-/// larger than the bytes that were left, which are owed from then on.
+/// How much of a stream there is room for. A sender needs at least one item and one byte to send an item; it may then
+/// be larger than the bytes that were left, which are owed from then on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credit {
     /// Items.

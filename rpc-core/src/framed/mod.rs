@@ -2,9 +2,9 @@
 //!
 //! # How to write a transport
 //!
-//! Decide how each [`Frame`] looks in bytes, and write a [`Codec`]: one function that appends a frame, one that takes the
-//! next frame out of what was read. [`Framed`] makes a [`Transport`](crate::transport::Transport) of it, to be given to
-//! `App::builder().transport(..)`:
+//! Decide how each [`Frame`] looks in bytes, and write a [`Codec`]: one function that appends a frame, one that takes
+//! the next frame out of what was read. [`Framed`] makes a [`Transport`](crate::transport::Transport) of it, to be
+//! given to `App::builder().transport(..)`:
 //!
 //! ```
 //! # extern crate rpc_core as rpc;
@@ -50,19 +50,21 @@
 //!
 //! - **Greeting.** Both sides begin with a hello that has their limits; who does not answer it speaks another protocol
 //!   ([`ProtocolRefused`](crate::transport::ProtocolRefused)), who answers as another instance is left alone.
-//! - **Calls** are numbered, counted against the limits of both sides, over which they wait, and cancelled when they are
-//!   dropped. Each ends in exactly one way; when the connection ends first, in an error that knows whether a byte of the call has left.
-//! - **Streams** flow on credit of items and bytes, granted again as they are read, so that a reader that stops, stops the
-//!   sender. What of a stream waits for its reader is at most [`Credit::default`] and one message.
-//! - **Sizes** of messages are checked at the sender and at the receiver, and fail the call alone. A frame without an end
-//!   is cut off at [`Codec::max_frame`].
-//! - **Drain**: no new calls, those that are open end in peace, and what is left is told `Unavailable: server draining`.
+//! - **Calls** are numbered, counted against the limits of both sides, over which they wait, and cancelled when they
+//!   are dropped. Each ends in exactly one way; when the connection ends first, in an error that knows whether a byte
+//!   of the call has left.
+//! - **Streams** flow on credit of items and bytes, granted again as they are read, so that a reader that stops, stops
+//!   the sender. What of a stream waits for its reader is at most [`Credit::default`] and one message.
+//! - **Sizes** of messages are checked at the sender and at the receiver, and fail the call alone. A frame without an
+//!   end is cut off at [`Codec::max_frame`].
+//! - **Drain**: no new calls, those that are open end in peace, and what is left is told
+//!   `Unavailable: server draining`.
 //! - **Batches**: frames are written in place into one buffer and sent together; with 64 KiB waiting, senders wait, and
 //!   a server reads no more from a client that does not read.
 //! - **Silence** of a server is asked about after 20 s while calls are open.
 //!
-//! What it deliberately does not do: reconnect, retry, balance; that is the same on every wire and is done above. Nor has
-//! it a credit for the whole connection: the bound for one is that of a stream, times the limit of open calls.
+//! What it deliberately does not do: reconnect, retry, balance; that is the same on every wire and is done above. Nor
+//! has it a credit for the whole connection: the bound for one is that of a stream, times the limit of open calls.
 
 // What differs: the bytes.
 mod codec;

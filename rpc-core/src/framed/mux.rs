@@ -131,8 +131,8 @@ impl Mux {
         self.calls().get(&id).and_then(|open| open.flow.clone())
     }
 
-    /// Sends a frame when there is room, and says where in the stream of bytes it begins; `None` once the connection has
-    /// ended.
+    /// Sends a frame when there is room, and says where in the stream of bytes it begins; `None` once the connection
+    /// has ended.
     pub(super) async fn send(&self, frame: &Frame) -> Option<u64> {
         loop {
             // Made before the look, so that room which comes in between is not missed.
@@ -213,8 +213,8 @@ impl Mux {
         self.room.notify_waiters();
     }
 
-    /// After [`close`](Self::close): forgets what has not been sent, since its calls are told that it never was. `word` is
-    /// all that is said yet, where the peer can tell it from the rest of a frame.
+    /// After [`close`](Self::close): forgets what has not been sent, since its calls are told that it never was. `word`
+    /// is all that is said yet, where the peer can tell it from the rest of a frame.
     pub(super) fn recall(&self, pipe: &mut Pipe, word: Option<Status>) {
         let mut out = self.out();
         out.bytes = BytesMut::new();

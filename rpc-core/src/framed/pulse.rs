@@ -10,11 +10,12 @@ use tokio::time::{Instant, Sleep};
 /// Which end of a connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Makes the calls. Reads whatever happens, or two full directions would wait for each other for ever; asks a server
-    /// that has fallen silent while it waits for it; closes a connection that drains when its last call has ended.
+    /// Makes the calls. Reads whatever happens, or two full directions would wait for each other for ever; asks a
+    /// server that has fallen silent while it waits for it; closes a connection that drains when its last call has
+    /// ended.
     Client,
-    /// Answers them. Reads nothing while the peer does not read the answers; asks a client that has fallen silent whether
-    /// it is still there.
+    /// Answers them. Reads nothing while the peer does not read the answers; asks a client that has fallen silent
+    /// whether it is still there.
     Server,
 }
 
@@ -30,8 +31,8 @@ pub enum Beat {
 }
 
 /// Listens to silence. A client asks when calls are open and nothing has come for 20 s, and gives up after 10 s more. A
-/// server asks after 60 s, whatever is open, and gives up after 20 s more: a client whose machine has gone would keep its
-/// handlers, what they hold and the connection for ever. These are the times of gRPC's.
+/// server asks after 60 s, whatever is open, and gives up after 20 s more: a client whose machine has gone would keep
+/// its handlers, what they hold and the connection for ever. These are the times of gRPC's.
 ///
 /// What counts as life is bytes that come, and bytes that are taken by a peer that is not read meanwhile.
 ///

@@ -20,8 +20,8 @@ use prost::{
 )]
 pub trait Element<K>: Sized + Send + Sync + 'static {
     /// Whether an absent one is an error: an enum without a variant for that case, or a struct with such a field. A
-    /// struct that cannot exist without another of itself is a cycle in this constant, found by the compiler, whose text
-    /// is made of little but its name: that says what to do.
+    /// struct that cannot exist without another of itself is a cycle in this constant, found by the compiler, whose
+    /// text is made of little but its name: that says what to do.
     const REQUIRED_UNLESS_OPTION: bool = false;
 
     /// What it means that none was sent.

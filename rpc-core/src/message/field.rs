@@ -12,8 +12,8 @@ use prost::{
 };
 use std::marker::PhantomData;
 
-/// A value that can be a field of a message, an argument or a reply: an [`Element`], or an `Option`, a `Vec` or a map of
-/// elements. `K` says which, and is inferred.
+/// A value that can be a field of a message, an argument or a reply: an [`Element`], or an `Option`, a `Vec` or a map
+/// of elements. `K` says which, and is inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent: it is not a message",
     label = "not a message",

@@ -1,10 +1,10 @@
 //! Messages: how ordinary Rust types become protobuf.
 //!
 //! Two traits say how a value is written and read. [`Element`] is for what stands alone, in a list or in a map;
-//! [`Field`] is for what a field of a message may be: an element, an `Option` or a `Vec` of elements, a map. Each *kind*
-//! of type (a scalar, a derived struct, an enum, a newtype, ..) has its own marker `K` in `Element<K>`, which rustc
-//! infers; it keeps the implementations for whole families of types apart. So the macros never look at how a type is
-//! spelled, and aliases work.
+//! [`Field`] is for what a field of a message may be: an element, an `Option` or a `Vec` of elements, a map. Each
+//! *kind* of type (a scalar, a derived struct, an enum, a newtype, ..) has its own marker `K` in `Element<K>`, which
+//! rustc infers; it keeps the implementations for whole families of types apart. So the macros never look at how a type
+//! is spelled, and aliases work.
 //!
 //! A derived struct *is* a `prost::Message`, and what prost generates is accepted wherever a derived type is (it needs
 //! `config.enable_type_names()`). Bytes and speed are prost's.

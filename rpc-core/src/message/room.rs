@@ -12,8 +12,8 @@ const FACTOR: usize = 16;
 const UNBOUNDED: usize = usize::MAX;
 
 /// What messages in messages may take of the stack, in bytes: half of what threads have, those of tokio as well. A
-/// hundred levels, where prost ends, are little for small messages and too much for some: what a level takes is the size
-/// of the message a few times over, and more without optimization.
+/// hundred levels, where prost ends, are little for small messages and too much for some: what a level takes is the
+/// size of the message a few times over, and more without optimization.
 const STACK: usize = 1024 * 1024;
 
 thread_local! {

@@ -1,8 +1,8 @@
 //! The ten scalars, and messages that prost generated.
 //!
-//! prost implements `Message` and `Name` for the scalars too (as wrapper messages), so one blanket implementation catches
-//! both, and a second one for the scalars would make `K` ambiguous. The types are told apart by their ids, which the
-//! compiler compares while it builds.
+//! prost implements `Message` and `Name` for the scalars too (as wrapper messages), so one blanket implementation
+//! catches both, and a second one for the scalars would make `K` ambiguous. The types are told apart by their ids,
+//! which the compiler compares while it builds.
 
 use super::Element;
 use crate::schema::{Catalog, Scalar, Type};

@@ -126,7 +126,8 @@ impl OnTheWire for SystemTime {
 
 macro_rules! well_known {
     ($($type:ty: $name:literal, $absent:expr;)*) => { $(
-        /// Values beyond what protobuf can hold (0 to 10,000 years; the years 1 to 9999) are written as the nearest it can.
+        /// Values beyond what protobuf can hold (0 to 10,000 years; the years 1 to 9999) are written as the nearest it
+        /// can.
         #[diagnostic::do_not_recommend]
         impl Element<AsWellKnown> for $type {
             #[inline]

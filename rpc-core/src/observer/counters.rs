@@ -25,8 +25,8 @@ use std::{
 /// # drop(observers);
 /// ```
 ///
-/// Its lock is taken for a few instructions per event. It grows with the number of methods that this program has, and not
-/// with what peers do.
+/// Its lock is taken for a few instructions per event. It grows with the number of methods that this program has, and
+/// not with what peers do.
 #[derive(Debug, Default)]
 pub struct Counters(Mutex<Counts>);
 

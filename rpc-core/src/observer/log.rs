@@ -7,8 +7,8 @@ use crate::{
     transport::{ConnectionState, DrainPhase},
 };
 
-/// Logs what happens beside the calls; the calls themselves have spans. What is a warning in any case is logged where it
-/// happens, whether or not anybody watches.
+/// Logs what happens beside the calls; the calls themselves have spans. What is a warning in any case is logged where
+/// it happens, whether or not anybody watches.
 pub(super) struct Log;
 
 impl Observer for Log {

@@ -34,8 +34,8 @@ pub mod target {
     pub const CONFIG: &str = "rpc::config";
 }
 
-/// Makes the span of one more hop a part of the trace `from`, or of a new one, and says so in the span's fields. None of
-/// it for a span that nobody wants.
+/// Makes the span of one more hop a part of the trace `from`, or of a new one, and says so in the span's fields. None
+/// of it for a span that nobody wants.
 pub(crate) fn hop(span: &Span, from: Option<TraceContext>) -> Option<TraceContext> {
     if span.is_disabled() {
         return None;

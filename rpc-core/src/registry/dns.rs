@@ -51,7 +51,8 @@ impl Resolver for SystemResolver {
 }
 
 impl Dns {
-    /// How long a list is taken for current; each time up to a fifth less or more, so that a fleet does not ask at once.
+    /// How long a list is taken for current; each time up to a fifth less or more, so that a fleet does not ask at
+    /// once.
     const EVERY: Duration = Duration::from_secs(10);
     /// How soon it is tried again when nothing is known yet.
     const SOON: Duration = Duration::from_secs(1);

@@ -10,11 +10,11 @@ use std::{collections::HashMap, fmt, hash::Hasher};
 
 /// A number that two programs share if their services look the same on the wire.
 ///
-/// Decided by: the names of services and methods, which directions stream, and the numbers, the types and the lists among
-/// the fields of every message that can be reached, those that prost generated and the details of errors among them; the
-/// numbers in enums; and the codes of errors and the names of their details, which travel. Not by: names of other
-/// messages, of fields and values, documentation, the order in which things are declared, nor whether a field is optional.
-/// It informs; nothing is routed by it.
+/// Decided by: the names of services and methods, which directions stream, and the numbers, the types and the lists
+/// among the fields of every message that can be reached, those that prost generated and the details of errors among
+/// them; the numbers in enums; and the codes of errors and the names of their details, which travel. Not by: names of
+/// other messages, of fields and values, documentation, the order in which things are declared, nor whether a field is
+/// optional. It informs; nothing is routed by it.
 ///
 /// FNV-1a over 64 bits of a text that is made for it; the same in every process and on every machine, for this version
 /// of the framework and later ones.

@@ -1,12 +1,12 @@
 //! The schema of services, made of the types themselves when somebody asks: nothing of it costs a call anything.
 //!
-//! Types and methods point to functions that describe them into a [`Catalog`]; a [`Schema`] is what is in the catalog in
-//! the end, as protobuf's own descriptors: for reflection and for tools ([`Schema::file_descriptor_set`]), as `.proto`
-//! text ([`Schema::files`]) and as one number ([`Schema::fingerprint`]).
+//! Types and methods point to functions that describe them into a [`Catalog`]; a [`Schema`] is what is in the catalog
+//! in the end, as protobuf's own descriptors: for reflection and for tools ([`Schema::file_descriptor_set`]), as
+//! `.proto` text ([`Schema::files`]) and as one number ([`Schema::fingerprint`]).
 //!
 //! A message that names no package belongs to the package of what it is described for: its service, or the message that
-//! holds it. The details of an error are named on the wire, so an error without a package is described without one, in a
-//! file that the files of its services import publicly: whoever has the service's file has the errors' as well.
+//! holds it. The details of an error are named on the wire, so an error without a package is described without one, in
+//! a file that the files of its services import publicly: whoever has the service's file has the errors' as well.
 
 mod catalog;
 mod descriptor;
@@ -72,8 +72,8 @@ impl Schema {
         SchemaBuilder::default()
     }
 
-    /// All files as an encoded `google.protobuf.FileDescriptorSet`, documentation included, each after those it imports.
-    /// What gRPC's reflection service, `protoc --descriptor_set_in` and protobuf's libraries read.
+    /// All files as an encoded `google.protobuf.FileDescriptorSet`, documentation included, each after those it
+    /// imports. What gRPC's reflection service, `protoc --descriptor_set_in` and protobuf's libraries read.
     pub fn file_descriptor_set(&self) -> Vec<u8> {
         let file = |file: &File| match file {
             File::Own(file) => files::documented(file).encode_to_vec(),
@@ -137,8 +137,8 @@ impl SchemaBuilder {
     ///
     /// # Errors
     /// When two types have one name, or a type that of a service, when a message or an enum that prost generated is in
-    /// none of the files handed over, when an enum of prost's has no name or that of another, and when packages refer to
-    /// each other both ways, which protobuf cannot say. All of it is reported at once.
+    /// none of the files handed over, when an enum of prost's has no name or that of another, and when packages refer
+    /// to each other both ways, which protobuf cannot say. All of it is reported at once.
     pub fn build(self) -> Result<Schema, SchemaError> {
         let mut catalog = Catalog::with_enums(self.enums);
         for service in &self.services {

@@ -11,11 +11,12 @@ use std::{
 };
 use tokio::time::{Instant, sleep_until};
 
-/// Takes a stream away from whoever holds it when the time comes, and drops it, so that what it holds is free then, be it
-/// polled or not. A message is left as it is, and so is what may take any time.
+/// Takes a stream away from whoever holds it when the time comes, and drops it, so that what it holds is free then, be
+/// it polled or not. A message is left as it is, and so is what may take any time.
 ///
-/// A wire has a task that sends, and keeps the deadline there. Where a stream is handed over there is none, and what keeps
-/// the deadline inside the stream hears of it only when it is polled. `missed` is for a reader who was waiting then.
+/// A wire has a task that sends, and keeps the deadline there. Where a stream is handed over there is none, and what
+/// keeps the deadline inside the stream hears of it only when it is polled. `missed` is for a reader who was waiting
+/// then.
 pub(super) fn expiring(body: Body, at: Option<Instant>, missed: fn() -> Status) -> Body {
     match at {
         Some(at) => body.map_source(|stream| Expiring::new(stream, at, missed)),

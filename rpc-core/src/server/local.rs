@@ -20,9 +20,9 @@ pub enum Fidelity {
 }
 
 impl Channel {
-    /// A channel into a service in this process, through the layers that every server has. Nobody is refused: what calls
-    /// from here has been let in before, or is this program's own. A write that has begun goes on to its end, also when the
-    /// last clone of the channel is gone.
+    /// A channel into a service in this process, through the layers that every server has. Nobody is refused: what
+    /// calls from here has been let in before, or is this program's own. A write that has begun goes on to its end,
+    /// also when the last clone of the channel is gone.
     pub fn local(service: impl NamedService, fidelity: Fidelity) -> Self {
         Self::new(Local::new(service, fidelity, Admission::Off, Layers::default(), Observers::default()))
     }
@@ -69,8 +69,8 @@ impl Local {
         self
     }
 
-    /// Tells its handlers, by [`Context::draining`](crate::Context::draining), whether the process is about to leave. That
-    /// it is not after all is heard by those that ask then. Calls are taken in either case.
+    /// Tells its handlers, by [`Context::draining`](crate::Context::draining), whether the process is about to leave.
+    /// That it is not after all is heard by those that ask then. Calls are taken in either case.
     pub fn turn(&self, phase: DrainPhase) {
         self.drain.turn(phase);
     }

@@ -7,8 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Notices handlers, and streams that they returned, of which one poll holds a worker for long: all other calls that the
-/// worker could serve wait meanwhile. It names them in the log, once a minute each, and tells the observers each time.
+/// Notices handlers, and streams that they returned, of which one poll holds a worker for long: all other calls that
+/// the worker could serve wait meanwhile. It names them in the log, once a minute each, and tells the observers each
+/// time.
 ///
 /// Looking at the clock costs as much as a short handler, so the time is taken of one poll in so many. Work that blocks
 /// does so every time, and is found. (`tokio::task::block_in_place` is found as well: it gives its worker away, but not

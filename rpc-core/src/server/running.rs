@@ -340,8 +340,8 @@ impl Running {
         &self.address
     }
 
-    /// Waits until the port is closed: when the drain begins, or before, if the system has taken the port away. Then who is
-    /// connected is served on, and nobody can come.
+    /// Waits until the port is closed: when the drain begins, or before, if the system has taken the port away. Then
+    /// who is connected is served on, and nobody can come.
     pub fn port_closed(&self) -> impl Future<Output = ()> + Send + use<> {
         self.closed.clone().cancelled_owned()
     }

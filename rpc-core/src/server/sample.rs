@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-/// Picks one in so many. Looking at the clock costs as much as a short handler, so it is done for a sample; and there is
-/// one of these for each thread, so that nothing is shared on the path of calls.
+/// Picks one in so many. Looking at the clock costs as much as a short handler, so it is done for a sample; and there
+/// is one of these for each thread, so that nothing is shared on the path of calls.
 pub(crate) struct OneIn {
     every: u32,
     left: Cell<u32>,

@@ -71,9 +71,9 @@ pub(crate) async fn recognise(io: &mut Io, door: &Door<'_>) -> Option<Arc<dyn Tr
     found
 }
 
-/// Waits for the first word of a visitor with whom TLS has agreed on what is spoken, and gives it back to the stream. False
-/// for one who says nothing: that it can shake hands is no reason to keep a place for it. Whether the word is a good one the
-/// protocol says itself.
+/// Waits for the first word of a visitor with whom TLS has agreed on what is spoken, and gives it back to the stream.
+/// False for one who says nothing: that it can shake hands is no reason to keep a place for it. Whether the word is a
+/// good one the protocol says itself.
 pub(crate) async fn begins(io: &mut Io, agreed: &dyn Transport, door: &Door<'_>) -> bool {
     let mut seen = BytesMut::with_capacity(ENOUGH);
     let begun = timeout_at(door.until, async {
@@ -412,8 +412,8 @@ mod tests {
         }
     }
 
-    /// What comes of a visitor who says this at a port of TLS: what it hears, whether it may go on, how it was counted, and
-    /// after how long.
+    /// What comes of a visitor who says this at a port of TLS: what it hears, whether it may go on, how it was counted,
+    /// and after how long.
     async fn at_a_port_of_tls(words: &[&[u8]], failure: Option<TlsErrorKind>) -> (Vec<u8>, bool, u64, Duration) {
         let (mut far, near) = tokio::io::duplex(1024);
         let counters = Arc::new(crate::observer::Counters::default());

@@ -1,7 +1,7 @@
 //! Services made for tonic, on our port.
 //!
-//! Nothing of such a call is taken apart: headers, messages (compressed ones, too) and trailers pass as they are. But it
-//! passes through the layers that every call passes through: what travels there is a [`Request`] whose body is the
+//! Nothing of such a call is taken apart: headers, messages (compressed ones, too) and trailers pass as they are. But
+//! it passes through the layers that every call passes through: what travels there is a [`Request`] whose body is the
 //! stream of the bytes as they come, and the rest waits in an [`Exchange`] until [`Mounted`] takes it up again.
 
 mod bodies;
@@ -38,8 +38,9 @@ use std::{error::Error, fmt, future::poll_fn};
 /// - Observers see all its calls under one name, `/package.Service/*`, since nothing tells which methods it has.
 /// - How large a message may be is said to the service itself (`max_decoding_message_size`), as is compression.
 /// - A handler is dropped when its caller leaves, as tonic's own server would drop it.
-/// - Its answers say nothing in `rpc-*` and `grpc-retry-pushback-ms`, which are this server's word on a call. In tonic a
-///   status that a handler was given and returns has all that stood beside it: what another server said of another call.
+/// - Its answers say nothing in `rpc-*` and `grpc-retry-pushback-ms`, which are this server's word on a call. In tonic
+///   a status that a handler was given and returns has all that stood beside it: what another server said of another
+///   call.
 /// - What tonic's own server puts beside a request is not there: `remote_addr()` is `None`; [`Context::peer`] knows.
 ///
 /// [`Context::current`]: rpc_core::Context::current
@@ -51,8 +52,8 @@ pub struct Mounted<S> {
 }
 
 impl<S: tonic::server::NamedService> Mounted<S> {
-    /// Makes a service of tonic's one of this framework's. What describes it, some hundred bytes, lives to the end of the
-    /// process.
+    /// Makes a service of tonic's one of this framework's. What describes it, some hundred bytes, lives to the end of
+    /// the process.
     pub fn new(service: S) -> Self {
         let path = Box::leak(any_method(S::NAME).into_boxed_str());
         // Streams both ways: on the wire every call looks like that.

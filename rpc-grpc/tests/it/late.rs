@@ -1,4 +1,5 @@
-//! What still comes for calls that were ended early: frames cross on their way, and nobody else's calls may suffer for it.
+//! What still comes for calls that were ended early: frames cross on their way, and nobody else's calls may suffer for
+//! it.
 
 use crate::common::{frames::*, *};
 use rpc_core::{Address, Context, Request, Service, Tasks, transport::ConnectionState};
@@ -17,8 +18,8 @@ const TOO_LATE: &[u8] = b"\x88\x0f\x10\x10application/grpc\x00\x0bgrpc-status\x0
 const ANSWER: &[u8] = b"\x88\x0f\x10\x10application/grpc";
 const OK: &[u8] = b"\x00\x0bgrpc-status\x010";
 
-/// A server that answers `calls` calls only when all of them have been cancelled, and the next one behind them. It tells
-/// how many have come.
+/// A server that answers `calls` calls only when all of them have been cancelled, and the next one behind them. It
+/// tells how many have come.
 async fn late(listener: TcpListener, calls: usize, told: watch::Sender<usize>) {
     let (mut stream, _) = listener.accept().await.unwrap();
     stream.read_exact(&mut [0; 24]).await.unwrap();

@@ -1,5 +1,5 @@
-//! gRPC on one byte stream, with ourselves, with Python and with bytes that nobody should send. In one program, since each
-//! is linked with everything.
+//! gRPC on one byte stream, with ourselves, with Python and with bytes that nobody should send. In one program, since
+//! each is linked with everything.
 
 mod common;
 mod late;

@@ -187,8 +187,8 @@ async fn what_the_server_has_not_begun_is_known() {
     let error = call(&connection, &ECHO, body(order("", 0))).await.unwrap_err();
     assert_eq!((error.code(), error.delivery()), (Code::Cancelled, Delivery::Unknown));
 
-    // A marker from our router, which names the call; the same code without it; and what somebody passes on, who was told
-    // so of another call.
+    // A marker from our router, which names the call; the same code without it; and what somebody passes on, who was
+    // told so of another call.
     let others = "0123456789abcdef0123456789abcdef";
     for (marker, delivery) in [
         (Some("the call's"), Delivery::Unprocessed),

@@ -9,8 +9,8 @@ use futures_util::future::{join_all, try_join_all};
 use rpc_core::observer::target;
 use zookeeper_client::{Acls, CreateMode, CreateOptions, Error, OneshotWatcher};
 
-/// Anybody may read and write, as with Curator: reading is what they are for, and there is nobody else to name, since this
-/// client does not say who it is. Lists on the parents are not inherited; they say who may add and remove records.
+/// Anybody may read and write, as with Curator: reading is what they are for, and there is nobody else to name, since
+/// this client does not say who it is. Lists on the parents are not inherited; they say who may add and remove records.
 const NODE: CreateOptions<'static> = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
 const PARENT: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
 

@@ -19,8 +19,8 @@ use tokio::{
 /// A virtual machine has to start, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Debian's packages libcurator-discovery-java and libcurator-recipes-java (which the first needs and does not name), and
-/// what they bring.
+/// Debian's packages libcurator-discovery-java and libcurator-recipes-java (which the first needs and does not name),
+/// and what they bring.
 const JARS: [&str; 12] = [
     "curator-x-discovery",
     "curator-recipes",
@@ -138,8 +138,8 @@ async fn curator_finds_us_and_we_find_it() {
     until(&mut watch, PATIENCE, |snapshot| snapshot.instances.is_empty()).await.unwrap();
 }
 
-/// Curator makes the nodes above its own such that ZooKeeper removes them once they are empty. One of ours below them is
-/// made all the same, and made again when they have gone.
+/// Curator makes the nodes above its own such that ZooKeeper removes them once they are empty. One of ours below them
+/// is made all the same, and made again when they have gone.
 #[tokio::test]
 async fn we_register_below_nodes_that_curator_made_and_that_vanish() {
     let (host, base) = (server().await.connect_string(), place());

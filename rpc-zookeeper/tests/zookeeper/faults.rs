@@ -98,8 +98,8 @@ async fn a_slow_zookeeper_is_only_slow() {
     assert!(registration.close(LATER).await);
 }
 
-/// Connections that are reset ten times a second: the record stays the same one, the list stands, and both are well when
-/// the storm is over.
+/// Connections that are reset ten times a second: the record stays the same one, the list stands, and both are well
+/// when the storm is over.
 #[tokio::test]
 async fn a_storm_of_resets_changes_nothing() {
     let direct = server().await.connect_string();

@@ -54,7 +54,8 @@ impl Client {
         self.process.id().expect("it still runs")
     }
 
-    /// Reads what it shows, lists as `live ID ID` or `stale ID` or `unreachable`, until it is this; gives what came before.
+    /// Reads what it shows, lists as `live ID ID` or `stale ID` or `unreachable`, until it is this; gives what came
+    /// before.
     pub(crate) async fn shows(&mut self, wanted: &str) -> Vec<String> {
         let mut before = Vec::new();
         let found = async {

@@ -44,8 +44,8 @@ impl AppBuilder {
         self
     }
 
-    /// Reads what it is told as [`Config::load`] does; transports that were [added](Self::transport) before can be named
-    /// there.
+    /// Reads what it is told as [`Config::load`] does; transports that were [added](Self::transport) before can be
+    /// named there.
     ///
     /// # Errors
     /// When the configuration cannot be read.

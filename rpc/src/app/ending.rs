@@ -71,8 +71,8 @@ impl App {
         timeout_at(until, all(locals.iter().map(Local::finished))).await.is_ok()
     }
 
-    /// Services in this process hear that it is about to leave when that is so of every server there is, and at the end.
-    /// Where a program goes on without servers, so do they.
+    /// Services in this process hear that it is about to leave when that is so of every server there is, and at the
+    /// end. Where a program goes on without servers, so do they.
     pub(super) fn tell_locals(&self) {
         let locals = lock(&self.0.locals);
         let (serving, leaving) = (self.0.serving.load(Acquire), self.0.leaving.load(Acquire));
@@ -110,8 +110,8 @@ impl Serving {
         }
     }
 
-    /// If it is the last server: waits for what services in this process have begun, as it does for its own calls. (While
-    /// another server runs, theirs may go on for ever.) False when something is left.
+    /// If it is the last server: waits for what services in this process have begun, as it does for its own calls.
+    /// (While another server runs, theirs may go on for ever.) False when something is left.
     pub(crate) async fn locals_finished(&self, until: Instant) -> bool {
         self.app.0.serving.load(Acquire) > 1 || self.app.locals_finished(until).await
     }

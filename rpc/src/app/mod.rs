@@ -78,7 +78,8 @@ struct Inner {
     leaving: AtomicUsize,
 }
 
-/// What its clients are, and the rules that hold for them; under one lock, so that no client is made by rules of before.
+/// What its clients are, and the rules that hold for them; under one lock, so that no client is made by rules of
+/// before.
 #[derive(Default)]
 struct Clients {
     held: HashMap<&'static str, Held>,

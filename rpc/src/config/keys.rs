@@ -44,8 +44,8 @@ pub(super) fn variable(key: &str) -> String {
     format!("RPC_{}", key.replace('.', "_").to_uppercase())
 }
 
-/// The key whose variable this is. Of the two names of the registry's URL the short one is a variable; there are no tables
-/// there, and of two variables for one value one would be lost.
+/// The key whose variable this is. Of the two names of the registry's URL the short one is a variable; there are no
+/// tables there, and of two variables for one value one would be lost.
 pub(super) fn of_variable(name: &str) -> Option<&'static str> {
     KEYS.into_iter().find(|key| *key != "registry.url" && variable(key) == name)
 }

@@ -100,8 +100,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 /// | the calls that a server lets in | `server.admission`, [`Server::admission`] | as many as it gets done |
 /// | the first list of servers, when a client is made | | 3 s |
 ///
-/// An option of a call goes before everything that is written, which goes before what stands in code. [`Rules`] go before
-/// the file, key by key.
+/// An option of a call goes before everything that is written, which goes before what stands in code. [`Rules`] go
+/// before the file, key by key.
 ///
 /// [`with_timeout`]: crate::Client::with_timeout
 /// [`with_hedge`]: crate::Client::with_hedge
@@ -156,10 +156,11 @@ pub struct ServerConfig {
     pub certificate: Option<PathBuf>,
     /// The PEM file of the certificate's private key.
     pub key: Option<PathBuf>,
-    /// The PEM file of the CAs of its clients. With it a client has to show a certificate of one of them (mutual TLS), and
-    /// handlers find the name in it in [`Peer::identity`](crate::Peer).
+    /// The PEM file of the CAs of its clients. With it a client has to show a certificate of one of them (mutual TLS),
+    /// and handlers find the name in it in [`Peer::identity`](crate::Peer).
     pub client_ca: Option<PathBuf>,
-    /// Its share of the calls relative to other servers, from 0 to [`Instance::MAX_WEIGHT`]: 100 is ordinary, 0 is none.
+    /// Its share of the calls relative to other servers, from 0 to [`Instance::MAX_WEIGHT`]: 100 is ordinary, 0 is
+    /// none.
     ///
     /// [`Instance::MAX_WEIGHT`]: crate::registry::Instance::MAX_WEIGHT
     pub weight: Option<u32>,
@@ -175,9 +176,9 @@ pub struct ServerConfig {
 pub struct ClientConfig {
     /// The wires that calls may take.
     pub transport: Option<Transports>,
-    /// How long a unary call of any service may take, or a stream until it begins, when the call does not say and nothing
-    /// is said of its service or, of a unary call, its method here: 5 s by default. Overrules `#[rpc(timeout)]` of unary
-    /// calls, as all configuration does. See [the table](Config#what-holds-when-nothing-is-said).
+    /// How long a unary call of any service may take, or a stream until it begins, when the call does not say and
+    /// nothing is said of its service or, of a unary call, its method here: 5 s by default. Overrules `#[rpc(timeout)]`
+    /// of unary calls, as all configuration does. See [the table](Config#what-holds-when-nothing-is-said).
     pub timeout: Option<Duration>,
     /// Whether failed calls may be sent again.
     pub retries: Option<Retries>,
@@ -206,8 +207,8 @@ pub struct ServiceConfig {
     pub target: Option<Target>,
     /// The wires that its calls may take.
     pub transport: Option<Transports>,
-    /// How long a unary call may take, or a stream until it begins, when the call does not say and nothing is said of the
-    /// method of a unary call here. See [the table](Config#what-holds-when-nothing-is-said).
+    /// How long a unary call may take, or a stream until it begins, when the call does not say and nothing is said of
+    /// the method of a unary call here. See [the table](Config#what-holds-when-nothing-is-said).
     pub timeout: Option<Duration>,
     /// Whether failed calls may be sent again.
     pub retries: Option<Retries>,
@@ -215,9 +216,9 @@ pub struct ServiceConfig {
     pub hedge: Option<Hedge>,
     /// Whether connections are encrypted.
     pub tls: Option<Tls>,
-    /// The name that the certificates of its servers have to bear, instead of the host of each one's address. For servers
-    /// that a registry lists it should be said: whoever can write there says where calls go, and an address is all that
-    /// the certificate would have to fit.
+    /// The name that the certificates of its servers have to bear, instead of the host of each one's address. For
+    /// servers that a registry lists it should be said: whoever can write there says where calls go, and an address is
+    /// all that the certificate would have to fit.
     pub server_name: Option<String>,
     /// What was said about single methods, by their names on the wire, as in `Find`. A client is not made when the
     /// service has no such method.
@@ -230,16 +231,16 @@ pub struct ServiceConfig {
 pub struct MethodConfig {
     /// How long a call may take when the call does not say; of a stream, all of it.
     pub timeout: Option<Duration>,
-    /// When its calls are made at a second server as well. A client is not made when they must not be, since the method is
-    /// not idempotent or has streams.
+    /// When its calls are made at a second server as well. A client is not made when they must not be, since the method
+    /// is not idempotent or has streams.
     pub hedge: Option<Hedge>,
 }
 
 /// Whether failed calls may be sent again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Retries {
-    /// Where it is safe, by class of failure: at most 3 attempts at a call, and within a budget for all calls of a client of
-    /// 20 retries for 100 calls of the last 10 s, and 10 a second beside. See
+    /// Where it is safe, by class of failure: at most 3 attempts at a call, and within a budget for all calls of a
+    /// client of 20 retries for 100 calls of the last 10 s, and 10 a second beside. See
     /// [the table](Config#what-holds-when-nothing-is-said).
     #[default]
     On,

@@ -15,8 +15,8 @@ use crate::{App, ClientConfig, Config, Result};
 /// An option of a call goes before any rule. What cannot change while a program runs is refused: everything that is not
 /// about clients, and what belongs to TLS.
 ///
-/// They apply to the clients in use, from the next call on; calls in flight end where they began. When a rule goes, what
-/// the configuration says holds again, over connections that were kept.
+/// They apply to the clients in use, from the next call on; calls in flight end where they began. When a rule goes,
+/// what the configuration says holds again, over connections that were kept.
 ///
 /// ```
 /// # use rpc::prelude::*;

@@ -49,8 +49,8 @@ impl Settled {
         if given && self == Self::Unsaid { Self::On("tls".to_owned()) } else { self }
     }
 
-    /// The same, unless somebody has named certificates and not said that they are to be used: nothing goes out in plain
-    /// text because a line was forgotten.
+    /// The same, unless somebody has named certificates and not said that they are to be used: nothing goes out in
+    /// plain text because a line was forgotten.
     ///
     /// # Errors
     /// Then.

@@ -1,5 +1,5 @@
-//! What people bring themselves, a layer, a transport and a registry, written with nothing of this project but what this
-//! crate exports.
+//! What people bring themselves, a layer, a transport and a registry, written with nothing of this project but what
+//! this crate exports.
 
 use crate::common::{Echo, EchoClient, EchoServer, Mirror};
 use rpc::{

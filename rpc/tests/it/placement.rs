@@ -81,7 +81,8 @@ async fn a_client_sees_it_over_zookeeper() {
     is_seen_over(&format!("zookeeper://{}/rpc", zookeeper.connect_string())).await;
 }
 
-/// Nine times the weight are nine of ten calls, or nearly so on a busy machine. Without weights it would be half of them.
+/// Nine times the weight are nine of ten calls, or nearly so on a busy machine. Without weights it would be half of
+/// them.
 #[tokio::test]
 async fn a_heavier_server_gets_more() {
     let folder = tempfile::tempdir().unwrap();

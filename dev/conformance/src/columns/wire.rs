@@ -103,8 +103,8 @@ impl Wire {
             FirstAttempt::FindsADeadConnection => Layers::default().and(Dead::default()),
         };
         let channel = channel.limits(plan.limits).layers_per_attempt(layers).build();
-        // One channel for both, and so one connection: its name is that of the service whose servers are looked for, and
-        // those of the other are the same.
+        // One channel for both, and so one connection: its name is that of the service whose servers are looked for,
+        // and those of the other are the same.
         let (lab, raw) = (LabClient::from_channel(channel.clone()), channel);
         Site { lab, raw, plan, line: Some(Line { proxy, server: Some(server), address, counters }) }
     }

@@ -27,10 +27,10 @@ pub(super) struct Node {
 impl Node {
     const JARS: [&str; 2] = ["/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar"];
 
-    /// A shell stands between the test and the server, and takes signals to send to it, a line each. When its input ends,
-    /// it ends the server; that is when `kill` closes it, or when the process of the test is gone, be it by SIGKILL. (A
-    /// parent-death signal would fire when a mere thread of the test ends.) Nobody drops what stands in a static, so the
-    /// folder goes as well, unless the last line was `keep`.
+    /// A shell stands between the test and the server, and takes signals to send to it, a line each. When its input
+    /// ends, it ends the server; that is when `kill` closes it, or when the process of the test is gone, be it by
+    /// SIGKILL. (A parent-death signal would fire when a mere thread of the test ends.) Nobody drops what stands in a
+    /// static, so the folder goes as well, unless the last line was `keep`.
     const SHELL: &str = r#"
         folder=$1; shift
         "$@" </dev/null & server=$!

@@ -1,8 +1,8 @@
 //! What a call costs.
 //!
-//! On a wire: instructions, the one figure that a busy machine can repeat. Client and server are processes of their own,
-//! each under callgrind, each with one thread and one connection. In the process: nanoseconds, of which the least of
-//! several runs is told since a busy machine only ever adds, and allocations, which are exact.
+//! On a wire: instructions, the one figure that a busy machine can repeat. Client and server are processes of their
+//! own, each under callgrind, each with one thread and one connection. In the process: nanoseconds, of which the least
+//! of several runs is told since a busy machine only ever adds, and allocations, which are exact.
 
 mod valgrind;
 

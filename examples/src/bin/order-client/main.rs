@@ -108,7 +108,8 @@ async fn main() -> ExitCode {
         Err(error) => return cannot_begin(&error),
     };
     tokio::select! {
-        // Listened for before anything is printed: on a busy machine an answer can be there when it is first looked for.
+        // Listened for before anything is printed: on a busy machine an answer can be there when it is first looked
+        // for.
         biased;
         // What is under way ends with its call; the servers see their caller leave.
         _ = tokio::signal::ctrl_c() => {

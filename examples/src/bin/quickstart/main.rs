@@ -89,8 +89,8 @@ async fn main() -> ExitCode {
         // Neither process reads a configuration: what happens here depends on the command line alone.
         Some(Role::Serve(serve)) => {
             let mut config = Config::default();
-            // Three servers and all that call them share this machine, which may be more than it gets done; what is to be
-            // seen here are the blows, and not that.
+            // Three servers and all that call them share this machine, which may be more than it gets done; what is to
+            // be seen here are the blows, and not that.
             config.server.admission = Some(Admission::Off);
             serve::serve(serve, config).await.map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from)
         }

@@ -6,8 +6,8 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
 };
 
-/// A share of the calls of the last ten seconds, and a few more for where there are few calls: retries must not multiply
-/// the load of servers that fail because of load.
+/// A share of the calls of the last ten seconds, and a few more for where there are few calls: retries must not
+/// multiply the load of servers that fail because of load.
 ///
 /// It remembers what was done and not what is left, so that with other limits what was done before still counts.
 ///

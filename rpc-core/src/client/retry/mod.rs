@@ -65,8 +65,9 @@ impl RetryLimits {
 }
 
 /// Makes a failed call again where that is safe; [`Class`] says where. Streams are made again only while they have not
-/// begun: those of replies until the response is here, those of requests until the first item is taken from them. A call
-/// that takes long is made elsewhere as well, where a [`Hedge`] says so. One budget for all calls to the same servers.
+/// begun: those of replies until the response is here, those of requests until the first item is taken from them. A
+/// call that takes long is made elsewhere as well, where a [`Hedge`] says so. One budget for all calls to the same
+/// servers.
 #[derive(Clone, Debug)]
 pub(crate) struct RetryLayer {
     pub(crate) policy: RetryPolicy,
@@ -198,8 +199,8 @@ impl<S: Service> Retry<S> {
     }
 }
 
-/// For how long the server asks not to be called, which may be no time; `None` when the call need not be made again, since
-/// that is not what it asks for, or there is no time for it.
+/// For how long the server asks not to be called, which may be no time; `None` when the call need not be made again,
+/// since that is not what it asks for, or there is no time for it.
 fn stay_away(status: &Status, request: &Request) -> Option<Duration> {
     match status.incoming_pushback() {
         None => Some(Duration::ZERO),

@@ -212,8 +212,8 @@ async fn a_stale_list_proves_no_absence() {
 }
 
 /// Of ten servers nine are missing, as when their sessions end at once: those that are connected go on, each until its
-/// connection ends, and come back as if nothing had been. Without that (seen with `crowd::CROWD` beyond reach), one server gets
-/// every call.
+/// connection ends, and come back as if nothing had been. Without that (seen with `crowd::CROWD` beyond reach), one
+/// server gets every call.
 #[tokio::test(start_paused = true)]
 async fn most_servers_do_not_leave_at_once() {
     let addresses: Vec<_> = (0..10).map(|number| format!("host-{number}:1")).collect();

@@ -141,7 +141,8 @@ async fn a_crowd_may_leave_one_after_the_other() {
     assert!(all.iter().all(|address| world.calls(address) > 0));
 }
 
-/// A registry that lists other servers every moment does not have all of them kept. (Of the DNS, where nobody is missing.)
+/// A registry that lists other servers every moment does not have all of them kept. (Of the DNS, where nobody is
+/// missing.)
 #[tokio::test(start_paused = true)]
 async fn only_so_many_are_kept_that_have_left() {
     let addresses: Vec<_> = (0..200).map(|number| format!("host-{number}:1")).collect();

@@ -91,8 +91,8 @@ async fn open_calls_are_bounded_on_both_sides() {
     // At once: the handler that was cancelled need not be gone.
     assert_eq!(third.await.unwrap(), "x");
 
-    // A client that does not count is counted. Handlers that were cancelled may be there as well, as many again: more, and
-    // opening and cancelling in turn would make tasks without end.
+    // A client that does not count is counted. Handlers that were cancelled may be there as well, as many again: more,
+    // and opening and cancelling in turn would make tasks without end.
     let mut peer = Peer::new(served.accept(64 * 1024));
     peer.say(&Frame::Hello(Hello::default())).await;
     peer.hear().await;

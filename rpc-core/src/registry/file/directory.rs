@@ -50,8 +50,8 @@ impl Directory {
         &self.0
     }
 
-    /// The directory of a service, made if it is not there, and this one too: somebody may have cleared it away, and then
-    /// it is as new as when it was opened.
+    /// The directory of a service, made if it is not there, and this one too: somebody may have cleared it away, and
+    /// then it is as new as when it was opened.
     pub(super) fn make_service(&self, service: &ServiceName) -> io::Result<PathBuf> {
         self.make().map_err(io::Error::other)?;
         let path = self.of(service);

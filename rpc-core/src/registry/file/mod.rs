@@ -27,9 +27,9 @@ use std::{
 ///
 /// `<service>/<id>.json` is the record of a server, `<service>/<id>.lock` a file that its owner has locked for as long
 /// as it lives: the kernel drops the lock when the process dies, however it dies. Readers look every 250 ms, and try
-/// the lock of each record; one whose lock is free is removed by whoever finds it. Owners look every second whether their
-/// records are there, and put them back; the directory as well, if it is gone. A reader that the system denies a look
-/// (it has too many files open, the disk fails) keeps the list it has, and says that it is stale.
+/// the lock of each record; one whose lock is free is removed by whoever finds it. Owners look every second whether
+/// their records are there, and put them back; the directory as well, if it is gone. A reader that the system denies a
+/// look (it has too many files open, the disk fails) keeps the list it has, and says that it is stale.
 ///
 /// It keeps the promises of a [`Registry`], and is not ZooKeeper:
 /// - It ends at this host, and at this user: two containers, or two users, see different directories.

@@ -44,8 +44,8 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         use io::ErrorKind::{InvalidInput, IsADirectory, PermissionDenied};
         let errno = Errno::from_io_error(&error);
-        // What somebody has put there: no file, a link, one that may not be read. Whatever else it is, a list that leaves
-        // the record out would say that its server is gone.
+        // What somebody has put there: no file, a link, one that may not be read. Whatever else it is, a list that
+        // leaves the record out would say that its server is gone.
         let is_its_own = matches!(error.kind(), IsADirectory | PermissionDenied | InvalidInput)
             || matches!(errno, Some(Errno::LOOP | Errno::NXIO | Errno::NODEV));
         if is_its_own { Self::Record(error.to_string()) } else { Self::System(error) }

@@ -6,12 +6,12 @@ use tokio::time::Instant;
 
 /// Decides whether calls are refused, by how long what is ready waits for a worker.
 ///
-/// The sign is queueing time, as in WeChat's DAGOR ("Overload Control for Scaling WeChat Microservices", SoCC 2018), and
-/// not the time that calls take, as in the gradients of Netflix's `concurrency-limits`: a dependency that has become slow
-/// makes calls long, and costs this process nothing. The rule is CoDel's (Nichols and Jacobson, ACM Queue 10(5), 2012): a
-/// wait over the target is a burst, and one that stays over it for an interval is a standing queue; who was refusing
-/// lately refuses again at once. There is no limit that is learnt and none to be forgotten: what is over the target now is
-/// the answer for the calls that begin now.
+/// The sign is queueing time, as in WeChat's DAGOR ("Overload Control for Scaling WeChat Microservices", SoCC 2018),
+/// and not the time that calls take, as in the gradients of Netflix's `concurrency-limits`: a dependency that has
+/// become slow makes calls long, and costs this process nothing. The rule is CoDel's (Nichols and Jacobson, ACM Queue
+/// 10(5), 2012): a wait over the target is a burst, and one that stays over it for an interval is a standing queue; who
+/// was refusing lately refuses again at once. There is no limit that is learnt and none to be forgotten: what is over
+/// the target now is the answer for the calls that begin now.
 ///
 /// Each [`Priority`] has a target of its own, lower ones the shorter, so that those are refused while the line has no
 /// chance to reach the others' (DAGOR moves one threshold over the priorities instead, which has to be learnt).
@@ -43,13 +43,13 @@ pub(super) enum Marker {
 }
 
 impl CoDel {
-    /// How long what is ready may wait before ordinary calls are refused. DAGOR's 20 ms go with time limits of 500 ms for a call; here a call has 5 s
-    /// unless it says otherwise, and what is refused too early is done by nobody.
+    /// How long what is ready may wait before ordinary calls are refused. DAGOR's 20 ms go with time limits of 500 ms
+    /// for a call; here a call has 5 s unless it says otherwise, and what is refused too early is done by nobody.
     pub(super) const TARGET: Duration = Duration::from_millis(50);
     /// The targets of the priorities, as shares of that for ordinary calls.
     const SHARES: [f64; Priority::ALL.len()] = [0.25, 0.5, 1.0, 2.0];
-    /// For how long the wait has to be over the target: as long as DAGOR looks, not CoDel's 100 ms. A thousand calls that
-    /// come at once are a burst, and are done in less.
+    /// For how long the wait has to be over the target: as long as DAGOR looks, not CoDel's 100 ms. A thousand calls
+    /// that come at once are a burst, and are done in less.
     const INTERVAL: Duration = Duration::from_secs(1);
     /// For how long it is remembered that calls were refused.
     const LATELY: Duration = Duration::from_secs(10);
@@ -63,8 +63,8 @@ impl CoDel {
         Self { floor: (workers * Self::FLOOR_PER_WORKER).max(Self::LEAST_FLOOR), classes: Default::default() }
     }
 
-    /// A marker has waited for so long, and so many calls were at work or began meanwhile. Gives how many priorities are
-    /// refused, from the least urgent on.
+    /// A marker has waited for so long, and so many calls were at work or began meanwhile. Gives how many priorities
+    /// are refused, from the least urgent on.
     pub(super) fn see(&mut self, now: Instant, wait: Duration, crowd: usize, marker: Marker) -> u8 {
         // Both have to be too much.
         let late = wait.as_secs_f64() / Self::TARGET.as_secs_f64();
@@ -139,8 +139,8 @@ mod tests {
         assert_eq!(see(1120, 100, Marker::InLine), 4);
     }
 
-    /// A process with so many workers. Each call takes one for half of `work`, waits for somebody else, and takes one for
-    /// the other half. Milliseconds all.
+    /// A process with so many workers. Each call takes one for half of `work`, waits for somebody else, and takes one
+    /// for the other half. Milliseconds all.
     #[derive(Clone, Copy, Debug)]
     struct Process {
         workers: usize,
@@ -308,7 +308,8 @@ mod tests {
                     assert!(first.refused > 0 && first.done as f64 > 0.7 * second * 5.0, "{case}: {first:?}");
                     let flood = world.offer(process, capacity * times, 10);
                     assert!(flood.done as f64 > 0.75 * second * 10.0, "{case}: {flood:?}");
-                    // The target for each time in line, and what is let in before it is known to be passed; or the floor.
+                    // The target for each time in line, and what is let in before it is known to be passed; or the
+                    // floor.
                     let floor = CoDel::FLOOR_PER_WORKER as f64 * work;
                     assert!(flood.slowest < wait + 350 + 3 * floor as u64, "{case}: {flood:?}");
                     world.offer(process, capacity * 0.7, 2);

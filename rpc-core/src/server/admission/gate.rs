@@ -61,8 +61,8 @@ struct Sent {
 impl Gate {
     /// One call in so many looks at the clock, which costs as much as a short handler.
     const SAMPLE: u32 = 16;
-    /// How many handlers may be at work whose caller has left, or a peer that calls and cancels in a loop would have any
-    /// number of them. Beyond that no call is let in that might become another. As many as calls on one connection.
+    /// How many handlers may be at work whose caller has left, or a peer that calls and cancels in a loop would have
+    /// any number of them. Beyond that no call is let in that might become another. As many as calls on one connection.
     const MOST_KEPT: usize = 4096;
 
     /// A gate whose markers are tasks of `tasks`, which it does not keep alive.
@@ -210,8 +210,8 @@ impl Future for Marker {
             self.polled = Polled::Twice;
             return Poll::Ready(());
         }
-        // A task that was just started runs next, before those that have waited for longer. One that wakes itself goes to
-        // the end of the line.
+        // A task that was just started runs next, before those that have waited for longer. One that wakes itself goes
+        // to the end of the line.
         self.polled = Polled::Once;
         cx.waker().wake_by_ref();
         Poll::Pending

@@ -92,8 +92,8 @@ impl<S> Admit<S> {
     }
 }
 
-/// How long clients are to stay away: as long as a queue takes to become shorter, and not all of them equally long, or they
-/// would come back together.
+/// How long clients are to stay away: as long as a queue takes to become shorter, and not all of them equally long, or
+/// they would come back together.
 fn pushback() -> Duration {
     Duration::from_millis(fastrand::u64(50..150))
 }

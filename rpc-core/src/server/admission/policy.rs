@@ -2,12 +2,12 @@
 
 use std::{fmt, num::NonZeroUsize, str::FromStr};
 
-/// How many calls a server lets in at once. What is over is refused before the handler, with `ResourceExhausted` and with
-/// nothing done, so that the client may ask another server.
+/// How many calls a server lets in at once. What is over is refused before the handler, with `ResourceExhausted` and
+/// with nothing done, so that the client may ask another server.
 ///
 /// Calls count until their handler has answered, and a handler that goes on without its caller until it has ended.
-/// Streams count until they begin, and calls in which the client streams do not count: how long those last is up to others.
-/// What bounds streams is [`Limits::max_concurrent_calls`](crate::transport::Limits).
+/// Streams count until they begin, and calls in which the client streams do not count: how long those last is up to
+/// others. What bounds streams is [`Limits::max_concurrent_calls`](crate::transport::Limits).
 ///
 /// Less urgent calls are refused earlier and more urgent ones later: see [`Priority`](crate::Priority).
 ///
@@ -16,9 +16,9 @@ use std::{fmt, num::NonZeroUsize, str::FromStr};
 #[non_exhaustive]
 pub enum Admission {
     /// As many as it gets done, found out by itself: calls are refused while what is ready waits for a worker of the
-    /// runtime for more than 50 ms, and at least 64 calls stand there. Handlers that wait for something else, as for a slow
-    /// database, are no reason to refuse any; if it is the server that should keep too many from waiting there, give a
-    /// number.
+    /// runtime for more than 50 ms, and at least 64 calls stand there. Handlers that wait for something else, as for a
+    /// slow database, are no reason to refuse any; if it is the server that should keep too many from waiting there,
+    /// give a number.
     #[default]
     Adaptive,
     /// All.
