@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 /// How often a client is asked whether it is there; it is the only thing that ends a connection whose client lost its
 /// power.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// How long the first answer may take, which whoever has sent a preface and nothing else does not give.
-const GREETING: Duration = Duration::from_secs(10);
 /// How long it may take to answer.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the first answer may take, which whoever has sent a preface and nothing else does not give.
+const GREETING: Duration = Duration::from_secs(10);
 /// How long the last answers may take to leave once the server has stopped. Less than what the port allows.
 const FAREWELL: Duration = Duration::from_millis(250);
 
@@ -90,39 +90,31 @@ pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: T
 /// Takes calls until the connection or the drain ends.
 async fn accept(connection: &mut Connection, mut drain: Drain, stopped: CancellationToken, begin: impl Fn(Call)) {
     let mut stopping = drain.clone();
-    {
-        let mut draining = pin!(drain.reached(DrainPhase::Draining));
-        while let Some(accepted) = tokio::select! {
-            biased;
-            accepted = next(connection) => Some(accepted),
-            () = &mut draining => None,
-        } {
-            match accepted {
-                Some(call) => begin(call),
-                None => return,
-            }
-        }
+    if !accept_until(connection, drain.reached(DrainPhase::Draining), &begin).await {
+        return;
     }
     // GOAWAY. Until the client has seen it, calls still come, and are taken.
     connection.graceful_shutdown();
-    let mut stopping = pin!(stopping.reached(DrainPhase::Stopped));
-    while let Some(accepted) = tokio::select! {
-        biased;
-        accepted = next(connection) => Some(accepted),
-        () = &mut stopping => None,
-    } {
-        match accepted {
-            Some(call) => begin(call),
-            None => return,
-        }
+    if !accept_until(connection, stopping.reached(DrainPhase::Stopped), &begin).await {
+        return;
     }
     stopped.cancel();
-    let leave = async {
-        while let Some(call) = next(connection).await {
-            begin(call);
+    accept_until(connection, tokio::time::sleep(FAREWELL), &begin).await;
+}
+
+/// Takes calls until the `end`. False if the connection has ended before.
+async fn accept_until(connection: &mut Connection, end: impl Future<Output = ()>, begin: &impl Fn(Call)) -> bool {
+    let mut end = pin!(end);
+    loop {
+        tokio::select! {
+            biased;
+            accepted = next(connection) => match accepted {
+                Some(call) => begin(call),
+                None => return false,
+            },
+            () = &mut end => return true,
         }
-    };
-    let _ = tokio::time::timeout(FAREWELL, leave).await;
+    }
 }
 
 /// The next call; `None` at the end of the connection. Moves all bytes meanwhile.
