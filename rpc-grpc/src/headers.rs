@@ -1,6 +1,10 @@
 //! The circumstances of a call as headers: deadline, call id, attempt, trace, baggage, metadata.
 
-use crate::{TARGET, timeout, trailers};
+use crate::{
+    TARGET,
+    encoding::{decode_binary, encode_binary, percent_decoded},
+    timeout,
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use rpc_core::{CallId, Context, Metadata, Peer, Status, TraceContext, Value};
@@ -83,7 +87,7 @@ pub(crate) fn write_metadata(metadata: &Metadata, headers: &mut HeaderMap) -> Re
         let name = HeaderName::from_bytes(key.as_bytes()).map_err(|_| refused())?;
         let value = match value {
             Value::Text(text) => HeaderValue::from_str(text).ok(),
-            Value::Binary(bytes) => trailers::encode_binary(bytes),
+            Value::Binary(bytes) => HeaderValue::from_maybe_shared(Bytes::from(encode_binary(bytes))).ok(),
         };
         headers.append(name, value.ok_or_else(refused)?);
     }
@@ -143,11 +147,9 @@ pub(crate) fn read_metadata(headers: &HeaderMap, metadata: &mut Metadata) -> Res
         }
         let added = if name.ends_with("-bin") {
             // Several values of one key may have been joined on the way.
-            value.as_bytes().split(|byte| *byte == b',').try_for_each(|part| {
-                match trailers::decode_binary(part.trim_ascii()) {
-                    Some(bytes) => metadata.append_bytes(name.to_owned(), bytes),
-                    None => Ok(()),
-                }
+            value.as_bytes().split(|byte| *byte == b',').try_for_each(|part| match decode_binary(part.trim_ascii()) {
+                Some(bytes) => metadata.append_bytes(name.to_owned(), bytes),
+                None => Ok(()),
             })
         } else {
             match value.to_str() {
@@ -172,7 +174,7 @@ fn write_baggage(baggage: &Metadata) -> Option<HeaderValue> {
         let value = match value {
             Value::Text(value) => value.as_bytes(),
             Value::Binary(bytes) => {
-                encoded = trailers::encode_binary(bytes)?;
+                encoded = encode_binary(bytes);
                 encoded.as_bytes()
             }
         };
@@ -199,9 +201,9 @@ fn read_baggage(headers: &HeaderMap) -> Metadata {
         // Behind a semicolon stand properties, which nobody here knows.
         let member = member.split(';').next().unwrap_or_default();
         let Some((key, value)) = member.split_once('=') else { continue };
-        let (key, value) = (key.trim(), trailers::percent_decoded(value.trim().as_bytes()));
+        let (key, value) = (key.trim(), percent_decoded(value.trim().as_bytes()));
         let added = if key.ends_with("-bin") {
-            match trailers::decode_binary(value.as_bytes()) {
+            match decode_binary(value.as_bytes()) {
                 Some(bytes) => baggage.append_bytes(key.to_owned(), bytes),
                 None => continue,
             }

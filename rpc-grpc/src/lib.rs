@@ -4,8 +4,8 @@
 //! `PROTOCOL-HTTP2.md` of the gRPC project is the specification; what it leaves open is decided as grpc-go does.
 //!
 //! h2 moves the frames of HTTP/2, on tasks that the caller owns; tonic gives what is gRPC's rather than HTTP's: the
-//! codes, the form of a status in trailers, the form of binary metadata. What is not used, and why (instructions for one
-//! small call, both sides, by callgrind):
+//! codes, and the form of a status in trailers. What is not used, and why (instructions for one small call, both sides, by
+//! callgrind):
 //!
 //! - **hyper**. Its client spawns two tasks for every call and hands it over through two channels; its server wraps each
 //!   call once more. What it adds to h2 that gRPC needs is little: a ping that finds a lost peer (`keep_alive`), and
@@ -37,6 +37,7 @@ mod serve;
 mod mount;
 
 // What both ends share.
+mod encoding;
 mod frames;
 mod headers;
 mod keep_alive;

@@ -1,12 +1,15 @@
 //! A status as it stands in headers: `grpc-status`, `grpc-message`, `grpc-status-details-bin`.
 
-use crate::{TARGET, headers};
+use crate::{
+    TARGET,
+    encoding::{decode_binary, percent_decoded},
+    headers,
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message;
 use rpc_core::{CallId, Code, Delivery, Detail, Metadata, Pushback, Status};
 use std::borrow::Cow;
-use tonic::metadata::{Binary, MetadataValue};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -153,38 +156,6 @@ fn read_details(value: &HeaderValue) -> Vec<Any> {
     }
 }
 
-/// Reads base64, with its padding or without.
-pub(crate) fn decode_binary(encoded: &[u8]) -> Option<Bytes> {
-    // tonic makes a binary value of a header only inside a map of them.
-    let headers = HeaderMap::from_iter([(DETAILS, HeaderValue::from_bytes(encoded).ok()?)]);
-    tonic::metadata::MetadataMap::from_headers(headers).get_bin(DETAILS.as_str())?.to_bytes().ok()
-}
-
-/// Writes base64 without padding.
-pub(crate) fn encode_binary(bytes: &[u8]) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(MetadataValue::<Binary>::from_bytes(bytes).as_encoded_bytes()).ok()
-}
-
-/// Undoes percent-encoding. What is not encoded properly stands for itself, as the specification asks: a message is
-/// never thrown away.
-pub(crate) fn percent_decoded(encoded: &[u8]) -> String {
-    let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
-    while let [first, behind @ ..] = rest {
-        let byte = match (first, behind) {
-            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low),
-            _ => None,
-        };
-        decoded.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &behind[2..] } else { behind };
-    }
-    String::from_utf8(decoded).unwrap_or_else(|_| String::from_utf8_lossy(encoded).into_owned())
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).map(|digit| digit as u8)
-}
-
 /// The code for an HTTP status where there is no gRPC status: an answer by something that does not speak gRPC.
 ///
 /// Source: `grpc/grpc/doc/http-grpc-status-mapping.md`, and grpc-go for 431.
@@ -294,13 +265,5 @@ mod tests {
             assert_eq!(status.message(), "50% of %zz %e2%28 %4");
             assert!(status.details().is_empty());
         }
-    }
-
-    #[test]
-    fn base64_is_read_with_and_without_padding() {
-        assert_eq!(decode_binary(b"AP8=").unwrap()[..], [0, 255]);
-        assert_eq!(decode_binary(b"AP8").unwrap()[..], [0, 255]);
-        assert_eq!(decode_binary(b"A"), None);
-        assert_eq!(encode_binary(&[0, 255]).unwrap(), "AP8");
     }
 }
