@@ -2,17 +2,17 @@
 
 use crate::{
     failure,
-    frames::{self, Chunks, Fault, Frames, Messages, Sent},
+    frames::{self, Fault, Messages},
     headers,
-    mount::{self, MountedReply},
-    serve::Shared,
-    trailers,
+    mount::{self, Answer},
+    reply::{Reply, ReplyBody, answer, draining, fail, panicked},
+    shared::Shared,
 };
 use bytes::Bytes;
 use futures_core::Stream;
-use h2::{RecvStream, SendStream, server::SendResponse};
+use h2::{RecvStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use rpc_core::{Body, CallId, Code, Delivery, Metadata, Payload, PayloadStream, Request, Service, Status, Trailers};
+use rpc_core::{Body, CallId, Code, Delivery, Payload, PayloadStream, Request, Service, Status};
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -22,23 +22,6 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, Sleep, sleep_until};
-
-/// A call's outcome on its way out.
-pub(crate) enum Answer {
-    Own(Reply),
-    Mounted(Box<MountedReply>),
-}
-
-/// A reply of a service of this framework's.
-pub(crate) struct Reply {
-    pub(crate) metadata: Metadata,
-    pub(crate) body: ReplyBody,
-}
-
-pub(crate) enum ReplyBody {
-    Message(Bytes),
-    Stream(PayloadStream),
-}
 
 /// Answers a call, whatever becomes of it. Ends without an answer when the caller leaves: what is at work for it is
 /// dropped, and what may not be dropped is kept by the layers above.
@@ -110,16 +93,6 @@ fn refuse(status: StatusCode, method: &http::Method, respond: &mut SendResponse<
     }
 }
 
-/// What is said to calls that are left when a server stops.
-fn draining() -> Status {
-    Status::unavailable("server draining")
-}
-
-#[cold]
-fn panicked() -> Status {
-    Status::internal("the server panicked; its log says more")
-}
-
 /// Makes a call. `asked` becomes its id, for an answer that it was not begun.
 async fn call(
     shared: &Shared,
@@ -189,69 +162,6 @@ async fn message(messages: &mut Messages, deadline: Option<Instant>) -> Result<B
         }))
     })
     .await
-}
-
-/// Sends a reply, and the outcome behind it.
-async fn answer(shared: &Shared, reply: Reply, mut respond: SendResponse<Bytes>) {
-    let mut response = http::Response::new(());
-    response.headers_mut().insert(header::CONTENT_TYPE, headers::GRPC);
-    if let Err(status) = headers::write_metadata(&reply.metadata, response.headers_mut()) {
-        return fail(&Status::internal(format!("the handler's {}", status.message())), None, &mut respond);
-    }
-    let Ok(mut to) = respond.send_response(response, false) else { return };
-    let trailers = match reply.body {
-        ReplyBody::Message(frame) => {
-            // HTTP/2 keeps what the client has no room for yet; it is in memory as it is.
-            let _ = to.send_data(frame, false);
-            trailers::ok()
-        }
-        ReplyBody::Stream(stream) => {
-            let behind = stream.trailing();
-            let mut frames = Frames::new(stream, shared.limits.max_message);
-            match send(shared, &mut frames, &mut to).await {
-                Sent::All => ended(behind.as_ref().and_then(Trailers::get)),
-                Sent::Failed(status) => trailers::failed(&status, None),
-                Sent::Abandoned => return,
-            }
-        }
-    };
-    let _ = to.send_trailers(trailers);
-}
-
-/// Sends what an answer consists of, until it ends or the server does.
-pub(crate) async fn send(shared: &Shared, chunks: &mut impl Chunks, to: &mut SendStream<Bytes>) -> Sent {
-    let mut sending = pin!(frames::send(chunks, to));
-    let mut stopped = pin!(shared.stopped.cancelled());
-    let sent = poll_fn(|cx| {
-        if stopped.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Sent::Failed(draining()));
-        }
-        catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(cx)))
-            .unwrap_or_else(|_| Poll::Ready(Sent::Failed(panicked())))
-    });
-    sent.await
-}
-
-/// The trailers of a stream that ended well.
-fn ended(metadata: Option<&Metadata>) -> HeaderMap {
-    let mut trailers = trailers::ok();
-    match metadata.map(|metadata| headers::write_metadata(metadata, &mut trailers)) {
-        Some(Err(status)) => trailers::failed(&Status::internal(format!("the handler's {}", status.message())), None),
-        _ => trailers,
-    }
-}
-
-/// An answer without messages, to the call of this id: all of it stands in the headers.
-#[cold]
-pub(crate) fn fail(status: &Status, asked: Option<CallId>, respond: &mut SendResponse<Bytes>) {
-    let mut response = http::Response::new(());
-    *response.headers_mut() = trailers::failed(status, asked);
-    if status.code() == Code::Unimplemented {
-        // It may be the encoding that is not; who asked in another one is to be told what is.
-        response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
-    }
-    response.headers_mut().insert(header::CONTENT_TYPE, headers::GRPC);
-    let _ = respond.send_response(response, true);
 }
 
 fn check_instance(shared: &Shared, headers: &HeaderMap) -> Result<(), Status> {

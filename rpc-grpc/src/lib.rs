@@ -31,7 +31,9 @@ mod watched;
 // The server's end: the connection, and a call on its way in and back.
 mod authority;
 mod handle;
+mod reply;
 mod serve;
+mod shared;
 
 // The server's end of what is made for tonic: the only place where tonic shows in the API.
 mod mount;

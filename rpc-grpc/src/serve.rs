@@ -1,11 +1,11 @@
 //! The server's end of a connection.
 
-use crate::{TARGET, authority::Renamed, frames, handle, headers, keep_alive, late};
+use crate::{TARGET, authority::Renamed, frames, handle, headers, keep_alive, late, shared::Shared};
 use bytes::Bytes;
 use h2::{RecvStream, server};
 use rpc_core::{
     Address, Io, Peer, Tasks,
-    transport::{ConnectionInfo, Drain, DrainPhase, Limits, Routes},
+    transport::{ConnectionInfo, Drain, DrainPhase, Routes},
 };
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -22,17 +22,6 @@ const FAREWELL: Duration = Duration::from_millis(250);
 
 type Connection = server::Connection<Io, Bytes>;
 type Call = (http::Request<RecvStream>, server::SendResponse<Bytes>);
-
-/// What the calls on one connection share.
-pub(crate) struct Shared {
-    pub(crate) routes: Routes,
-    pub(crate) peer: Arc<Peer>,
-    pub(crate) limits: Limits,
-    /// The id of this process's instance, if it has one.
-    pub(crate) instance: Option<String>,
-    /// Set when the calls that are left are to be ended.
-    pub(crate) stopped: CancellationToken,
-}
 
 /// Becomes the server on a byte stream, until the stream or the drain ends.
 pub(crate) async fn serve(io: Io, info: ConnectionInfo, routes: Routes, tasks: Tasks, drain: Drain) {

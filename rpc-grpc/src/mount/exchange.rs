@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     frames::Sent,
-    handle::{self, Answer, Reply, ReplyBody},
     headers,
-    serve::Shared,
+    reply::{self, Reply, ReplyBody},
+    shared::Shared,
     trailers,
 };
 use bytes::Bytes;
@@ -53,6 +53,14 @@ impl Exchange {
     fn lock(&self) -> MutexGuard<'_, Heads> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What answers a call.
+pub(crate) enum Answer {
+    /// A service of this framework's, or a layer.
+    Own(Reply),
+    /// A mounted service, in its own words.
+    Mounted(Box<MountedReply>),
 }
 
 /// The answer of a mounted service.
@@ -115,7 +123,7 @@ impl MountedReply {
         let Self { mut head, metadata, body, exchange } = self;
         trailers::strip(&mut head.headers);
         if let Err(status) = headers::write_metadata(&metadata, &mut head.headers) {
-            return handle::fail(&status, None, &mut respond);
+            return reply::fail(&status, None, &mut respond);
         }
         head.version = http::Version::HTTP_2;
         let response = http::Response::from_parts(head, ());
@@ -124,7 +132,7 @@ impl MountedReply {
             return;
         };
         let Ok(mut to) = respond.send_response(response, false) else { return };
-        let sent = handle::send(shared, &mut Raw(body), &mut to).await;
+        let sent = reply::send(shared, &mut Raw(body), &mut to).await;
         let own = exchange.lock().trailers.take();
         let trailers = match (sent, own) {
             (Sent::Abandoned, _) => return,

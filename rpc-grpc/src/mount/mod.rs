@@ -7,7 +7,7 @@
 mod bodies;
 mod exchange;
 
-pub(crate) use exchange::{MountedReply, call};
+pub(crate) use exchange::{Answer, call};
 
 use crate::trailers;
 use bodies::{Download, Upload};
