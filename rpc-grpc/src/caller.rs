@@ -41,7 +41,7 @@ pub(crate) struct Caller {
 }
 
 /// The body of a request.
-enum Upload {
+enum RequestBody {
     Message(Bytes),
     Stream(Frames),
 }
@@ -62,10 +62,10 @@ impl Caller {
         Ok(request)
     }
 
-    fn upload(&self, body: Body) -> Result<Upload, Status> {
+    fn body(&self, body: Body) -> Result<RequestBody, Status> {
         Ok(match body {
-            Body::Message(payload) => Upload::Message(frames::frame(&payload, self.max_message)?),
-            Body::Stream(stream) => Upload::Stream(Frames::new(stream, self.max_message)),
+            Body::Message(payload) => RequestBody::Message(frames::frame(&payload, self.max_message)?),
+            Body::Stream(stream) => RequestBody::Stream(Frames::new(stream, self.max_message)),
         })
     }
 
@@ -98,15 +98,15 @@ impl Caller {
 
     fn send(
         &self,
-        upload: Upload,
+        body: RequestBody,
         mut to: SendStream<Bytes>,
         deadline: Option<Instant>,
     ) -> Result<Progress, h2::Error> {
-        match upload {
+        match body {
             // HTTP/2 keeps what the server has no room for yet; it is in memory as it is. And the last frame of data
             // ends the stream: no empty one goes behind it.
-            Upload::Message(frame) => to.send_data(frame, true).map(|()| Progress::default()),
-            Upload::Stream(frames) => {
+            RequestBody::Message(frame) => to.send_data(frame, true).map(|()| Progress::default()),
+            RequestBody::Stream(frames) => {
                 let (sending, progress) = upload::upload(frames, to, deadline);
                 self.tasks.spawn(sending);
                 Ok(progress)
@@ -120,7 +120,7 @@ impl Service for Caller {
         let method = request.method;
         let never_sent = |status: Status| status.with_delivery(Delivery::NeverSent);
         let place = self.place(&request).await?;
-        let upload = self.upload(request.body).map_err(never_sent)?;
+        let body = self.body(request.body).map_err(never_sent)?;
         let deadline = request.context.deadline();
         let asked = request.context.call_id();
         let request = self.request(method, &request.context).map_err(never_sent)?;
@@ -129,7 +129,7 @@ impl Service for Caller {
         let (response, to) = self.requests.clone().send_request(request, false).map_err(failure::unsent)?;
         // That the message cannot be sent may mean that the answer is here already, and the stream closed with it: a
         // server that refuses does so by the headers alone. What became of the call says its answer in any case.
-        let progress = self.send(upload, to, deadline).unwrap_or_default();
+        let progress = self.send(body, to, deadline).unwrap_or_default();
         let response = response.await.map_err(|error| failure::sending(error, &progress))?;
         answer::read(response, method, (progress, place), asked, self.max_message).await
     }
