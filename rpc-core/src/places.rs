@@ -48,24 +48,24 @@ impl Places {
     /// of its clients; these are more than a server answers while they wait.
     pub const MAX_WAITING: usize = 16 * 1024;
 
-    /// So many.
+    /// Places for `limit` calls at once.
     pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit: AtomicUsize::new(limit), ..Self::default() })
     }
 
-    /// From now on so many. Calls that are open beyond that go on.
+    /// Makes it room for `limit` calls at once from now on. Calls that are open beyond that go on.
     pub fn set_limit(self: &Arc<Self>, limit: usize) {
         if self.limit.swap(limit, SeqCst) < limit {
             self.admit();
         }
     }
 
-    /// How many there are.
+    /// How many calls may be open at once.
     pub fn limit(&self) -> usize {
         self.limit.load(SeqCst)
     }
 
-    /// How many are taken.
+    /// How many calls are open.
     pub fn taken(&self) -> usize {
         self.taken.load(SeqCst)
     }
@@ -88,7 +88,8 @@ impl Places {
         Some(Place(self.clone()))
     }
 
-    /// A place for a call, at once or when one comes free: see [`wait`](Self::wait).
+    /// A place for a call, at once or when one comes free: see [`wait`](Self::wait). `Ok(None)` means that the connection is
+    /// [closed](Self::close) to new calls.
     ///
     /// # Errors
     /// Those of [`wait`](Self::wait).
@@ -100,8 +101,8 @@ impl Places {
         }
     }
 
-    /// Waits for a place for a call, as long as its deadline lets it. `None` once no call is let in any more. Dropping the
-    /// future leaves the line.
+    /// Waits for a place for a call, as long as its deadline lets it. `Ok(None)` means that the connection is
+    /// [closed](Self::close) to new calls. Dropping the future leaves the line.
     ///
     /// # Errors
     /// `ResourceExhausted` when [`MAX_WAITING`](Self::MAX_WAITING) calls wait already, `DeadlineExceeded` a second after
@@ -179,7 +180,7 @@ impl Places {
 }
 
 impl Default for Places {
-    /// As many as anybody wants.
+    /// Places without a limit.
     fn default() -> Self {
         Self {
             limit: AtomicUsize::new(usize::MAX),
