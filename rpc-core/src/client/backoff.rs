@@ -20,14 +20,18 @@ impl Backoff {
     pub(crate) fn next(&mut self, random: u64) -> Duration {
         let limit = self.first.saturating_mul(1 << self.failures.min(16)).min(self.most);
         self.failures = self.failures.saturating_add(1);
-        // 53 bits, which is what a double holds: a part of [0, 1).
-        limit.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64)
+        limit.mul_f64(part(random))
     }
 
     /// Begins anew, since it worked.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
+}
+
+/// What part of all numbers is below this one, in [0, 1): 53 bits of it, which is what a double holds.
+pub(crate) fn part(random: u64) -> f64 {
+    (random >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]

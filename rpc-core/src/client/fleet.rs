@@ -21,7 +21,7 @@ use crate::{
     },
     observer::{Ejected, FellBack, Listed, target},
     registry::{ServiceName, Snapshot, Watch},
-    transport::{Connection, ConnectionState},
+    transport::{Connection, ConnectionState, Places},
 };
 use arc_swap::ArcSwap;
 use std::{
@@ -51,9 +51,8 @@ pub(crate) struct Fleet {
     closed: CancellationToken,
 }
 
-/// How many calls may wait for a server at once. Were it any number, an outage would fill the memory of every client;
-/// these are more than a server answers while they wait.
-pub(crate) const MAX_WAITING: usize = 16 * 1024;
+/// How many calls may wait for a server at once: as many as for a place on a connection, and for the same reason.
+pub(crate) const MAX_WAITING: usize = Places::MAX_WAITING;
 
 /// How long a call waits for a connection to the server of its key while it could go to another. In a data centre a
 /// connection takes a thousandth of it; a server that needs longer is as good as away.

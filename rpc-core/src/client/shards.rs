@@ -1,7 +1,10 @@
 //! Which server a key belongs to.
 
 use crate::{
-    client::live::{Live, Paced},
+    client::{
+        backoff::part,
+        live::{Live, Paced},
+    },
     fnv::{Fnv, mixed},
     registry::Instance,
 };
@@ -127,8 +130,8 @@ impl Shards {
     }
 
     fn rank(&self, key: u64, member: &Member) -> f64 {
-        // 53 bits, which is what a double holds, and never 0: a part of (0, 1].
-        let part = ((mixed(key ^ member.identity) >> 11) + 1) as f64 / (1_u64 << 53) as f64;
+        // Never 0, which has no logarithm: the next in steps of 2^-53.
+        let part = part(mixed(key ^ member.identity)) + f64::EPSILON / 2.0;
         match self.weights {
             // The order is the same as below.
             Weights::Alike => part,

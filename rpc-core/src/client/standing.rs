@@ -1,5 +1,6 @@
 //! Whether a server is given calls.
 
+use crate::client::backoff::part;
 use std::{fmt, time::Duration};
 use tokio::time::Instant;
 
@@ -100,8 +101,7 @@ impl Standing {
 
     fn eject(now: Instant, level: u32, reason: Reason, random: u64) -> (Self, Option<Effect>) {
         let most = Self::FIRST.saturating_mul(1 << level.min(16)).min(Self::MOST);
-        let part = (random >> 11) as f64 / (1_u64 << 53) as f64;
-        let time = most.mul_f64(0.5 + part / 2.0);
+        let time = most.mul_f64(0.5 + part(random) / 2.0);
         (Self::Ejected { until: now + time, level: level + 1, reason }, Some(Effect::Eject(time)))
     }
 
