@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 ///
 /// It sets one timer per call at most, and none where there is no deadline: timers are the dearest thing on the path.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct DeadlineLayer(Within);
+pub(crate) struct DeadlineLayer(Within);
 
 impl DeadlineLayer {
     /// Around calls that a balancer sends, and says so when it does.
@@ -35,7 +35,7 @@ impl<S: Service> Layer<S> for DeadlineLayer {
 
 /// See [`DeadlineLayer`].
 #[derive(Clone, Debug)]
-pub struct Deadline<S> {
+pub(crate) struct Deadline<S> {
     inner: S,
     within: Within,
 }

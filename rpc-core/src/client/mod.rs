@@ -58,7 +58,7 @@ mod tests;
 pub use builder::{ChannelBuilder, Servers};
 pub use channel::{Channel, Client};
 pub use connector::{Connector, Sockets};
-pub use deadline::{Deadline, DeadlineLayer};
+pub(crate) use deadline::DeadlineLayer;
 pub use hedge::{Hedge, Hedges, NotHedged, Percentile};
 pub(crate) use journey::Journey;
 pub use retry::{RetryLimits, RetryPolicy};

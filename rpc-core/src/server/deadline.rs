@@ -16,11 +16,11 @@ use tower_layer::Layer;
 /// The client has stopped waiting by then; this frees what the call holds here. What becomes of a handler that is at
 /// work is decided below, where the handler is called: see [`Cancel`](crate::Cancel).
 #[derive(Clone, Debug, Default)]
-pub struct DeadlineLayer(Observers);
+pub(crate) struct DeadlineLayer(Observers);
 
 impl DeadlineLayer {
     /// Tells `observers` of work that was not started.
-    pub fn new(observers: Observers) -> Self {
+    pub(crate) fn new(observers: Observers) -> Self {
         Self(observers)
     }
 }
@@ -35,7 +35,7 @@ impl<S> Layer<S> for DeadlineLayer {
 
 /// See [`DeadlineLayer`].
 #[derive(Clone, Debug)]
-pub struct Deadline<S> {
+pub(crate) struct Deadline<S> {
     inner: S,
     observers: Observers,
 }

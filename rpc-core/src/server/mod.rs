@@ -25,9 +25,9 @@ mod sample;
 mod unfinished;
 
 pub use admission::{Admission, AdmissionError};
-pub use deadline::{Deadline, DeadlineLayer};
+pub(crate) use deadline::DeadlineLayer;
 pub use local::{Fidelity, Local};
-pub use observe::{Observe, ObserveLayer};
-pub use panic::{CatchPanic, CatchPanicLayer};
+pub(crate) use observe::ObserveLayer;
+pub(crate) use panic::CatchPanicLayer;
 pub use router::{NamedService, Router, RouterError};
 pub use running::{Running, Server, ServerError};

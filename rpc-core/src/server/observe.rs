@@ -6,11 +6,11 @@ use tower_layer::Layer;
 
 /// Tells [`Observers`] of every call that comes here, and of its end, which is where its body ends.
 #[derive(Clone, Debug)]
-pub struct ObserveLayer(Observers);
+pub(crate) struct ObserveLayer(Observers);
 
 impl ObserveLayer {
     /// Tells `observers`.
-    pub fn new(observers: Observers) -> Self {
+    pub(crate) fn new(observers: Observers) -> Self {
         Self(observers)
     }
 }
@@ -25,7 +25,7 @@ impl<S> Layer<S> for ObserveLayer {
 
 /// See [`ObserveLayer`].
 #[derive(Clone, Debug)]
-pub struct Observe<S> {
+pub(crate) struct Observe<S> {
     inner: S,
     observers: Observers,
 }

@@ -21,11 +21,11 @@ use tower_layer::Layer;
 /// The peer learns that there was one, not what it said; that stands in the log. Since it is where handlers are polled, it
 /// also notices those that hold a worker for long.
 #[derive(Clone, Debug, Default)]
-pub struct CatchPanicLayer(Arc<Pace>);
+pub(crate) struct CatchPanicLayer(Arc<Pace>);
 
 impl CatchPanicLayer {
     /// Tells `observers` of handlers that hold a worker.
-    pub fn new(observers: Observers) -> Self {
+    pub(crate) fn new(observers: Observers) -> Self {
         Self(Arc::new(Pace::new(observers)))
     }
 }
@@ -40,7 +40,7 @@ impl<S> Layer<S> for CatchPanicLayer {
 
 /// See [`CatchPanicLayer`].
 #[derive(Clone, Debug)]
-pub struct CatchPanic<S> {
+pub(crate) struct CatchPanic<S> {
     inner: S,
     pace: Arc<Pace>,
 }
