@@ -39,6 +39,7 @@ pub mod client;
 
 // The seams: a wire, a byte stream, the place where servers are found, who watches.
 mod address;
+mod drain;
 pub mod framed;
 mod io;
 mod notices;
