@@ -49,13 +49,13 @@ pub(crate) fn put_number(buffer: &mut BytesMut, kind: u8, number: u64) {
 /// The next whole frame in what has been read, without its length; `None` until it is there.
 ///
 /// A length of 0 and one over `limit` are refused before anything is allocated for them.
-pub(crate) fn next(read: &mut BytesMut, limit: usize) -> Result<Option<Reader>, Malformed> {
+pub(crate) fn next(read: &mut BytesMut, limit: usize) -> Result<Option<Bytes>, Malformed> {
     let Some(length) = announced(read, limit)? else { return Ok(None) };
     if read.len() < 4 + length {
         return Ok(None);
     }
     read.advance(4);
-    Ok(Some(Reader(read.split_to(length).freeze())))
+    Ok(Some(read.split_to(length).freeze()))
 }
 
 /// How long the next frame says it is, without its length; `None` until that is known.
@@ -149,7 +149,7 @@ mod tests {
         let last = buffer.split_off(buffer.len() - 1);
         assert!(next(&mut buffer, 64).unwrap().is_none());
         buffer.unsplit(last);
-        let mut frame = next(&mut buffer, 64).unwrap().unwrap();
+        let mut frame = Reader::new(next(&mut buffer, 64).unwrap().unwrap());
         assert_eq!((frame.u8(), frame.u64(), frame.end()), (Ok(kind::PING), Ok(7), Ok(())));
         assert!(frame.u8().is_err());
     }

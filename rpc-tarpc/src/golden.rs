@@ -45,7 +45,7 @@ fn same(bytes: &[u8], golden: &[u8]) {
 
 /// The frame's body, behind its type.
 fn body(bytes: &[u8], kind: u8) -> Reader {
-    let mut frame = frame::next(&mut BytesMut::from(bytes), LIMIT).unwrap().unwrap();
+    let mut frame = Reader::new(frame::next(&mut BytesMut::from(bytes), LIMIT).unwrap().unwrap());
     assert_eq!(frame.u8(), Ok(kind));
     frame
 }
@@ -237,7 +237,7 @@ fn limits_are_exact_and_an_answer_over_them_says_so() {
 
     for (payload, fits) in [(exact, true), (over, false)] {
         let bytes = bytes_of_response(&Resp::Message { metadata: Metadata::default(), payload });
-        let mut frame = frame::next(&mut BytesMut::from(&bytes[..]), 2 * LIMIT).unwrap().unwrap();
+        let mut frame = Reader::new(frame::next(&mut BytesMut::from(&bytes[..]), 2 * LIMIT).unwrap().unwrap());
         frame.u8().unwrap();
         match codec::response(&mut frame, LIMIT).unwrap() {
             (7, Resp::Message { .. }) => assert!(fits),

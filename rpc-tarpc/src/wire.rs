@@ -102,7 +102,10 @@ impl<E: End> Wire<E> {
         let limit = self.limits.max_message.saturating_add(frame::ALLOWANCE);
         match frame::next(&mut self.pipe.read, limit).map_err(Ended::Malformed)? {
             None => Ok(Parsed::Nothing),
-            Some(mut frame) => Ok(self.interpret(&mut frame)?.map_or(Parsed::Settled, Parsed::Item)),
+            Some(frame) => {
+                let mut frame = Reader::new(self.pipe.unpinned(frame));
+                Ok(self.interpret(&mut frame)?.map_or(Parsed::Settled, Parsed::Item))
+            }
         }
     }
 
@@ -256,5 +259,64 @@ fn number(frame: &mut Reader) -> Result<u64, Ended> {
 impl<E> fmt::Debug for Wire<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Wire({:?})", self.pipe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use futures_util::StreamExt;
+    use tokio::io::AsyncWriteExt;
+
+    /// Takes every frame as it is.
+    struct Raw;
+
+    impl End for Raw {
+        type In = Bytes;
+        type Out = Bytes;
+        const SIDE: Side = Side::Server;
+
+        fn decode(
+            &mut self,
+            _: u8,
+            frame: &mut Reader,
+            _: &Arc<Link>,
+            _: &mut BytesMut,
+        ) -> Result<Option<Bytes>, Malformed> {
+            Ok(Some(frame.rest()))
+        }
+
+        fn encode(&mut self, _: Bytes, _: &mut BytesMut, _: u64) -> Result<(), Status> {
+            Ok(())
+        }
+
+        fn end(&mut self, _: Ended, _: &Link) -> Option<Result<Bytes, WireError>> {
+            None
+        }
+    }
+
+    /// What a stream's reader has not read may be a byte in each of many pushes.
+    #[tokio::test]
+    async fn a_small_frame_behind_a_large_one_does_not_keep_its_buffer() {
+        let (near, mut far) = tokio::io::duplex(64 * 1024);
+        let mut wire = Wire::new(Io::new(near), Raw, Link::new(), Limits::default());
+        let mut bytes = BytesMut::new();
+        for size in [3 << 20, 1] {
+            let put: Result<(), ()> = frame::put(&mut bytes, kind::REQUEST, |buffer| {
+                buffer.resize(buffer.len() + size, 7);
+                Ok(())
+            });
+            put.unwrap();
+        }
+        for _ in 0..3 {
+            let (large, small) = tokio::join!(
+                async { (wire.next().await.unwrap().unwrap(), wire.next().await.unwrap().unwrap()) },
+                async { far.write_all(&bytes).await.unwrap() }
+            )
+            .0;
+            assert_eq!((large.len(), small.len()), (3 << 20, 1));
+            assert!(small.try_into_mut().is_ok_and(|small| small.capacity() < 64), "a part of something larger");
+        }
     }
 }

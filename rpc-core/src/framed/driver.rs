@@ -1,7 +1,7 @@
 //! Moves bytes and frames for one connection.
 
-use super::{Beat, Ended, Frame, Link, Malformed, Pipe, Pulse, Side, codec::AnyCodec, mux::Mux};
-use crate::Status;
+use super::{Beat, Call, Ended, Frame, Link, Malformed, Pipe, Pulse, Side, codec::AnyCodec, mux::Mux};
+use crate::{Payload, Status};
 use std::{
     future::poll_fn,
     sync::Arc,
@@ -90,6 +90,7 @@ impl<R: Role> Driver<R> {
     /// The next arrival among the frames that have been read.
     fn next(&mut self) -> Result<Option<R::Arrival>, Ended> {
         while let Some(frame) = self.codec.decode(&mut self.pipe.read).map_err(Ended::Malformed)? {
+            let frame = self.unpinned(frame);
             if let Some(arrival) = self.receive(frame)? {
                 return Ok(Some(arrival));
             }
@@ -101,6 +102,18 @@ impl<R: Role> Driver<R> {
             return Err(Ended::Malformed(Malformed("a frame longer than the limit that was announced")));
         }
         Ok(None)
+    }
+
+    /// Messages wait for their readers.
+    fn unpinned(&self, mut frame: Frame) -> Frame {
+        if let Frame::Call(Call { message: Some(payload), .. })
+        | Frame::Item { payload, .. }
+        | Frame::Reply { payload, .. } = &mut frame
+            && let Payload::Encoded(bytes) = payload
+        {
+            *bytes = self.pipe.unpinned(std::mem::take(bytes));
+        }
+        frame
     }
 
     fn receive(&mut self, frame: Frame) -> Result<Option<R::Arrival>, Ended> {

@@ -2,7 +2,7 @@
 
 use super::{Ended, Link};
 use crate::Io;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use std::{
     fmt, io,
     pin::Pin,
@@ -18,6 +18,8 @@ pub struct Pipe {
     pub read: BytesMut,
     /// What is to be sent. Frames are appended in place.
     pub write: BytesMut,
+    /// How large the read buffer is, with what has been taken out of it.
+    reading: usize,
     /// Bytes that the byte stream has taken.
     taken: u64,
     /// The byte stream has taken a part of what was to be sent, which may end in the midst of a frame.
@@ -39,10 +41,13 @@ impl Pipe {
     /// With less room than this the read buffer is renewed before it is read into again.
     const LITTLE: usize = 4 * 1024;
 
+    /// A read buffer that is larger has held a large frame. Small ones are not kept in it.
+    const LARGE: usize = 2 * Self::READ;
+
     /// On a byte stream. Buffers are made when they are needed.
     pub fn new(io: Io) -> Self {
         let (read, write) = (BytesMut::new(), BytesMut::new());
-        Self { io, read, write, taken: 0, torn: false, unflushed: false, waited: false }
+        Self { io, read, write, reading: 0, taken: 0, torn: false, unflushed: false, waited: false }
     }
 
     /// Where in the stream of bytes what is appended now will begin.
@@ -72,13 +77,39 @@ impl Pipe {
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
         let room = self.read.capacity() - self.read.len();
         if room < Self::LITTLE {
-            self.read.reserve(Self::READ.max(self.read.len()));
+            self.renew();
         }
         Poll::Ready(match ready!(poll_read_buf(Pin::new(&mut self.io), cx, &mut self.read)) {
             Ok(0) => Err(Ended::Closed),
             Ok(_) => Ok(()),
             Err(error) => Err(Ended::Failed(error)),
         })
+    }
+
+    /// Makes room in the read buffer. One that has become large is left when there is little in it: the frame that it was
+    /// for has gone by.
+    #[cold]
+    fn renew(&mut self) {
+        let more = Self::READ.max(self.read.len());
+        if self.reading > Self::LARGE && self.read.len() < Self::READ {
+            let mut small = BytesMut::with_capacity(self.read.len() + more);
+            small.extend_from_slice(&self.read);
+            self.read = small;
+        } else {
+            self.read.reserve(more);
+        }
+        self.reading = self.read.capacity();
+    }
+
+    /// What was taken out of the read buffer, for who may keep it: as it is, or copied where a little of a large buffer
+    /// would keep all of it. What is kept so takes at most four times its bytes, or 128 KiB.
+    #[must_use]
+    pub fn unpinned(&self, bytes: Bytes) -> Bytes {
+        if self.reading > Self::LARGE && bytes.len() < self.reading / 4 {
+            Bytes::copy_from_slice(&bytes)
+        } else {
+            bytes
+        }
     }
 
     /// Ready when what is to be sent should be sent: a small batch waits one turn, so that tasks that are ready now can
@@ -155,7 +186,7 @@ impl fmt::Debug for Pipe {
 mod tests {
     use super::*;
     use std::future::poll_fn;
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
     async fn what_has_left_is_known_to_the_byte() {
@@ -177,6 +208,42 @@ mod tests {
         assert_eq!(pipe.taken(), 20);
         drop(far);
         assert!(matches!(poll_fn(|cx| pipe.poll_read(cx)).await, Err(Ended::Closed)));
+    }
+
+    #[tokio::test]
+    async fn a_little_of_a_large_buffer_does_not_keep_it() {
+        const FRAME: usize = 3 << 20;
+        let (near, mut far) = tokio::io::duplex(FRAME);
+        let mut pipe = Pipe::new(Io::new(near));
+        let mut small = Vec::new();
+        for _ in 0..3 {
+            for size in [FRAME, 10] {
+                far.write_all(&vec![7; size]).await.unwrap();
+                while pipe.read.len() < size {
+                    poll_fn(|cx| pipe.poll_read(cx)).await.unwrap();
+                }
+                let bytes = pipe.read.split_to(size).freeze();
+                let frame = bytes.as_ptr();
+                let kept = pipe.unpinned(bytes);
+                match size {
+                    FRAME => assert_eq!(kept.as_ptr(), frame, "a large frame was copied"),
+                    _ => small.push(kept),
+                }
+            }
+        }
+        for bytes in small {
+            assert!(bytes.try_into_mut().is_ok_and(|bytes| bytes.capacity() < 1024), "a part of something larger");
+        }
+        // When what is left of it is used up, the next is a small one, of which parts are kept as they are.
+        while pipe.reading > Pipe::LARGE {
+            far.write_all(&[7; 10_000]).await.unwrap();
+            poll_fn(|cx| pipe.poll_read(cx)).await.unwrap();
+            drop(pipe.read.split());
+        }
+        far.write_all(&[7; 10]).await.unwrap();
+        poll_fn(|cx| pipe.poll_read(cx)).await.unwrap();
+        let bytes = pipe.read.split_to(10).freeze();
+        assert_eq!(pipe.unpinned(bytes.clone()).as_ptr(), bytes.as_ptr());
     }
 
     #[tokio::test]

@@ -20,7 +20,11 @@ pub(super) fn call(id: u64, method: &'static Method, message: Option<Payload>) -
 }
 
 async fn greeted(served: &Served) -> Peer {
-    let mut peer = Peer::new(served.accept(64 * 1024));
+    greet(served.accept(64 * 1024)).await
+}
+
+async fn greet(io: DuplexStream) -> Peer {
+    let mut peer = Peer::new(io);
     peer.say(&Frame::Hello(Hello::default())).await;
     assert!(matches!(peer.hear().await, Some(Frame::Hello(_))));
     peer
@@ -109,6 +113,32 @@ async fn the_end_of_a_cancelled_call_does_not_touch_the_next_of_its_number() {
         until(|| served.seen.begun() == 4 && served.seen.running() == 1).await;
         drop(peer);
         until(|| served.seen.running() == 0).await;
+    }
+}
+
+/// What a handler has not read may be a byte behind each of many large items.
+#[tokio::test]
+async fn a_small_item_behind_a_large_one_does_not_keep_its_buffer() {
+    let (sender, mut items) = tokio::sync::mpsc::unbounded_channel();
+    let handler = service_fn(move |request: Request| {
+        let (sender, mut items) = (sender.clone(), request.body.into_stream());
+        async move {
+            while let Some(item) = items.next().await {
+                sender.send(item?.into_bytes()).unwrap();
+            }
+            Ok(Response::new(message("")))
+        }
+    });
+    let served = Served::new();
+    let mut peer = greet(served.accept_for(handler.boxed(), 64 * 1024)).await;
+    peer.say(&call(1, &SUM, None)).await;
+    for _ in 0..3 {
+        peer.say(&Frame::Item { id: 1, payload: payload(vec![7; 3 << 20]) }).await;
+        assert!(matches!(peer.hear().await, Some(Frame::Credit { .. })));
+        assert_eq!(items.recv().await.unwrap().len(), 3 << 20);
+        peer.say(&Frame::Item { id: 1, payload: payload("x") }).await;
+        let small = items.recv().await.unwrap();
+        assert!(small.try_into_mut().is_ok_and(|small| small.capacity() < 64), "a part of something larger");
     }
 }
 

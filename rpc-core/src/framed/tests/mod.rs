@@ -173,10 +173,14 @@ impl Served {
 
     /// Serves one connection; the client's end of it.
     fn accept(&self, room: usize) -> DuplexStream {
+        self.accept_for(handler(self.seen.clone()), room)
+    }
+
+    fn accept_for(&self, handler: BoxService, room: usize) -> DuplexStream {
         let (near, far) = tokio::io::duplex(room);
         let mut info = ConnectionInfo::new(self.limits);
         info.instance = Some("one".to_owned());
-        let routes = Routes::new(Arc::new(Table), handler(self.seen.clone()));
+        let routes = Routes::new(Arc::new(Table), handler);
         let (tasks, drain) = (self.tasks.clone(), self.drain.clone());
         self.tasks.spawn(serve(Io::new(far), Bare, "bare", info, routes, tasks, drain));
         near
