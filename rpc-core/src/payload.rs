@@ -69,13 +69,11 @@ impl Payload {
         }
     }
 
-    /// Appends the message to a buffer.
+    /// Appends the message to a buffer, which grows as it has to: who knows
+    /// [`encoded_len`](Self::encoded_len) reserves so much before, and the message is not measured twice.
     pub fn encode(&self, buffer: &mut BytesMut) {
         match self {
-            Self::Typed(message) => {
-                buffer.reserve((**message).encoded_len());
-                (**message).encode(buffer);
-            }
+            Self::Typed(message) => (**message).encode(buffer),
             Self::Encoded(bytes) => buffer.extend_from_slice(bytes),
         }
     }

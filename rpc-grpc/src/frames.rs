@@ -37,11 +37,7 @@ fn checked_len(payload: &Payload, limit: usize) -> Result<u32, Status> {
 fn append(payload: &Payload, length: u32, buffer: &mut BytesMut) {
     buffer.put_u8(0);
     buffer.put_u32(length);
-    match payload {
-        // Not by `Payload::encode`, which would measure the message once more.
-        Payload::Typed(message) => (**message).encode(buffer),
-        other => other.encode(buffer),
-    }
+    payload.encode(buffer);
 }
 
 /// Bytes on their way out.

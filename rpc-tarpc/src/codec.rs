@@ -125,7 +125,7 @@ fn put_call(buffer: &mut BytesMut, call: &Call, limit: usize) -> Result<(), Stat
 fn put_message(buffer: &mut BytesMut, payload: &Payload, limit: usize) -> Result<(), Status> {
     let length = payload.encoded_len();
     if length > limit {
-        payload.within(limit)?;
+        return Err(Payload::too_large(length, limit));
     }
     buffer.reserve(length);
     payload.encode(buffer);
