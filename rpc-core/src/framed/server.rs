@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Body, Context, Delivery, Io, Metadata, Method, PayloadStream, Peer, Request, Response, Service, Status, Tasks,
+    context::deadline_in,
     observer::target,
     transport::{ConnectionInfo, Drain, DrainPhase, Limits, Place, Routes},
 };
@@ -19,9 +20,6 @@ use futures_util::FutureExt;
 use std::{future::poll_fn, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// Longer deadlines are this long: far timers overflow.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Becomes the server on a byte stream, until the stream or the drain ends. `name` is the transport's: what handlers see
 /// as [`Peer::transport`].
@@ -184,7 +182,7 @@ impl Handler {
         }
     }
 
-    fn accept(&mut self, call: Call, mux: &Arc<Mux>) -> Result<Result<Arrived, Status>, Malformed> {
+    fn accept(&mut self, mut call: Call, mux: &Arc<Mux>) -> Result<Result<Arrived, Status>, Malformed> {
         let id = call.id;
         if mux.with(id, |_| ()).is_some() {
             return Err(Malformed("a call of a number that is in use"));
@@ -193,8 +191,9 @@ impl Handler {
             Ok(accepted) => accepted,
             Err(status) => return Ok(Err(status)),
         };
+        let message = call.message.take();
         let flow = Flow {
-            inbox: call.message.is_none().then(|| Inbox::new(Credit::default())),
+            inbox: message.is_none().then(|| Inbox::new(Credit::default())),
             window: method.kind.response_streams().then(|| Window::new(mux.credit())),
         };
         let flow = (flow.inbox.is_some() || flow.window.is_some()).then(|| Arc::new(flow));
@@ -203,8 +202,8 @@ impl Handler {
         let serial = self.serial;
         // Before its handler runs and in the order in which calls arrive: an item right behind its call finds it.
         mux.insert(id, Open { party: Party::Handler { serial, token: token.clone() }, flow: flow.clone() })?;
-        let context = self.context_of(&call);
-        let body = match (call.message, &flow) {
+        let context = self.context_of(call);
+        let body = match (message, &flow) {
             (None, Some(flow)) => {
                 Body::Stream(PayloadStream::new(Requests::new(mux.clone(), id, flow.clone(), self.limits.max_message)))
             }
@@ -237,10 +236,10 @@ impl Handler {
         Ok((method, mux.link.places().take().ok_or_else(full)?))
     }
 
-    fn context_of(&self, call: &Call) -> Context {
+    fn context_of(&self, call: Call) -> Context {
         let mut context = self.context.clone();
         if let Some(remaining) = call.remaining {
-            context = context.with_deadline(Instant::now() + remaining.min(LONGEST));
+            context = context.with_deadline(deadline_in(Instant::now(), remaining));
         }
         if let Some(id) = call.call_id {
             context = context.with_attempt(id, call.attempt.max(1));
@@ -249,10 +248,10 @@ impl Handler {
             context = context.with_trace(trace);
         }
         if !call.metadata.is_empty() {
-            context = context.with_metadata(call.metadata.clone());
+            context = context.with_metadata(call.metadata);
         }
         if !call.baggage.is_empty() {
-            context = context.with_baggage(call.baggage.clone());
+            context = context.with_baggage(call.baggage);
         }
         context
     }
