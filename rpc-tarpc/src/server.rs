@@ -32,6 +32,7 @@ use tarpc::{
     server::{self, BaseChannel, Channel as _, Serve},
     trace,
 };
+use tokio_util::sync::CancellationToken;
 
 /// How long a client may take to hear that everything is over.
 const FAREWELL: Duration = Duration::from_millis(300);
@@ -61,6 +62,8 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
     let limits = MessageLimits { incoming: info.limits.max_message, outgoing: end.outgoing };
     let wire = Wire::new(io, end, link.clone(), info.limits);
     let config = server::Config { pending_response_buffer: info.limits.max_concurrent_calls.clamp(16, 1024) };
+    let over = Arc::new(CancellationToken::new());
+    let _over = CancellationToken::clone(&over).drop_guard();
     let mut requests = pin!(BaseChannel::new(config, wire).requests());
     let mut eager = Eager::trusting();
     let mut stopping = drain.clone();
@@ -71,7 +74,7 @@ pub(crate) async fn serve(mut io: Io, info: ConnectionInfo, routes: Routes, task
             biased;
             request = requests.next() => match request {
                 Some(Ok(request)) => {
-                    let answering = Answering { routes: routes.clone(), limits };
+                    let answering = Answering { routes: routes.clone(), limits, over: over.clone() };
                     eager.run(request.execute(answering), &tasks);
                 }
                 Some(Err(error)) => {
@@ -108,6 +111,10 @@ struct MessageLimits {
 struct Answering {
     routes: Routes,
     limits: MessageLimits,
+    /// The connection has ended. tarpc ends the handlers that it knows of; it forgets one whose client had cancelled
+    /// another call and given its id to this one, when the answer of that other was on its way already. Shared, for a
+    /// token's own clones cost more.
+    over: Arc<CancellationToken>,
 }
 
 impl Serve for Answering {
@@ -115,9 +122,9 @@ impl Serve for Answering {
     type Resp = Resp;
 
     async fn serve(self, _: context::Context, request: Req) -> Result<Resp, ServerError> {
-        let Self { routes, limits } = self;
+        let Self { routes, limits, over } = self;
         Ok(match request {
-            Req::Call(call) => answer_call(routes, call).await,
+            Req::Call(call) => answer_call(routes, call, over).await,
             // Boxed, so that the future of a call stays small.
             Req::Pull(pull) => Box::pin(answer_pull(*pull, limits.outgoing)).await,
             Req::Push(push) => Box::pin(answer_push(*push, limits.incoming)).await,
@@ -140,7 +147,7 @@ async fn answer_push(push: Push, limit: usize) -> Resp {
     }
 }
 
-async fn answer_call(routes: Routes, call: Box<Call>) -> Resp {
+async fn answer_call(routes: Routes, call: Box<Call>, over: Arc<CancellationToken>) -> Resp {
     let Call { method, context, body, session, place: _place, .. } = *call;
     let body = match (body, &session) {
         (CallBody::Message(payload), _) => Body::Message(payload),
@@ -150,9 +157,16 @@ async fn answer_call(routes: Routes, call: Box<Call>) -> Resp {
     // The layers catch panics of handlers. This one is for whatever stands outside of them: a call that is not
     // answered would keep its caller until its deadline. Polled by hand, for a combinator would move the future.
     let mut answered = pin!(routes.service.call(Request::new(method, context, body)));
+    // Made when it waits, which most do not.
+    let mut ended = None;
     let outcome = poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| answered.as_mut().poll(cx)))
-            .unwrap_or_else(|_| Poll::Ready(Err(Status::internal(format!("the server panicked in {}", method.path)))))
+        let answered = catch_unwind(AssertUnwindSafe(|| answered.as_mut().poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Err(Status::internal(format!("the server panicked in {}", method.path)))));
+        if answered.is_pending() {
+            let ended = ended.get_or_insert_with(|| Box::pin(CancellationToken::clone(&over).cancelled_owned()));
+            return ended.as_mut().poll(cx).map(|()| Err(Status::cancelled("the connection has ended")));
+        }
+        answered
     });
     let response = match outcome.await {
         Ok(response) => response,
@@ -160,7 +174,8 @@ async fn answer_call(routes: Routes, call: Box<Call>) -> Resp {
     };
     match (response.body, session) {
         (body, Some(session)) if method.kind.response_streams() => {
-            Box::pin(session.stream(response.metadata, body.into_stream())).await;
+            let streamed = Box::pin(session.stream(response.metadata, body.into_stream()));
+            over.run_until_cancelled(streamed).await;
             Resp::Done
         }
         (Body::Message(payload), _) => Resp::Message { metadata: response.metadata, payload },

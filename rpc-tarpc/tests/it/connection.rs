@@ -35,12 +35,12 @@ async fn scripted() -> (Connection, DuplexStream, Tasks) {
     (connection.unwrap(), far, tasks)
 }
 
-fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     [&(body.len() as u32 + 1).to_be_bytes()[..], &[kind], body].concat()
 }
 
 /// The next frame: its type and its body.
-async fn read_frame(io: &mut DuplexStream) -> (u8, Vec<u8>) {
+pub(crate) async fn read_frame(io: &mut DuplexStream) -> (u8, Vec<u8>) {
     let length = io.read_u32().await.unwrap();
     let mut bytes = vec![0; length as usize];
     io.read_exact(&mut bytes).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_request_that_crosses_the_goaway_is_refused_as_unprocessed() {
 }
 
 /// The body of a request frame without anything optional.
-fn call_body(id: u64, path: &str) -> Vec<u8> {
+pub(crate) fn call_body(id: u64, path: &str) -> Vec<u8> {
     let mut body = id.to_be_bytes().to_vec();
     body.push(0);
     body.extend_from_slice(&u64::MAX.to_be_bytes());
@@ -300,7 +300,7 @@ async fn a_client_that_reads_no_answers_is_given_up() {
 }
 
 /// A connection to our server of which the test has said the hello.
-async fn greeted() -> (DuplexStream, Pipe) {
+pub(crate) async fn greeted() -> (DuplexStream, Pipe) {
     let (mut near, pipe) = pipe(Limits::default().with_max_message(1000));
     near.write_all(HELLO).await.unwrap();
     let mut answer = [0; 16];

@@ -4,4 +4,5 @@ mod calls;
 mod common;
 mod connection;
 mod hello;
+mod ids;
 mod streams;
