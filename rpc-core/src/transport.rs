@@ -237,7 +237,7 @@ pub struct Connection {
 }
 
 /// What has become of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConnectionState {
     /// It takes calls.
     Open,
@@ -245,6 +245,17 @@ pub enum ConnectionState {
     Draining,
     /// It is gone.
     Closed,
+}
+
+impl ConnectionState {
+    /// Moves a connection on to this, never back, and tells those who look.
+    pub fn advance(self, state: &watch::Sender<Self>) {
+        state.send_if_modified(|now| {
+            let forward = self > *now;
+            *now = self.max(*now);
+            forward
+        });
+    }
 }
 
 /// What a transport needs to know of the services here: the method that a path names, and the way in.

@@ -1,5 +1,6 @@
 //! How connections end.
 
+use super::draining;
 use crate::Status;
 use std::{fmt, io};
 
@@ -44,7 +45,7 @@ impl Ended {
             Self::Malformed(malformed) => Status::unavailable(format!("the server sent {malformed}")),
             Self::Reset(status) => status,
             Self::Silent => Status::unavailable("the server did not answer a ping for 10 s"),
-            Self::Drained => Status::unavailable("server draining"),
+            Self::Drained => draining(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the two ends of one connection's machinery share: the frames below, and the calls above them.
 
+use super::draining;
 use crate::{
     Code, Delivery, Status,
     transport::{ConnectionState, Places},
@@ -58,13 +59,7 @@ impl Link {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         self.places.close();
-        self.state.send_if_modified(|state| {
-            let open = *state == ConnectionState::Open;
-            if open {
-                *state = ConnectionState::Draining;
-            }
-            open
-        });
+        ConnectionState::Draining.advance(&self.state);
     }
 
     /// Whether new calls go elsewhere.
@@ -84,11 +79,7 @@ impl Link {
     pub fn end(&self, why: Status) {
         let _ = self.ended.set(why);
         self.places.close();
-        self.state.send_if_modified(|state| {
-            let was = *state;
-            *state = ConnectionState::Closed;
-            was != ConnectionState::Closed
-        });
+        ConnectionState::Closed.advance(&self.state);
     }
 
     /// Why it ended, if it has.
@@ -100,7 +91,7 @@ impl Link {
     /// One that was never sent may always go elsewhere, whatever the last word was about.
     pub fn lost(&self, delivery: Delivery) -> Status {
         let status = match self.why() {
-            None if self.is_draining() => Status::unavailable("server draining"),
+            None if self.is_draining() => draining(),
             None => Status::unavailable("the connection has ended"),
             Some(why) => {
                 let code = if delivery == Delivery::NeverSent { Code::Unavailable } else { why.code() };
