@@ -13,8 +13,8 @@ use std::{
 };
 use tokio::{sync::oneshot, time::timeout_at};
 
-/// How much later than its deadline a call ends on a connection. The layers above keep the deadline and know more of what
-/// became of the call, so that they should be first; this is for calls that are made without them.
+/// How much later than its deadline a call ends on a connection. The layers above keep the deadline and know more of
+/// what became of the call, so that they should be first; this is for calls that are made without them.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// For how long a server is left alone at whose connection the line is full, if there is another.
@@ -44,8 +44,8 @@ struct Line {
 }
 
 impl Places {
-    /// How many calls may wait for one connection. Were it any number, a server that stops would fill the memory of each
-    /// of its clients; these are more than a server answers while they wait.
+    /// How many calls may wait for one connection. Were it any number, a server that stops would fill the memory of
+    /// each of its clients; these are more than a server answers while they wait.
     pub const MAX_WAITING: usize = 16 * 1024;
 
     /// Places for `limit` calls at once.
@@ -88,8 +88,8 @@ impl Places {
         Some(Place(self.clone()))
     }
 
-    /// A place for a call, at once or when one comes free: see [`wait`](Self::wait). `Ok(None)` means that the connection is
-    /// [closed](Self::close) to new calls.
+    /// A place for a call, at once or when one comes free: see [`wait`](Self::wait). `Ok(None)` means that the
+    /// connection is [closed](Self::close) to new calls.
     ///
     /// # Errors
     /// Those of [`wait`](Self::wait).
@@ -105,8 +105,8 @@ impl Places {
     /// [closed](Self::close) to new calls. Dropping the future leaves the line.
     ///
     /// # Errors
-    /// `ResourceExhausted` when [`MAX_WAITING`](Self::MAX_WAITING) calls wait already, `DeadlineExceeded` a second after
-    /// the deadline; the call was not sent.
+    /// `ResourceExhausted` when [`MAX_WAITING`](Self::MAX_WAITING) calls wait already, `DeadlineExceeded` a second
+    /// after the deadline; the call was not sent.
     pub async fn wait(self: &Arc<Self>, request: &Request) -> Result<Option<Place>, Status> {
         let Some((_ticket, place)) = self.queue()? else { return Ok(None) };
         let journey = request.hints.journey.as_deref();

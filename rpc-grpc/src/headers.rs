@@ -134,8 +134,8 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Adds what is metadata among the headers. What cannot be metadata here, as a key with a strange letter that some proxy
-/// has added, is passed over.
+/// Adds what is metadata among the headers. What cannot be metadata here, as a key with a strange letter that some
+/// proxy has added, is passed over.
 ///
 /// # Errors
 /// `InvalidArgument` when it is more than the limits of [`Metadata`] allow.
@@ -217,8 +217,8 @@ fn read_baggage(headers: &HeaderMap) -> Metadata {
     baggage
 }
 
-/// Whether a content type is gRPC with protobuf messages: `application/grpc` or `application/grpc+proto`, with or without
-/// parameters.
+/// Whether a content type is gRPC with protobuf messages: `application/grpc` or `application/grpc+proto`, with or
+/// without parameters.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return false };
     let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();

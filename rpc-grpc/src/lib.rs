@@ -4,13 +4,13 @@
 //! `PROTOCOL-HTTP2.md` of the gRPC project is the specification; what it leaves open is decided as grpc-go does.
 //!
 //! h2 moves the frames of HTTP/2, on tasks that the caller owns; tonic gives what is gRPC's rather than HTTP's: the
-//! codes, and the form of a status in trailers. What is not used, and why (instructions for one small call, both sides, by
-//! callgrind):
+//! codes, and the form of a status in trailers. What is not used, and why (instructions for one small call, both sides,
+//! by callgrind):
 //!
-//! - **hyper**. Its client spawns two tasks for every call and hands it over through two channels; its server wraps each
-//!   call once more. What it adds to h2 that gRPC needs is little: a ping that finds a lost peer (`keep_alive`), and
-//!   back-pressure for streams (`frames::send`). And it forgets what matters for whether a call may be made again: that
-//!   h2 did not take it.
+//! - **hyper**. Its client spawns two tasks for every call and hands it over through two channels; its server wraps
+//!   each call once more. What it adds to h2 that gRPC needs is little: a ping that finds a lost peer (`keep_alive`),
+//!   and back-pressure for streams (`frames::send`). And it forgets what matters for whether a call may be made again:
+//!   that h2 did not take it.
 //! - **tonic's codec**. It asks for two buffers of 8 KiB per call and side, copies every message into one of them, and
 //!   sends an empty DATA frame behind each request. What it is needed for, five bytes before a message, is in `frames`.
 //! - **tonic's `Channel`, `Server` and router**. Balancing, deadlines, drain and routing are `rpc-core`'s, the same on

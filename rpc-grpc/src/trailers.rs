@@ -14,15 +14,15 @@ use std::borrow::Cow;
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
-/// Says that the server has not begun the call of this id. Headers of a failed call are often passed on, as tonic does by
-/// itself when a handler returns the status of a call of its own: by then its own call has been begun, and making that
-/// again would do half of it twice. So it counts only where it names the call that it answers. (Whoever passes on the
-/// headers of requests as well has them say the same of both calls, and is believed as a proxy is.)
+/// Says that the server has not begun the call of this id. Headers of a failed call are often passed on, as tonic does
+/// by itself when a handler returns the status of a call of its own: by then its own call has been begun, and making
+/// that again would do half of it twice. So it counts only where it names the call that it answers. (Whoever passes on
+/// the headers of requests as well has them say the same of both calls, and is believed as a proxy is.)
 const UNPROCESSED: HeaderName = HeaderName::from_static("rpc-unprocessed");
 
-/// How long to stay away (gRFC A6). It is gRPC's own and names no call, so one that a foreign gateway passes on is taken for
-/// the gateway's. That makes nothing be done twice: by itself it leads to no other attempt, and at most the gateway gets no
-/// calls for a few seconds while another has them.
+/// How long to stay away (gRFC A6). It is gRPC's own and names no call, so one that a foreign gateway passes on is
+/// taken for the gateway's. That makes nothing be done twice: by itself it leads to no other attempt, and at most the
+/// gateway gets no calls for a few seconds while another has them.
 const PUSH_BACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// `google.rpc.Status`, which travels beside the code and message so that the details have a place.
@@ -98,8 +98,8 @@ fn cut(message: &str) -> Cow<'_, str> {
     message.into()
 }
 
-/// Takes away what only the server itself says of a call, and not the service behind it: it would be what somebody said of
-/// a call that the service has made.
+/// Takes away what only the server itself says of a call, and not the service behind it: it would be what somebody said
+/// of a call that the service has made.
 pub(crate) fn strip(headers: &mut HeaderMap) {
     headers.remove(PUSH_BACK);
     let own: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("rpc-")).cloned().collect();

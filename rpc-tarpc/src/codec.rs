@@ -1,4 +1,5 @@
-//! Requests and responses as bytes. `WIRE.md` is the specification; the golden bytes in `golden.rs` hold version 1 to it.
+//! Requests and responses as bytes. `WIRE.md` is the specification; the golden bytes in `golden.rs` hold version 1 to
+//! it.
 
 use crate::{
     frame::{self, Reader, kind},

@@ -109,8 +109,8 @@ impl<S: Service> Deadline<S> {
     }
 }
 
-/// The outcome of a call, unless it looks for a server when the limit for that has passed. Where the limit has passed while
-/// the call was with a server, it begins anew when the call has to look for another.
+/// The outcome of a call, unless it looks for a server when the limit for that has passed. Where the limit has passed
+/// while the call was with a server, it begins anew when the call has to look for another.
 async fn while_found<T>(mut call: Pin<&mut impl Future<Output = T>>, journey: &Journey, opening: Instant) -> Option<T> {
     let mut limit = pin!(sleep_until(opening));
     let mut looking = true;

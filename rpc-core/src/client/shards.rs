@@ -16,8 +16,8 @@ use std::{hash::Hasher, sync::Arc};
 /// and goes to the one with the next highest when that cannot be had, so that a server's keys are divided among all
 /// others when it goes, and no other key moves. Weights enter as `weight / -ln(hash)` (Schindelhauer and Schomaker
 /// 2005). A pick looks at every server, some dozens of instructions for each, where a ring or a Maglev table would look
-/// at one; but those are built anew whenever the list or a weight changes, and a ring shares less evenly (160 points for
-/// each server: 8 % of deviation). Lists are of tens or hundreds.
+/// at one; but those are built anew whenever the list or a weight changes, and a ring shares less evenly (160 points
+/// for each server: 8 % of deviation). Lists are of tens or hundreds.
 ///
 /// Loads are bounded (Mirrokni, Thorup and Zadimoghaddam 2016): a server that has more than 1.25 times its share of
 /// this client's calls in flight takes no further ones, and those go on to the next; see [`Self::ROOM`].
@@ -223,8 +223,8 @@ mod tests {
         }
     }
 
-    /// Keys by Zipf's law, where one in five or so is the same, and many calls in flight: nobody has more than a quarter
-    /// above the mean.
+    /// Keys by Zipf's law, where one in five or so is the same, and many calls in flight: nobody has more than a
+    /// quarter above the mean.
     #[test]
     fn loads_are_bounded() {
         let shards = shards(0..20, |_| 100);

@@ -174,8 +174,8 @@ impl<R: Role> Driver<R> {
         }
     }
 
-    /// A client's end of it: the calls hear why, and what they have not sent is not sent. They are told that it never was,
-    /// and may be made elsewhere by now.
+    /// A client's end of it: the calls hear why, and what they have not sent is not sent. They are told that it never
+    /// was, and may be made elsewhere by now.
     pub(super) async fn give_up(mut self, why: Ended) {
         let word = last_word(&why);
         self.mux.close(why.into_status());

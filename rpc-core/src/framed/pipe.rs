@@ -26,8 +26,8 @@ pub struct Pipe {
     torn: bool,
     /// The byte stream has taken bytes that it may still hold back.
     unflushed: bool,
-    /// The batch has waited, so that who is ready can join it. It does so once, or a full byte stream would be asked about
-    /// turn after turn.
+    /// The batch has waited, so that who is ready can join it. It does so once, or a full byte stream would be asked
+    /// about turn after turn.
     waited: bool,
 }
 
@@ -86,8 +86,8 @@ impl Pipe {
         })
     }
 
-    /// Makes room in the read buffer. One that has become large is left when there is little in it: the frame that it was
-    /// for has gone by.
+    /// Makes room in the read buffer. One that has become large is left when there is little in it: the frame that it
+    /// was for has gone by.
     #[cold]
     fn renew(&mut self) {
         let more = Self::READ.max(self.read.len());

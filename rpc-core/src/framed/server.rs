@@ -21,8 +21,8 @@ use std::{future::poll_fn, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::D
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Becomes the server on a byte stream, until the stream or the drain ends. `name` is the transport's: what handlers see
-/// as [`Peer::transport`].
+/// Becomes the server on a byte stream, until the stream or the drain ends. `name` is the transport's: what handlers
+/// see as [`Peer::transport`].
 pub async fn serve(
     io: Io,
     codec: impl Codec,
@@ -123,8 +123,8 @@ struct Serving {
 }
 
 impl Serving {
-    /// The call is over on this side: its number may be used again as soon as the client hears of it. Whether it was open
-    /// until now, and has not been cancelled.
+    /// The call is over on this side: its number may be used again as soon as the client hears of it. Whether it was
+    /// open until now, and has not been cancelled.
     fn finish(&self) -> bool {
         if let Some(flow) = &self.flow {
             flow.close(|| Err(Status::cancelled("the call is over")));
@@ -265,8 +265,8 @@ impl Arrived {
         let last = match token.run_until_cancelled(handled).await {
             None => return,
             Some(Ok(last)) => last,
-            // The layers catch panics of handlers. This one came from outside of them; a call that is not answered would
-            // keep its caller until its deadline.
+            // The layers catch panics of handlers. This one came from outside of them; a call that is not answered
+            // would keep its caller until its deadline.
             Some(Err(_)) => Some(Frame::Failed {
                 id: serving.id,
                 status: Status::internal(format!("the server panicked in {method}")),

@@ -18,8 +18,8 @@ use tower_layer::Layer;
 
 /// Turns a panic, in a handler or in the stream it returned, into `Internal`.
 ///
-/// The peer learns that there was one, not what it said; that stands in the log. Since it is where handlers are polled, it
-/// also notices those that hold a worker for long.
+/// The peer learns that there was one, not what it said; that stands in the log. Since it is where handlers are polled,
+/// it also notices those that hold a worker for long.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CatchPanicLayer(Arc<Pace>);
 
