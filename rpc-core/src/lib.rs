@@ -65,7 +65,7 @@ pub use layers::Layers;
 pub use metadata::{Metadata, MetadataError, Value};
 pub use method::{Cancel, Idempotency, Kind, Method, ServiceDescriptor};
 pub use observer::{Observer, Observers};
-pub use payload::{Decode, ErasedMessage, Payload};
+pub use payload::{Decode, ErasedMessage, Payload, PayloadError};
 pub use priority::{Priority, PriorityError};
 pub use pushback::Pushback;
 pub use request::{Hints, Request, Response, Transports};

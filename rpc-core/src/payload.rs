@@ -2,7 +2,7 @@
 
 use crate::{Status, message::room};
 use bytes::{Bytes, BytesMut};
-use std::{any::Any, fmt, sync::Arc};
+use std::{any::Any, error::Error, fmt, sync::Arc};
 
 /// A message that can be measured and written without knowing its type.
 ///
@@ -22,9 +22,35 @@ pub trait ErasedMessage: Any + Send + Sync {
 
 /// A message that can be read from bytes. The counterpart of [`ErasedMessage`] for who knows the type.
 pub trait Decode: ErasedMessage + Sized {
-    /// Reads the message. An error is a sentence that names the place, such as the path of a field.
-    fn decode(bytes: Bytes) -> Result<Self, String>;
+    /// Reads the message.
+    ///
+    /// # Errors
+    /// When the bytes are no such message; the error names the place, such as the path of a field.
+    fn decode(bytes: Bytes) -> Result<Self, PayloadError>;
 }
+
+/// Bytes are not the message that was to be read from them. It is written as a sentence that begins with the place, as in
+/// `OrdersFindRequest.number: invalid string value`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadError {
+    sentence: String,
+}
+
+impl PayloadError {
+    /// With a sentence that names the place, for people; its text is not an interface.
+    #[cold]
+    pub fn new(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into() }
+    }
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl Error for PayloadError {}
 
 impl<M: prost::Message + 'static> ErasedMessage for M {
     fn encoded_len(&self) -> usize {
@@ -37,8 +63,8 @@ impl<M: prost::Message + 'static> ErasedMessage for M {
 }
 
 impl<M: prost::Message + Default + 'static> Decode for M {
-    fn decode(bytes: Bytes) -> Result<Self, String> {
-        prost::Message::decode(bytes).map_err(|error| error.to_string())
+    fn decode(bytes: Bytes) -> Result<Self, PayloadError> {
+        prost::Message::decode(bytes).map_err(|error| PayloadError::new(error.to_string()))
     }
 }
 
@@ -95,8 +121,8 @@ impl Payload {
     /// message has to be `Clone`.
     ///
     /// # Errors
-    /// A sentence that names the place, when bytes are not such a message.
-    pub fn take<M: Decode>(self) -> Result<M, String> {
+    /// When the bytes are no such message.
+    pub fn take<M: Decode>(self) -> Result<M, PayloadError> {
         self.take_with(M::decode)
     }
 
@@ -104,7 +130,10 @@ impl Payload {
     ///
     /// # Errors
     /// Those of `read`.
-    pub fn take_with<M: ErasedMessage>(self, read: impl FnOnce(Bytes) -> Result<M, String>) -> Result<M, String> {
+    pub fn take_with<M: ErasedMessage>(
+        self,
+        read: impl FnOnce(Bytes) -> Result<M, PayloadError>,
+    ) -> Result<M, PayloadError> {
         let bytes = match self {
             Self::Encoded(bytes) => bytes,
             // On `&*message`: the type of an `Arc` would be its own.
@@ -112,7 +141,7 @@ impl Payload {
                 match Arc::downcast::<M>(message as Arc<dyn Any + Send + Sync>).map(Arc::try_unwrap) {
                     Ok(Ok(message)) => return Ok(message),
                     Ok(Err(shared)) => Self::Typed(shared).into_bytes(),
-                    Err(_) => return Err("a payload changed its type".to_owned()),
+                    Err(_) => return Err(PayloadError::new("a payload changed its type")),
                 }
             }
             other => other.into_bytes(),
@@ -165,10 +194,11 @@ mod tests {
             Self { text: "dear".into(), written: Arc::default() }
         }
 
-        fn read(&self) -> impl FnOnce(Bytes) -> Result<Self, String> + use<> {
+        fn read(&self) -> impl FnOnce(Bytes) -> Result<Self, PayloadError> + use<> {
             let written = self.written.clone();
             |bytes| {
-                Ok(Self { text: String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string())?.into(), written })
+                let text = String::from_utf8(bytes.to_vec()).map_err(|error| PayloadError::new(error.to_string()))?;
+                Ok(Self { text: text.into(), written })
             }
         }
     }
@@ -184,7 +214,7 @@ mod tests {
         }
     }
 
-    fn never(_: Bytes) -> Result<Letter, String> {
+    fn never(_: Bytes) -> Result<Letter, PayloadError> {
         panic!("it was read")
     }
 
@@ -218,7 +248,7 @@ mod tests {
         assert_eq!(text.clone().into_bytes()[..], *b"\x0a\x04dear");
         let bytes: Vec<u8> = text.take().unwrap();
         assert_eq!(bytes, b"dear");
-        assert!(Payload::typed(vec![0xff_u8]).take::<String>().unwrap_err().contains("UTF-8"));
+        assert!(Payload::typed(vec![0xff_u8]).take::<String>().unwrap_err().to_string().contains("UTF-8"));
     }
 
     #[test]

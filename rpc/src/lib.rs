@@ -95,9 +95,9 @@ pub use health::{Health, Readiness};
 pub use rpc_core::{
     Address, AddressError, AsyncIo, Batch, Body, Bounds, BoxFuture, BoxService, CallId, Cancel, Code, Context, Decode,
     Delivery, Detail, ErasedMessage, Head, Hints, Idempotency, IntoItem, Io, Kind, Layer, Metadata, MetadataError,
-    Method, Observer, Observers, Origin, Payload, PayloadStream, Peer, Priority, PriorityError, Pushback, Request,
-    Response, RpcError, Service, ServiceDescriptor, ServiceFn, Status, Streaming, Task, Tasks, TraceContext, Trailers,
-    Transports, Value,
+    Method, Observer, Observers, Origin, Payload, PayloadError, PayloadStream, Peer, Priority, PriorityError, Pushback,
+    Request, Response, RpcError, Service, ServiceDescriptor, ServiceFn, Status, Streaming, Task, Tasks, TraceContext,
+    Trailers, Transports, Value,
     client::{Channel, Client, Hedge, Percentile},
     framed, observer, registry,
     server::{Admission, AdmissionError, NamedService},

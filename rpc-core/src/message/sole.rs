@@ -1,7 +1,7 @@
 //! One value as a whole message.
 
 use super::Field;
-use crate::payload::{Decode, ErasedMessage};
+use crate::payload::{Decode, ErasedMessage, PayloadError};
 use bytes::{Bytes, BytesMut};
 use std::marker::PhantomData;
 
@@ -40,7 +40,7 @@ impl<K: 'static, T: Field<K>> ErasedMessage for Sole<T, K> {
 }
 
 impl<K: 'static, T: Field<K>> Decode for Sole<T, K> {
-    fn decode(mut bytes: Bytes) -> Result<Self, String> {
-        T::whole_read(&mut bytes).map(Self::new).map_err(|error| error.to_string())
+    fn decode(mut bytes: Bytes) -> Result<Self, PayloadError> {
+        T::whole_read(&mut bytes).map(Self::new).map_err(|error| PayloadError::new(error.to_string()))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Arguments, Part};
 use crate::{
-    Body, Payload, Status,
+    Body, Payload, PayloadError, Status,
     schema::{Catalog, Sent},
 };
 use bytes::{Bytes, BytesMut};
@@ -34,11 +34,11 @@ pub(super) struct FieldCodec<T: 'static> {
     pub(super) unwrap: Unwrap<T>,
     /// As the request itself.
     pub(super) wrap_bare: fn(T) -> Payload,
-    pub(super) unwrap_bare: fn(Payload) -> Result<T, String>,
+    pub(super) unwrap_bare: fn(Payload) -> Result<T, PayloadError>,
 }
 
 /// Takes the only field of a request out of it.
-type Unwrap<T> = fn(Payload, &'static Arguments<(T,)>) -> Result<(T,), String>;
+type Unwrap<T> = fn(Payload, &'static Arguments<(T,)>) -> Result<(T,), PayloadError>;
 
 /// What a stream can do.
 pub(super) struct StreamCodec<T> {

@@ -2,7 +2,7 @@
 
 use super::error;
 use crate::{
-    Body, ErasedMessage, Payload, Status,
+    Body, ErasedMessage, Payload, PayloadError, Status,
     message::at,
     schema::{Catalog, Reserved, Sent},
 };
@@ -196,10 +196,10 @@ where
         Self { values, arguments }
     }
 
-    pub(super) fn take(payload: Payload, arguments: &'static Arguments<L>) -> Result<L, String> {
+    pub(super) fn take(payload: Payload, arguments: &'static Arguments<L>) -> Result<L, PayloadError> {
         let read = |bytes| match L::decode(bytes, arguments) {
             Ok(values) => Ok(Self { values, arguments }),
-            Err(error) => Err(error::sentence(&error)),
+            Err(error) => Err(error::unreadable(&error)),
         };
         payload.take_with(read).map(|wrapped| wrapped.values)
     }

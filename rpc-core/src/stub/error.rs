@@ -1,25 +1,25 @@
 //! What generated code answers when bytes or names make no sense.
 
-use crate::{Delivery, Method, Status};
+use crate::{Delivery, Method, PayloadError, Status};
 use prost::DecodeError;
 
 /// An error about bytes as a sentence that begins with the place: `OrdersFindRequest.number: invalid string value`.
 #[cold]
-pub(super) fn sentence(error: &DecodeError) -> String {
+pub(super) fn unreadable(error: &DecodeError) -> PayloadError {
     let text = error.to_string();
-    text.strip_prefix("failed to decode Protobuf message: ").map(str::to_owned).unwrap_or(text)
+    PayloadError::new(text.strip_prefix("failed to decode Protobuf message: ").unwrap_or(&text))
 }
 
 /// A request that its server cannot read: the caller's mistake.
 #[cold]
-pub(super) fn bad_request(sentence: String) -> Status {
-    Status::invalid_argument(sentence)
+pub(super) fn bad_request(error: PayloadError) -> Status {
+    Status::invalid_argument(error.to_string())
 }
 
 /// A reply that its caller cannot read: not the caller's mistake.
 #[cold]
-pub(super) fn bad_reply(sentence: String) -> Status {
-    Status::internal(format!("the reply cannot be read: {sentence}"))
+pub(super) fn bad_reply(error: PayloadError) -> Status {
+    Status::internal(format!("the reply cannot be read: {error}"))
 }
 
 /// For a method that the descriptor has and the server does not: a request that was made by hand.

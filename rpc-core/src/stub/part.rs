@@ -7,7 +7,7 @@ use super::{
     error, key,
 };
 use crate::{
-    Body, Context, Payload, RpcError, Status, Streaming,
+    Body, Context, Payload, PayloadError, RpcError, Status, Streaming,
     message::{Field, Sole},
     schema::{Catalog, Sent},
     streaming::Form,
@@ -135,8 +135,8 @@ fn form<K: 'static, T: Field<K>>() -> Form<T> {
     Form { payload: whole::<K, T>, put: |value, batch| batch.put(&Sole::<T, K>::new(value)) }
 }
 
-fn take<K: 'static, T: Field<K>>(payload: Payload) -> Result<T, String> {
+fn take<K: 'static, T: Field<K>>(payload: Payload) -> Result<T, PayloadError> {
     let read =
-        |mut bytes: Bytes| T::whole_read(&mut bytes).map(Sole::<T, K>::new).map_err(|error| error::sentence(&error));
+        |mut bytes: Bytes| T::whole_read(&mut bytes).map(Sole::<T, K>::new).map_err(|error| error::unreadable(&error));
     payload.take_with(read).map(Sole::into_inner)
 }

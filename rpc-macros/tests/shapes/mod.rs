@@ -272,7 +272,7 @@ pub fn whole<K: 'static, T: Field<K>>(value: T) -> Vec<u8> {
 
 /// Reads what [`whole`] wrote.
 pub fn from_whole<K: 'static, T: Field<K>>(bytes: impl Into<Bytes>) -> Result<T, String> {
-    rpc::Payload::Encoded(bytes.into()).take::<Sole<T, K>>().map(Sole::into_inner)
+    rpc::Payload::Encoded(bytes.into()).take::<Sole<T, K>>().map(Sole::into_inner).map_err(|error| error.to_string())
 }
 
 /// The bytes of a prost message.

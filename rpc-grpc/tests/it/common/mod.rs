@@ -103,7 +103,7 @@ pub fn stream_of(orders: impl IntoIterator<Item = Order, IntoIter: Send + 'stati
 }
 
 pub fn take(payload: Payload) -> Result<Order, Status> {
-    payload.take().map_err(Status::invalid_argument)
+    payload.take().map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
 impl NamedService for Kitchen {
