@@ -123,13 +123,20 @@ impl PayloadStream {
         Self { inner: Mutex::new(Some(Box::pin(source))), lent: None, trailers, deadline, errors }
     }
 
-    /// The next message; `None` after the last, and after an error.
+    /// The next message; `None` after the last, and after an error. Not used up when the future is dropped: the message
+    /// comes with the next call.
+    ///
+    /// # Errors
+    /// What the stream ended with, once.
     pub async fn next(&mut self) -> Option<Result<Payload, Status>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
     /// Puts messages into `batch` until it is full, or until no more is ready: then it is pending, and what was ready
     /// is in the batch. There may be messages in it as well when the stream has ended, well or with an error.
+    ///
+    /// # Errors
+    /// What the stream ended with, once; also that a message is over the batch's limit, which ends the stream.
     pub fn poll_batch(&mut self, cx: &mut task::Context<'_>, batch: &mut Batch) -> Poll<Option<Result<(), Status>>> {
         if self.lent.is_some() {
             let first = ready!(self.poll_first(cx));

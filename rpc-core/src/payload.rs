@@ -29,8 +29,8 @@ pub trait Decode: ErasedMessage + Sized {
     fn decode(bytes: Bytes) -> Result<Self, PayloadError>;
 }
 
-/// Bytes are not the message that was to be read from them. It is written as a sentence that begins with the place, as in
-/// `OrdersFindRequest.number: invalid string value`.
+/// Bytes are not the message that was to be read from them. It is written as a sentence that begins with the place, as
+/// in `OrdersFindRequest.number: invalid string value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayloadError {
     sentence: String,

@@ -21,6 +21,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 )]
 pub trait Service: Send + Sync + 'static {
     /// Makes the call. Dropping the future abandons it.
+    ///
+    /// # Errors
+    /// What the call ended with before its response began, of whatever made it. A response that has begun may still
+    /// fail, in its body.
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send;
 
     /// Forgets the type. Boxing a [`BoxService`] gives it back as it is.

@@ -57,9 +57,11 @@ impl<T: 'static, E: 'static> Streaming<T, E> {
         Self { inner: Inner::Typed(Mutex::new(items)), trailers: None }
     }
 
-    /// A stream and the sender that feeds it, at most `capacity` messages ahead of the reader.
+    /// A stream and the sender that feeds it, at most `capacity` messages ahead of the reader: a number of messages,
+    /// whatever their size, and at least one.
     ///
-    /// Sending fails once the reader has left.
+    /// Sending waits while so many are unread, and fails once the reader has left. The stream ends when all clones of
+    /// the sender are gone, or behind the first error that is sent.
     pub fn channel(capacity: usize) -> (tokio::sync::mpsc::Sender<Result<T, E>>, Self)
     where
         T: Send,
@@ -71,7 +73,11 @@ impl<T: 'static, E: 'static> Streaming<T, E> {
 }
 
 impl<T, E> Streaming<T, E> {
-    /// The next message; `None` after the last, and after an error.
+    /// The next message; `None` after the last, and after an error. Not used up when the future is dropped: the message
+    /// comes with the next call.
+    ///
+    /// # Errors
+    /// What the stream ended with, once.
     pub async fn next(&mut self) -> Option<Result<T, E>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

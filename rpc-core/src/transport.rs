@@ -37,7 +37,8 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Becomes the client on a byte stream.
     ///
-    /// A failure is `Unavailable` with [`NeverSent`](crate::Delivery::NeverSent). Its source is a
+    /// # Errors
+    /// `Unavailable` with [`NeverSent`](crate::Delivery::NeverSent). Its source is a
     /// [`ProtocolRefused`] when somebody was reached who does not speak this protocol, so that another may be tried.
     fn connect(&self, io: Io, target: ConnectTarget, tasks: Tasks) -> BoxFuture<'static, Result<Connection, Status>>;
 
@@ -161,14 +162,14 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// With another limit for messages.
+    /// With another limit for messages, in bytes of one as it is encoded.
     #[must_use]
     pub fn with_max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes;
         self
     }
 
-    /// With another limit for open calls.
+    /// With another limit for open calls, streams among them, on each connection.
     #[must_use]
     pub fn with_max_concurrent_calls(mut self, calls: usize) -> Self {
         self.max_concurrent_calls = calls;
@@ -182,7 +183,7 @@ impl Limits {
         self.max_concurrent_calls.saturating_mul(2)
     }
 
-    /// With another limit for the connections of a server.
+    /// With another limit for the connections that a server has at once.
     #[must_use]
     pub fn with_max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;

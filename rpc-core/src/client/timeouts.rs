@@ -29,7 +29,7 @@ pub(crate) struct Limit {
 }
 
 impl Timeouts {
-    /// How long a unary call may take, and a stream may need to begin, when nobody has said otherwise.
+    /// How long a unary call may take, and a stream may need to begin, when nobody has said otherwise: 5 s.
     pub const DEFAULT: Duration = Duration::from_secs(5);
 
     /// The timeout of all methods that have none of their own here.

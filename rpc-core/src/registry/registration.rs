@@ -106,7 +106,7 @@ impl Registration {
         self.state.clone()
     }
 
-    /// Waits until it is in this state; false when it never will be.
+    /// Waits until it is in this state, without a limit; false when it never will be, since the registration has ended.
     pub async fn reached(&mut self, state: RegistrationState) -> bool {
         self.state.wait_for(|now| *now == state).await.is_ok()
     }

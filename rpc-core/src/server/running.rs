@@ -332,7 +332,7 @@ impl Running {
     const FAREWELL: Duration = Duration::from_millis(400);
     /// What is cut needs a moment to be gone.
     const CUT: Duration = Duration::from_millis(50);
-    /// How much longer than its `grace` a [`shutdown`](Self::shutdown) takes at most.
+    /// How much longer than its `grace` a [`shutdown`](Self::shutdown) takes at most: 450 ms, for goodbyes.
     pub const AFTER_GRACE: Duration = Self::FAREWELL.saturating_add(Self::CUT);
 
     /// Where it listens.
@@ -355,7 +355,8 @@ impl Running {
     }
 
     /// Closes the port, lets the calls in flight end for at most `grace`, answers `Unavailable` to the rest, and closes
-    /// the connections. True when every call has ended in peace.
+    /// the connections. True when every call has ended in peace. It takes `grace` and
+    /// [`AFTER_GRACE`](Self::AFTER_GRACE) at most; dropping it cuts what is left.
     pub async fn shutdown(self, grace: Duration) -> bool {
         self.advance(DrainPhase::Draining);
         let peaceful = tokio::time::timeout(grace, self.tasks.finished()).await.is_ok();

@@ -45,11 +45,11 @@ impl Default for RetryPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryLimits {
-    /// Attempts at one call, the first among them.
+    /// Attempts at one call, the first among them: 3 by default.
     pub attempts: u32,
-    /// Retries for a hundred calls of the last ten seconds.
+    /// Retries for a hundred calls of the last ten seconds: 20 by default.
     pub percent: u32,
-    /// Retries a second on top of that, for channels with few calls.
+    /// Retries a second on top of that, for channels with few calls: 10 by default.
     pub per_second: u32,
 }
 
