@@ -23,8 +23,8 @@ pub trait Transport: Send + Sync + 'static {
         self.name()
     }
 
-    /// Its name among those that TLS agrees on before anything is said (ALPN): `"h2"`, `"rpc-tarpc/1"`. One without a name
-    /// is recognised by its first bytes, over TLS as in plain text.
+    /// Its name among those that TLS agrees on before anything is said (ALPN): `"h2"`, `"rpc-tarpc/1"`. One without a
+    /// name is recognised by its first bytes, over TLS as in plain text.
     fn alpn(&self) -> Option<&'static str> {
         None
     }
@@ -123,8 +123,8 @@ pub struct ConnectionInfo {
     pub peer: Option<Address>,
     /// Where it was accepted.
     pub local: Option<Address>,
-    /// The protocol that TLS has agreed on, which decides instead of the first bytes. `None` in plain text, and when the
-    /// client has named none.
+    /// The protocol that TLS has agreed on, which decides instead of the first bytes. `None` in plain text, and when
+    /// the client has named none.
     pub alpn: Option<String>,
     /// Who the peer has proved to be: the name in its certificate. `None` in plain text, and when it has shown none.
     pub identity: Option<Arc<str>>,
@@ -147,11 +147,11 @@ impl ConnectionInfo {
 pub struct Limits {
     /// Bytes of one encoded message. 4 MiB by default, as in gRPC.
     pub max_message: usize,
-    /// Calls that are open on one connection at once, streams among them. 4096 by default. On a client one more waits until
-    /// another ends, see [`Places`].
+    /// Calls that are open on one connection at once, streams among them. 4096 by default. On a client one more waits
+    /// until another ends, see [`Places`].
     pub max_concurrent_calls: usize,
-    /// Connections that a server has at once, without those that have not said yet what they speak. 10,000 by default. A
-    /// client heeds it not.
+    /// Connections that a server has at once, without those that have not said yet what they speak. 10,000 by default.
+    /// A client heeds it not.
     pub max_connections: usize,
 }
 
@@ -176,9 +176,9 @@ impl Limits {
         self
     }
 
-    /// How many calls a server lets be at work on one connection: twice as many as it says that it takes. A client has a
-    /// place free as soon as it drops a call, while here the handler has to be stopped first, and the next call would be
-    /// refused meanwhile. Who opens and cancels without end is bounded all the same.
+    /// How many calls a server lets be at work on one connection: twice as many as it says that it takes. A client has
+    /// a place free as soon as it drops a call, while here the handler has to be stopped first, and the next call would
+    /// be refused meanwhile. Who opens and cancels without end is bounded all the same.
     pub fn accepted_calls(&self) -> usize {
         self.max_concurrent_calls.saturating_mul(2)
     }

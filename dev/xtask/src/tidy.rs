@@ -7,6 +7,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 /// A file with code is read in one sitting.
 const FILE: usize = 500;
 
+/// Characters in a line of comments; code has as many, which `rustfmt` sees to, and it leaves comments alone.
+const WIDTH: usize = 120;
+
 /// How long the examples' own transport may be, as the changelog says: more would be no example.
 const OWN_TRANSPORT: (&str, usize) = ("examples/src/json_lines.rs", 200);
 
@@ -36,6 +39,7 @@ pub(crate) fn check() -> Result<Vec<String>> {
     let files = tracked_files()?;
     let mut broken = Vec::new();
     broken.extend(long_files(&files));
+    broken.extend(wide_comments(&files));
     broken.extend(own_transport(&files));
     broken.extend(left_overs(&files));
     broken.extend(places_of_this_machine(&files));
@@ -75,6 +79,28 @@ fn long_files(files: &[File]) -> Vec<String> {
         .collect()
 }
 
+/// Comments, and the text of documents. A row of a table cannot be wrapped, nor what stands in a fence; what a macro
+/// has expanded to is nobody's writing.
+fn wide_comments(files: &[File]) -> Vec<String> {
+    let mut broken = Vec::new();
+    for file in files.iter().filter(|file| !file.path.ends_with(".out.rs")) {
+        let (code, document) = (file.path.ends_with(".rs"), file.path.ends_with(".md"));
+        let mut fenced = false;
+        for (number, line) in file.text.lines().enumerate() {
+            let comment = line.trim_start().strip_prefix("//").map(|text| text.trim_start_matches(['/', '!', ' ']));
+            let Some(text) = comment.filter(|_| code).or(document.then_some(line)) else {
+                fenced = false;
+                continue;
+            };
+            fenced ^= text.starts_with("```");
+            if !fenced && !text.starts_with('|') && line.chars().count() > WIDTH {
+                broken.push(format!("{}:{}: over {WIDTH} characters; wrap it", file.path, number + 1));
+            }
+        }
+    }
+    broken
+}
+
 fn own_transport(files: &[File]) -> Vec<String> {
     let (path, limit) = OWN_TRANSPORT;
     match files.iter().find(|file| file.path == path).map(|file| file.text.lines().count()) {
@@ -109,8 +135,8 @@ fn places_of_this_machine(files: &[File]) -> Vec<String> {
     broken
 }
 
-/// A file beside the `main.rs` of tests is one of its modules, or a program of its own: nobody would compile it otherwise,
-/// and tests that are not compiled do not fail.
+/// A file beside the `main.rs` of tests is one of its modules, or a program of its own: nobody would compile it
+/// otherwise, and tests that are not compiled do not fail.
 fn unseen_tests(files: &[File]) -> Vec<String> {
     let mut broken = Vec::new();
     let mains = files.iter().filter(|file| file.path.contains("/tests/"));
@@ -227,6 +253,22 @@ fn changelog() -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comments_that_are_too_wide_are_named() {
+        let wide = "가".repeat(WIDTH);
+        let text = format!(
+            "// {wide}\nlet a = \"{wide}-\";\n    /// {}\n/// | {wide} |\n/// ```\n/// {wide}\n/// ```\n//! {wide}\n",
+            "a".repeat(WIDTH - 8)
+        );
+        let file = |path: &str| File { path: path.to_owned(), text: text.clone() };
+        let broken = wide_comments(&[file("a.rs"), file("a.out.rs"), file("a.toml")]);
+        assert_eq!(broken, ["a.rs:1", "a.rs:8"].map(|place| format!("{place}: over 120 characters; wrap it")));
+
+        let text = format!("{wide}\n{wide}.\n| {wide} |\n```sh\n{wide}.\n```\n- {wide}\n");
+        let broken = wide_comments(&[File { path: "a.md".to_owned(), text }]);
+        assert_eq!(broken, ["a.md:2", "a.md:7"].map(|place| format!("{place}: over 120 characters; wrap it")));
+    }
 
     #[test]
     fn tests_that_nobody_compiles_are_named() {

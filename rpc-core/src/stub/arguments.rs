@@ -106,8 +106,8 @@ impl<L: List> Arguments<L> {
         matches!(self.form, Form::Stream)
     }
 
-    /// The name of the request message, as the trait has it. In a schema it begins with the name of the service as it is
-    /// served.
+    /// The name of the request message, as the trait has it. In a schema it begins with the name of the service as it
+    /// is served.
     pub const fn message(&self) -> &'static str {
         self.message
     }
@@ -117,8 +117,8 @@ impl<L: List> Arguments<L> {
         self.parameters
     }
 
-    /// Describes the request, or each in a stream of them, as the message `name` if it is none by itself; gives its full
-    /// name.
+    /// Describes the request, or each in a stream of them, as the message `name` if it is none by itself; gives its
+    /// full name.
     pub(crate) fn describe(&self, catalog: &mut Catalog, name: &str) -> String {
         match self.form {
             Form::Fields => catalog.made(name, self.reserved, |catalog| {
