@@ -67,7 +67,36 @@ impl Notes {
         let (stage, waited, hedge) = (Stage::Here, Duration::ZERO, HedgeState::Not);
         Mutex::new(Self { stage, waited, tried, count, unprocessed: 0, failure: None, hedge })
     }
+
+    /// How long it has waited for servers and for places.
+    fn waited(&self) -> Duration {
+        match &self.stage {
+            Stage::Waiting { since, .. } | Stage::Queued { since, .. } => self.waited + since.elapsed(),
+            Stage::Here | Stage::Sent(_) | Stage::Pausing => self.waited,
+        }
+    }
+
+    /// What it is at, in words, and what to look into for that.
+    fn last(&self) -> (Option<String>, Option<Cause>) {
+        match &self.stage {
+            Stage::Waiting { why, .. } => (Some(why.summary()), Some(why.clone().into())),
+            Stage::Queued { live, .. } => (
+                Some("as many calls were open as the connection takes".to_owned()),
+                Some(format!("no place on the connection to {live}").into()),
+            ),
+            Stage::Sent(live) => {
+                (Some(format!("no answer over {}", live.transport)), Some(format!("no answer from {live}").into()))
+            }
+            Stage::Pausing | Stage::Here => match &self.failure {
+                Some(failure) => (Some(format!("the last failed: {failure}")), Some(failure.clone().into())),
+                None => (None, None),
+            },
+        }
+    }
 }
+
+/// The source of a status.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug)]
 enum Stage {
@@ -315,39 +344,17 @@ impl Journey {
             };
         }
         let mut story = Vec::new();
-        let mut waited = notes.waited;
-        if let Stage::Waiting { since, .. } | Stage::Queued { since, .. } = &notes.stage {
-            waited += since.elapsed();
-        }
-        if !round(waited).is_zero() {
-            story.push(format!("{:?} waiting for a server", round(waited)));
+        let waited = round(notes.waited());
+        if !waited.is_zero() {
+            story.push(format!("{waited:?} waiting for a server"));
         }
         story.push(match attempts {
             0 => "0 attempts sent".to_owned(),
             1 => "1 attempt sent".to_owned(),
             attempts => format!("{attempts} attempts sent"),
         });
-        let mut source: Option<Box<dyn std::error::Error + Send + Sync>> = None;
-        match &notes.stage {
-            Stage::Waiting { why, .. } => {
-                story.push(why.summary());
-                source = Some(why.clone().into());
-            }
-            Stage::Queued { live, .. } => {
-                story.push("as many calls were open as the connection takes".to_owned());
-                source = Some(format!("no place on the connection to {live}").into());
-            }
-            Stage::Sent(live) => {
-                story.push(format!("no answer over {}", live.transport));
-                source = Some(format!("no answer from {live}").into());
-            }
-            Stage::Pausing | Stage::Here => {
-                if let Some(failure) = &notes.failure {
-                    story.push(format!("the last failed: {failure}"));
-                    source = Some(failure.clone().into());
-                }
-            }
-        }
+        let (last, source) = notes.last();
+        story.extend(last);
         let status = Status::deadline_exceeded(format!("{what}: {}", story.join(", ")));
         let status = match attempts {
             0 => status.with_delivery(Delivery::NeverSent),
