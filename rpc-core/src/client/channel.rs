@@ -190,7 +190,7 @@ pub trait Client: Clone + Sized + Send + Sync + 'static {
     }
 
     /// The same client, its calls with one more pair of metadata; the pairs that it had stay. (A whole [`Metadata`]
-    /// replaces another, in `with_metadata` of a [`Context`] and of a [`Status`](crate::Status).)
+    /// replaces another, in `with_metadata` of a [`Context`] and of a [`Status`].)
     ///
     /// # Errors
     /// When the pair is not allowed; see [`Metadata`].
