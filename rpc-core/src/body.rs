@@ -82,8 +82,8 @@ impl Body {
         match self {
             Self::Message(_) => self,
             Self::Stream(stream) => {
-                let (trailers, deadline) = (stream.trailers.clone(), stream.deadline);
-                Self::Stream(PayloadStream { trailers, deadline, ..PayloadStream::of(wrap(stream)) })
+                let (trailers, deadline) = (stream.trailing(), stream.deadline());
+                Self::Stream(PayloadStream::made(Some(Box::pin(wrap(stream))), trailers, deadline, Errors::Plain))
             }
         }
     }
@@ -93,9 +93,14 @@ impl Body {
 ///
 /// It ends with its first error, whatever it was made of; and once it has ended it lets go of that, so that who keeps
 /// it keeps nothing.
-pub struct PayloadStream {
+// One pointer: most bodies are messages, and every layer's future has room for a whole body.
+pub struct PayloadStream(Box<State>);
+
+type Inner = Option<Pin<Box<dyn Source>>>;
+
+struct State {
     // Never locked: it makes the stream `Sync`, so that a layer may hold `&Request` across an await.
-    inner: Mutex<Option<Pin<Box<dyn Source>>>>,
+    inner: Mutex<Inner>,
     /// Where it is until its first item is taken, if it is to be had back before that.
     lent: Option<Loan>,
     trailers: Option<Trailers>,
@@ -119,8 +124,15 @@ impl PayloadStream {
     }
 
     pub(crate) fn of(source: impl Source + 'static) -> Self {
-        let (trailers, deadline, errors) = (None, None, Errors::Plain);
-        Self { inner: Mutex::new(Some(Box::pin(source))), lent: None, trailers, deadline, errors }
+        Self::made(Some(Box::pin(source)), None, None, Errors::Plain)
+    }
+
+    fn made(inner: Inner, trailers: Option<Trailers>, deadline: Option<Instant>, errors: Errors) -> Self {
+        Self(Box::new(State { inner: Mutex::new(inner), lent: None, trailers, deadline, errors }))
+    }
+
+    fn inner(&mut self) -> &mut Inner {
+        self.0.inner.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next message; `None` after the last, and after an error. Not used up when the future is dropped: the message
@@ -138,7 +150,7 @@ impl PayloadStream {
     /// # Errors
     /// What the stream ended with, once; also that a message is over the batch's limit, which ends the stream.
     pub fn poll_batch(&mut self, cx: &mut task::Context<'_>, batch: &mut Batch) -> Poll<Option<Result<(), Status>>> {
-        if self.lent.is_some() {
+        if self.0.lent.is_some() {
             let first = ready!(self.poll_first(cx));
             let Some(first) = self.marked(first).transpose()? else { return Poll::Ready(None) };
             if let Err(status) = batch.put_payload(&first) {
@@ -146,35 +158,36 @@ impl PayloadStream {
                 return Poll::Ready(Some(Err(status)));
             }
         }
-        let source = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let next = ready!(fused(source, |source| source.poll_batch(cx, batch)));
+        let next = ready!(fused(self.inner(), |source| source.poll_batch(cx, batch)));
         Poll::Ready(self.marked(next))
     }
 
     /// With metadata behind its last item. [`Body::map_stream`] keeps it.
     #[must_use]
-    pub fn with_trailers(self, trailers: impl Into<Option<Trailers>>) -> Self {
-        Self { trailers: trailers.into(), ..self }
+    pub fn with_trailers(mut self, trailers: impl Into<Option<Trailers>>) -> Self {
+        self.0.trailers = trailers.into();
+        self
     }
 
     /// What stands behind the last item; `None` before the stream has ended, and when there is nothing.
     pub fn trailers(&self) -> Option<&Metadata> {
-        self.trailers.as_ref().and_then(Trailers::get)
+        self.0.trailers.as_ref().and_then(Trailers::get)
     }
 
     /// Where that will stand, for who gives the stream away.
     pub fn trailing(&self) -> Option<Trailers> {
-        self.trailers.clone()
+        self.0.trailers.clone()
     }
 
     /// Says when it will have ended by itself, if it is polled. [`Body::map_stream`] keeps it.
-    pub(crate) fn until(self, deadline: Instant) -> Self {
-        Self { deadline: Some(deadline), ..self }
+    pub(crate) fn until(mut self, deadline: Instant) -> Self {
+        self.0.deadline = Some(deadline);
+        self
     }
 
     /// When it has ended by itself, if it is polled; `None` where there is no deadline.
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.0.deadline
     }
 
     /// Waits for room to send the next item. A transport that does not poll the stream meanwhile waits here, for nobody
@@ -183,7 +196,7 @@ impl PayloadStream {
     /// # Errors
     /// `DeadlineExceeded` at the deadline: there is nothing left to wait for.
     pub async fn room<T>(&self, room: impl Future<Output = T>) -> Result<T, Status> {
-        match self.deadline {
+        match self.0.deadline {
             None => Ok(room.await),
             Some(deadline) => timeout_at(deadline, room).await.map_err(|_| Self::unread()),
         }
@@ -198,39 +211,38 @@ impl PayloadStream {
 
     /// It is about to be sent, and its errors are the caller's own from here on.
     pub(crate) fn sent_by_caller(&mut self) {
-        self.errors = Errors::OfCaller;
+        self.0.errors = Errors::OfCaller;
     }
 
     fn marked<T>(&self, next: Option<Result<T, Status>>) -> Option<Result<T, Status>> {
         match next {
-            Some(Err(status)) if self.errors == Errors::OfCaller => Some(Err(status.of_caller())),
+            Some(Err(status)) if self.0.errors == Errors::OfCaller => Some(Err(status.of_caller())),
             next => next,
         }
     }
 
     /// Ends it here: nothing more comes, and its sender stops.
     pub(crate) fn end(&mut self) {
-        self.lent = None;
-        *self.inner.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        self.0.lent = None;
+        *self.inner() = None;
     }
 
     /// From here on it can be had back while nothing is taken from it.
     pub(crate) fn lend(&mut self) -> Loan {
-        let (trailers, deadline, errors) = (self.trailers.clone(), self.deadline, self.errors);
-        let away = Self { inner: Mutex::new(None), lent: None, trailers, deadline, errors };
+        let away = Self::made(None, self.trailing(), self.deadline(), self.0.errors);
         let loan = Loan::new(std::mem::replace(self, away));
-        self.lent = Some(loan.clone());
+        self.0.lent = Some(loan.clone());
         loan
     }
 
     #[cold]
     fn poll_first(&mut self, cx: &mut task::Context<'_>) -> Poll<Option<Result<Payload, Status>>> {
-        let Some(loan) = &self.lent else { return Poll::Ready(None) };
+        let Some(loan) = &self.0.lent else { return Poll::Ready(None) };
         let first = ready!(loan.poll_first(cx));
-        self.lent = None;
+        self.0.lent = None;
         Poll::Ready(match first {
             First::Item(item, stream) => {
-                self.inner = stream.inner;
+                self.0.inner = stream.0.inner;
                 Some(item)
             }
             First::End(why) => why.map(Err),
@@ -242,10 +254,10 @@ impl Stream for PayloadStream {
     type Item = Result<Payload, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = if self.lent.is_some() {
+        let next = if self.0.lent.is_some() {
             self.poll_first(cx)
         } else {
-            fused(self.inner.get_mut().unwrap_or_else(PoisonError::into_inner), |source| source.poll_next(cx))
+            fused(self.inner(), |source| source.poll_next(cx))
         };
         next.map(|next| self.marked(next))
     }
