@@ -5,7 +5,7 @@ use crate::{
     frames::{self, Frames},
     headers,
     upload::{self, Progress},
-    watched::{Pulse, advance},
+    watched::Pulse,
 };
 use bytes::Bytes;
 use h2::{SendStream, client::SendRequest};
@@ -80,7 +80,7 @@ impl Caller {
 
     #[cold]
     fn numbers_end(&self, before: u32) -> Result<(), Status> {
-        advance(&self.state, ConnectionState::Draining);
+        ConnectionState::Draining.advance(&self.state);
         // Those that wait for a place would be too late.
         self.pulse.places.close();
         if before < self.max_calls { Ok(()) } else { Err(leaving()) }

@@ -4,7 +4,7 @@ use crate::{
     TARGET,
     caller::Caller,
     frames, headers, keep_alive, late,
-    watched::{FrameHeads, Pulse, Watched, advance},
+    watched::{FrameHeads, Pulse, Watched},
 };
 use bytes::Bytes;
 use h2::client;
@@ -129,7 +129,7 @@ async fn drive(
     if let Err(error) = ended {
         tracing::debug!(target: TARGET, %error, "an HTTP/2 connection broke");
     }
-    advance(&state, ConnectionState::Closed);
+    ConnectionState::Closed.advance(&state);
 }
 
 fn scheme(security: Security) -> Scheme {

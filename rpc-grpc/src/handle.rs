@@ -5,14 +5,14 @@ use crate::{
     frames::{self, Fault, Messages},
     headers,
     mount::{self, Answer},
-    reply::{Reply, ReplyBody, answer, draining, fail, panicked},
+    reply::{Reply, ReplyBody, answer, fail, panicked},
     shared::Shared,
 };
 use bytes::Bytes;
 use futures_core::Stream;
 use h2::{RecvStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use rpc_core::{Body, CallId, Code, Delivery, Payload, PayloadStream, Request, Service, Status};
+use rpc_core::{Body, CallId, Code, Delivery, Payload, PayloadStream, Request, Service, Status, framed::draining};
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},

@@ -9,7 +9,7 @@ use crate::{
 use bytes::Bytes;
 use h2::{SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, header};
-use rpc_core::{CallId, Code, Metadata, PayloadStream, Status, Trailers};
+use rpc_core::{CallId, Code, Metadata, PayloadStream, Status, Trailers, framed::draining};
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -89,11 +89,6 @@ pub(crate) fn fail(status: &Status, asked: Option<CallId>, respond: &mut SendRes
     }
     response.headers_mut().insert(header::CONTENT_TYPE, headers::GRPC);
     let _ = respond.send_response(response, true);
-}
-
-/// What is said to calls that are left when a server stops.
-pub(crate) fn draining() -> Status {
-    Status::unavailable("server draining")
 }
 
 #[cold]

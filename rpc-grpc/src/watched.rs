@@ -71,7 +71,7 @@ impl Watched {
                 let _ = greeting.send(kind);
             }
             if kind == FrameHeads::GOAWAY {
-                advance(state, ConnectionState::Draining);
+                ConnectionState::Draining.advance(state);
                 // After that: who waits is told, and looks why.
                 pulse.places.close();
             }
@@ -82,25 +82,9 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        advance(&self.state, ConnectionState::Closed);
+        ConnectionState::Closed.advance(&self.state);
         self.pulse.places.close();
     }
-}
-
-/// Moves a connection on; never back.
-pub(crate) fn advance(state: &watch::Sender<ConnectionState>, to: ConnectionState) {
-    let rank = |state| match state {
-        ConnectionState::Open => 0,
-        ConnectionState::Draining => 1,
-        ConnectionState::Closed => 2,
-    };
-    state.send_if_modified(|now| {
-        let forward = rank(to) > rank(*now);
-        if forward {
-            *now = to;
-        }
-        forward
-    });
 }
 
 impl AsyncRead for Watched {
