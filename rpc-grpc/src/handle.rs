@@ -30,7 +30,7 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: http::Request<RecvStrea
         return refuse(status, request.method(), &mut respond);
     }
     if shared.stopped.is_cancelled() {
-        let asked = headers::of_call(request.headers());
+        let asked = headers::asked(request.headers());
         return fail(&draining().with_delivery(Delivery::Unprocessed), asked, &mut respond);
     }
     let mut asked = None;
@@ -101,18 +101,18 @@ async fn call(
 ) -> Result<Answer, Status> {
     let (head, body) = request.into_parts();
     if let Err(status) = check_instance(shared, &head.headers) {
-        *asked = headers::of_call(&head.headers);
+        *asked = headers::asked(&head.headers);
         return Err(status);
     }
     let method = match shared.routes.method(head.uri.path()) {
         Ok(method) => method,
         Err(unknown) => {
-            *asked = headers::of_call(&head.headers);
+            *asked = headers::asked(&head.headers);
             return mount::call(shared, head, body, unknown).await;
         }
     };
     let context = headers::context(&head.headers, &shared.peer)?;
-    *asked = context.call_id();
+    *asked = context.call_id().filter(|_| headers::is_own(&head.headers));
     check_encoding(&head.headers)?;
     drop(head);
     let limit = shared.limits.max_message;

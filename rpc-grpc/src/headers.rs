@@ -18,6 +18,8 @@ const ATTEMPT: HeaderName = HeaderName::from_static("rpc-attempt");
 const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+/// What clients of this framework call themselves, before a version.
+const AGENT: &str = "grpc-rust-rpc/";
 /// The instance that the client wants to reach: ports are reused, and a stale record leads to somebody else.
 pub(crate) const INSTANCE: HeaderName = HeaderName::from_static("rpc-instance");
 pub(crate) const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -121,8 +123,23 @@ pub(crate) fn context(headers: &HeaderMap, peer: &Arc<Peer>) -> Result<Context, 
 }
 
 /// The id of the call that a request is.
-pub(crate) fn of_call(headers: &HeaderMap) -> Option<CallId> {
+fn of_call(headers: &HeaderMap) -> Option<CallId> {
     read_call_id(headers, CALL_ID)
+}
+
+/// The id of the call that a request is, where its client is told when the call was not begun.
+pub(crate) fn asked(headers: &HeaderMap) -> Option<CallId> {
+    of_call(headers).filter(|_| is_own(headers))
+}
+
+/// Whether a client of this framework has made the request itself. A gateway may copy the headers of the call that it
+/// answers, our id among them, into a call of its own; but the libraries of gRPC put their own `user-agent` in the place
+/// of that header, or behind what stands in it. So a gateway is not told of its call what it would pass on as said of
+/// its caller's.
+pub(crate) fn is_own(headers: &HeaderMap) -> bool {
+    let mut agents = headers.get_all(header::USER_AGENT).iter();
+    let version = agents.next().and_then(|agent| agent.as_bytes().strip_prefix(AGENT.as_bytes()));
+    version.is_some_and(|version| !version.contains(&b' ')) && agents.next().is_none()
 }
 
 /// The id of a call that stands in a header.
@@ -299,6 +316,24 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("long", HeaderValue::from_str(&"x".repeat(Metadata::MAX_BYTES)).unwrap());
         assert!(read_metadata(&headers, &mut Metadata::default()).is_err());
+    }
+
+    #[test]
+    fn only_who_has_made_a_call_hears_that_it_was_not_begun() {
+        let context = Context::default().with_attempt(CallId::random(), 1);
+        let sent = of_request(&context, None).unwrap();
+        assert_eq!((asked(&sent), is_own(&sent)), (context.call_id(), true));
+        for theirs in ["grpc-go/1.71.0", "grpc-rust-rpc/0.1.0 tonic/0.14.9", "x grpc-rust-rpc/0.1.0", ""] {
+            let mut copied = sent.clone();
+            copied.insert(header::USER_AGENT, HeaderValue::from_static(theirs));
+            assert_eq!(asked(&copied), None, "{theirs}");
+        }
+        let mut twice = sent.clone();
+        twice.append(header::USER_AGENT, HeaderValue::from_static("grpc-rust-rpc/0.1.0"));
+        assert_eq!(asked(&twice), None);
+        let mut nobodys = sent;
+        nobodys.remove(header::USER_AGENT);
+        assert_eq!(asked(&nobodys), None);
     }
 
     #[test]
