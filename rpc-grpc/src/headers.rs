@@ -133,9 +133,9 @@ pub(crate) fn asked(headers: &HeaderMap) -> Option<CallId> {
 }
 
 /// Whether a client of this framework has made the request itself. A gateway may copy the headers of the call that it
-/// answers, our id among them, into a call of its own; but the libraries of gRPC put their own `user-agent` in the place
-/// of that header, or behind what stands in it. So a gateway is not told of its call what it would pass on as said of
-/// its caller's.
+/// answers, our id among them, into a call of its own; but the libraries of gRPC put their own `user-agent` in the
+/// place of that header, or behind what stands in it. So a gateway is not told of its call what it would pass on as
+/// said of its caller's.
 pub(crate) fn is_own(headers: &HeaderMap) -> bool {
     let mut agents = headers.get_all(header::USER_AGENT).iter();
     let version = agents.next().and_then(|agent| agent.as_bytes().strip_prefix(AGENT.as_bytes()));
