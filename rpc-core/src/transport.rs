@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_refused_protocol_is_told_from_other_failures() {
-        let refused = ProtocolRefused::new("it speaks tarpc 2, this side 1").into_status();
+        let refused = ProtocolRefused::new("it speaks fast 2, this side 1").into_status();
         assert!(ProtocolRefused::caused(&refused));
         assert_eq!(refused.delivery(), Delivery::NeverSent);
         assert!(!ProtocolRefused::caused(&Status::unavailable("connection reset")));

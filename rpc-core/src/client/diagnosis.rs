@@ -159,23 +159,23 @@ mod tests {
                  add it to the URL of the registry or target, as in `?assume=grpc`",
             ),
             (
-                Cause::NoneSpeaks { instances: 2, wanted: "tarpc".to_owned() },
-                "none of the 2 registered servers of baedal.Orders speaks tarpc; let calls take another transport, or \
+                Cause::NoneSpeaks { instances: 2, wanted: "fast".to_owned() },
+                "none of the 2 registered servers of baedal.Orders speaks fast; let calls take another transport, or \
                  a server speak it as well",
             ),
             (
-                Cause::NoTransport { wanted: "thrift", have: "tarpc, grpc".to_owned() },
-                "this client does not speak `thrift`; it has tarpc, grpc",
+                Cause::NoTransport { wanted: "strange", have: "fast, slow".to_owned() },
+                "this client does not speak `strange`; it has fast, slow",
             ),
         ] {
             assert_eq!(diagnosis(cause, &[], 0).to_string(), text);
         }
-        let places = ["10.0.0.7:7000 over tarpc: connection refused", "a is marked as down"];
+        let places = ["10.0.0.7:7000 over fast: connection refused", "a is marked as down"];
         let many = diagnosis(Cause::NoneUsable { instances: 5, list: List::Current }, &places, 3);
         assert_eq!(
             many.to_string(),
             "0 of 5 registered servers of baedal.Orders can be called; 10.0.0.7:7000 over \
-             tarpc: connection refused; a is marked as down; and 3 more"
+             fast: connection refused; a is marked as down; and 3 more"
         );
         assert!(!many.summary().contains("10.0.0.7"), "an address may not travel");
     }

@@ -403,9 +403,9 @@ async fn a_caller_who_leaves_is_told_of() {
 #[tokio::test(start_paused = true)]
 async fn an_unknown_wire_is_an_error_and_not_a_wait() {
     let (world, registry, _records) = fleet(&["a:1"]).await;
-    let channel = world.channel(&registry).transports(Transports::Only("thrift")).build();
+    let channel = world.channel(&registry).transports(Transports::Only("strange")).build();
     let status = channel.call(&PLACE, empty(), None).await.unwrap_err();
-    assert_eq!(status.to_string(), "FailedPrecondition: this client does not speak `thrift`; it has fast, slow");
+    assert_eq!(status.to_string(), "FailedPrecondition: this client does not speak `strange`; it has fast, slow");
 }
 
 #[tokio::test(start_paused = true)]

@@ -89,7 +89,8 @@ async fn only_what_is_asked_for_is_connected() {
 async fn each_instance_is_spoken_to_in_the_best_protocol_it_has() {
     let (world, registry) = (World::default(), Memory::new());
     let mut records = Vec::new();
-    for (address, protocols) in [("a:1", &["slow"][..]), ("b:1", &["fast", "slow"]), ("c:1", &["thrift"]), ("d:1", &[])]
+    for (address, protocols) in
+        [("a:1", &["slow"][..]), ("b:1", &["fast", "slow"]), ("c:1", &["strange"]), ("d:1", &[])]
     {
         world.start(address, answers());
         records.push(registry.register(speaking(address, protocols)).await.unwrap());
@@ -110,7 +111,7 @@ async fn each_instance_is_spoken_to_in_the_best_protocol_it_has() {
     for reason in [
         "0 of 4 registered servers",
         "a:1 over slow: connection refused",
-        "id-c:1 declares thrift, and this client speaks fast, slow",
+        "id-c:1 declares strange, and this client speaks fast, slow",
         "id-d:1 declares no protocol",
     ] {
         assert!(source.contains(reason), "{reason}: {source}");
@@ -157,7 +158,7 @@ async fn lists_and_failures_to_connect_are_told_of() {
     channel.ready(LIMIT).await.unwrap();
     let _nobody = registry.register(instance("b:1")).await.unwrap();
     moment().await;
-    let _strange = registry.register(speaking("c:1", &["thrift"])).await.unwrap();
+    let _strange = registry.register(speaking("c:1", &["strange"])).await.unwrap();
     moment().await;
     for list in ["list of 0+0+0 from Live", "list of 1+0+0", "list of 2+0+0", "list of 2+1+0"] {
         assert_eq!(log.count(list), 1, "{list}: {:?}", log.lines());
