@@ -29,15 +29,15 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: http::Request<RecvStrea
     if let Some(status) = refusal(&request) {
         return refuse(status, request.method(), &mut respond);
     }
+    let id = headers::of_call(request.headers());
+    let asked = headers::asked(request.headers(), id);
     if shared.stopped.is_cancelled() {
-        let asked = headers::asked(request.headers());
         return fail(&draining().with_delivery(Delivery::Unprocessed), asked, &mut respond);
     }
-    let mut asked = None;
     let outcome = {
         // Both are pinned here and polled by hand: each combinator around the call would hold it, and move it, once
         // more.
-        let mut call = pin!(call(&shared, request, &mut asked));
+        let mut call = pin!(call(&shared, request, id));
         let mut stopped = pin!(shared.stopped.cancelled());
         poll_fn(|cx| {
             if respond.poll_reset(cx).is_ready() {
@@ -93,26 +93,15 @@ fn refuse(status: StatusCode, method: &http::Method, respond: &mut SendResponse<
     }
 }
 
-/// Makes a call. `asked` becomes its id, for an answer that it was not begun.
-async fn call(
-    shared: &Shared,
-    request: http::Request<RecvStream>,
-    asked: &mut Option<CallId>,
-) -> Result<Answer, Status> {
+/// Makes a call. `id` is what its client calls it.
+async fn call(shared: &Shared, request: http::Request<RecvStream>, id: Option<CallId>) -> Result<Answer, Status> {
     let (head, body) = request.into_parts();
-    if let Err(status) = check_instance(shared, &head.headers) {
-        *asked = headers::asked(&head.headers);
-        return Err(status);
-    }
+    check_instance(shared, &head.headers)?;
     let method = match shared.routes.method(head.uri.path()) {
         Ok(method) => method,
-        Err(unknown) => {
-            *asked = headers::asked(&head.headers);
-            return mount::call(shared, head, body, unknown).await;
-        }
+        Err(unknown) => return mount::call(shared, head, body, unknown).await,
     };
-    let context = headers::context(&head.headers, &shared.peer)?;
-    *asked = context.call_id().filter(|_| headers::is_own(&head.headers));
+    let context = headers::context(&head.headers, id, &shared.peer)?;
     check_encoding(&head.headers)?;
     drop(head);
     let limit = shared.limits.max_message;

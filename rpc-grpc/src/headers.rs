@@ -18,8 +18,10 @@ const ATTEMPT: HeaderName = HeaderName::from_static("rpc-attempt");
 const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
-/// What clients of this framework call themselves, before a version.
-const AGENT: &str = "grpc-rust-rpc/";
+/// What clients of this framework call themselves.
+const AGENT: &str = concat!("grpc-rust-rpc/", env!("CARGO_PKG_VERSION"));
+/// The same without a version.
+const AGENT_NAME: &str = AGENT.split_at(AGENT.len() - env!("CARGO_PKG_VERSION").len()).0;
 /// The instance that the client wants to reach: ports are reused, and a stale record leads to somebody else.
 pub(crate) const INSTANCE: HeaderName = HeaderName::from_static("rpc-instance");
 pub(crate) const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -37,7 +39,7 @@ pub(crate) fn of_request(context: &Context, instance: Option<&HeaderValue>) -> R
     let mut headers = HeaderMap::with_capacity(8 + context.metadata().len());
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(header::CONTENT_TYPE, GRPC);
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("grpc-rust-rpc/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
     if let Some(instance) = instance {
         headers.insert(INSTANCE, instance.clone());
     }
@@ -96,16 +98,16 @@ pub(crate) fn write_metadata(metadata: &Metadata, headers: &mut HeaderMap) -> Re
     Ok(())
 }
 
-/// The context of a request that came from `peer`.
+/// The context of a request that came from `peer`. `call` is its id, if it has one ([`of_call`]).
 ///
 /// # Errors
 /// `InvalidArgument` for a malformed timeout and for metadata over the limits.
-pub(crate) fn context(headers: &HeaderMap, peer: &Arc<Peer>) -> Result<Context, Status> {
+pub(crate) fn context(headers: &HeaderMap, call: Option<CallId>, peer: &Arc<Peer>) -> Result<Context, Status> {
     let mut context = Context::default().with_peer(peer.clone());
     if let Some(value) = headers.get(TIMEOUT) {
         context = context.with_deadline(Instant::now() + timeout::parse(value)?);
     }
-    if let Some(id) = of_call(headers) {
+    if let Some(id) = call {
         let attempt = text(headers, ATTEMPT).and_then(|text| text.parse().ok()).unwrap_or(1);
         context = context.with_attempt(id, attempt);
     } else if let Some(before) = text(headers, PREVIOUS_ATTEMPTS).and_then(|text| text.parse::<u32>().ok()) {
@@ -123,22 +125,22 @@ pub(crate) fn context(headers: &HeaderMap, peer: &Arc<Peer>) -> Result<Context, 
 }
 
 /// The id of the call that a request is.
-fn of_call(headers: &HeaderMap) -> Option<CallId> {
+pub(crate) fn of_call(headers: &HeaderMap) -> Option<CallId> {
     read_call_id(headers, CALL_ID)
 }
 
 /// The id of the call that a request is, where its client is told when the call was not begun.
-pub(crate) fn asked(headers: &HeaderMap) -> Option<CallId> {
-    of_call(headers).filter(|_| is_own(headers))
+pub(crate) fn asked(headers: &HeaderMap, call: Option<CallId>) -> Option<CallId> {
+    call.filter(|_| is_own(headers))
 }
 
 /// Whether a client of this framework has made the request itself. A gateway may copy the headers of the call that it
 /// answers, our id among them, into a call of its own; but the libraries of gRPC put their own `user-agent` in the
 /// place of that header, or behind what stands in it. So a gateway is not told of its call what it would pass on as
 /// said of its caller's.
-pub(crate) fn is_own(headers: &HeaderMap) -> bool {
+fn is_own(headers: &HeaderMap) -> bool {
     let mut agents = headers.get_all(header::USER_AGENT).iter();
-    let version = agents.next().and_then(|agent| agent.as_bytes().strip_prefix(AGENT.as_bytes()));
+    let version = agents.next().and_then(|agent| agent.as_bytes().strip_prefix(AGENT_NAME.as_bytes()));
     version.is_some_and(|version| !version.contains(&b' ')) && agents.next().is_none()
 }
 
@@ -249,7 +251,7 @@ mod tests {
 
     fn carried(context: &Context) -> Context {
         let headers = of_request(context, None).unwrap();
-        super::context(&headers, &Arc::new(Peer::new("grpc", None))).unwrap()
+        super::context(&headers, of_call(&headers), &Arc::new(Peer::new("grpc", None))).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
@@ -279,7 +281,7 @@ mod tests {
         let attempt = |headers: &[(HeaderName, &'static str)]| {
             let value = |(name, value): &(HeaderName, &'static str)| (name.clone(), HeaderValue::from_static(value));
             let headers = headers.iter().map(value).collect();
-            super::context(&headers, &Arc::new(Peer::new("grpc", None))).unwrap().attempt()
+            super::context(&headers, of_call(&headers), &Arc::new(Peer::new("grpc", None))).unwrap().attempt()
         };
         assert_eq!(attempt(&[]), 1);
         assert_eq!(attempt(&[(PREVIOUS_ATTEMPTS, "2")]), 3);
@@ -322,6 +324,7 @@ mod tests {
     fn only_who_has_made_a_call_hears_that_it_was_not_begun() {
         let context = Context::default().with_attempt(CallId::random(), 1);
         let sent = of_request(&context, None).unwrap();
+        let asked = |headers: &HeaderMap| asked(headers, of_call(headers));
         assert_eq!((asked(&sent), is_own(&sent)), (context.call_id(), true));
         for theirs in ["grpc-go/1.71.0", "grpc-rust-rpc/0.1.0 tonic/0.14.9", "x grpc-rust-rpc/0.1.0", ""] {
             let mut copied = sent.clone();

@@ -18,7 +18,7 @@ const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 /// by itself when a handler returns the status of a call of its own: by then its own call has been begun, and making
 /// that again would do half of it twice. So it counts only where it names the call that it answers; and it is said
 /// only to who has made that call, since a gateway that copies the headers of requests as well has them name one call
-/// at both of its ends ([`headers::is_own`]).
+/// at both of its ends ([`headers::asked`]).
 const UNPROCESSED: HeaderName = HeaderName::from_static("rpc-unprocessed");
 
 /// How long to stay away (gRFC A6). It is gRPC's own and names no call, so one that a foreign gateway passes on is

@@ -84,7 +84,7 @@ pub(crate) fn call(
 ) -> BoxFuture<'_, Result<Answer, Status>> {
     Box::pin(async move {
         let method = method(&shared.routes, head.uri.path()).ok_or(unknown)?;
-        let context = headers::context(&head.headers, &shared.peer)?;
+        let context = headers::context(&head.headers, headers::of_call(&head.headers), &shared.peer)?;
         let body = Body::Stream(PayloadStream::new(Incoming(body)));
         let exchange = Arc::new(Exchange(Mutex::new(Heads { request: Some(head), ..Heads::default() })));
         let call = shared.routes.service.call(Request::new(method, context, body));
